@@ -1,0 +1,1 @@
+"""Plan to libvirt XML and cloud-init text."""

@@ -1,0 +1,1 @@
+"""Every effect on the hypervisor host, behind small Protocols."""

@@ -1,0 +1,1 @@
+"""The emulated two-node server: build, up, wire, down."""

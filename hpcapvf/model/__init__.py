@@ -1,0 +1,1 @@
+"""Frozen data: what a host is, what is asked, what will be done. Imports nothing of the project."""

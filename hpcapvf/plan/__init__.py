@@ -1,0 +1,1 @@
+"""Host and Request to a Plan or a Refusal; a function of data."""

@@ -1,0 +1,1 @@
+"""Host reads to a Host."""

@@ -1,0 +1,1 @@
+"""RAW capture files in Python: the reference for the C tools."""

@@ -1,0 +1,1 @@
+"""Machine against Plan, and the end-to-end proof."""

@@ -1,0 +1,1 @@
+"""The operator's front end: the only place that prints or exits."""
