@@ -1,0 +1,171 @@
+"""What the engine may ask of a machine. The real host and the tests' fake host implement the same Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.host import DomainInfo
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command gave back."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Files(Protocol):
+    """Files below a root folder, by absolute path on the machine. Only "no such file" means absent.
+
+    Every other error is raised as HpcapvfError with path, operation and errno.
+    """
+
+    def read_text(self, path: str) -> str | None:
+        """The text, or None if there is no such file."""
+
+    def read_bytes(self, path: str, limit: int) -> bytes | None:
+        """At most ``limit`` bytes from the start, or None if there is no such file."""
+
+    def write_text(self, path: str, text: str) -> None:
+        """Write to an existing attribute file (sysfs, proc) in one write."""
+
+    def replace(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a regular file atomically (temporary file, fsync, rename), making folders as needed."""
+
+    def append_durably(self, path: str, line: str, mode: int = 0o600) -> None:
+        """Append one line and fsync before returning."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file; nothing happens if it is absent."""
+
+    def exists(self, path: str) -> bool:
+        """Whether something is there."""
+
+    def list(self, path: str) -> tuple[str, ...] | None:
+        """Sorted names in a folder, or None if there is no such folder."""
+
+    def link_name(self, path: str) -> str | None:
+        """The last component of a symbolic link's target, or None if there is no such link."""
+
+    def real_path(self, path: str) -> str | None:
+        """The path with links followed, inside the root; None if absent."""
+
+
+class Commands(Protocol):
+    """Runs programs. argv[0] is looked up on the PATH; no shell."""
+
+    def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
+        """Run to the end. StepFailed if the program is missing, WaitTimedOut at the deadline; a non-zero status
+        is returned, not raised."""
+
+
+class Hypervisor(Protocol):
+    """The local libvirt, as far as the engine needs it."""
+
+    def domains(self) -> tuple[DomainInfo, ...]:
+        """All domains, running or not."""
+
+    def define(self, xml: str) -> None:
+        """Define a persistent domain."""
+
+    def xml(self, name: str) -> str | None:
+        """The persistent definition, or None if there is no such domain."""
+
+    def undefine(self, name: str) -> None:
+        """Remove the definition of a stopped domain."""
+
+    def start(self, name: str) -> None:
+        """Start a defined domain."""
+
+    def stop(self, name: str, timeout_s: float) -> bool:
+        """Ask the guest to power off; after the deadline switch it off. Returns whether it went by itself."""
+
+    def network_active(self, name: str) -> bool | None:
+        """Whether a network is active; None if there is none of that name."""
+
+    def set_network_active(self, name: str, active: bool) -> None:
+        """Start or stop a network."""
+
+    def guest_address(self, name: str, mac: Mac) -> str | None:
+        """The IP address that the guest's interface with this MAC leased, or None for now."""
+
+
+class RegisterWindow(Protocol):
+    """32-bit registers of one PF. Offsets are bytes into BAR 0."""
+
+    def read(self, offset: int) -> int:
+        """Read one register."""
+
+    def write(self, offset: int, value: int) -> None:
+        """Write one register; RegisterRefused if the allow-list does not name it."""
+
+    def close(self) -> None:
+        """Give the window back."""
+
+
+class Registers(Protocol):
+    """Opens register windows."""
+
+    def open(self, pf: PciAddress, family: str) -> RegisterWindow:
+        """RegisterRefused with the reason (strict devmem, lockdown, no such file) and the alternatives."""
+
+
+class Guest(Protocol):
+    """A guest that answers over ssh."""
+
+    def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
+        """Run a program in the guest as root."""
+
+    def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
+        """Write a file in the guest."""
+
+    def get(self, path: str, limit: int) -> bytes:
+        """Read a file of at most ``limit`` bytes from the guest; NotFound if absent."""
+
+
+@dataclass(frozen=True)
+class GuestAccess:
+    """How to reach a guest: address by lease of this MAC, user and private key path."""
+
+    domain: str
+    management_mac: Mac
+    user: str
+    key_path: str
+
+
+class Guests(Protocol):
+    """Reaches guests."""
+
+    def connect(self, access: GuestAccess, *, timeout_s: float) -> Guest:
+        """Wait until the guest answers; WaitTimedOut names the last thing seen (no lease, refused, console)."""
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything the engine may touch, in one value."""
+
+    files: Files
+    commands: Commands
+    hypervisor: Hypervisor
+    registers: Registers
+    guests: Guests
+    clock: Clock

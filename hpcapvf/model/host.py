@@ -1,0 +1,164 @@
+"""What a hypervisor host is. ``None`` always means "the host does not say", never "no"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
+
+
+@dataclass(frozen=True)
+class HugepagePool:
+    """Pages of one size on one node (``/sys/devices/system/node/nodeN/hugepages``). Counts are pages."""
+
+    size_kib: int
+    total: int
+    free: int | None
+
+
+@dataclass(frozen=True)
+class NumaNode:
+    """One NUMA node: its online CPUs, memory, and distances to nodes in the order of ``Host.nodes``."""
+
+    index: int
+    cpus: CpuSet
+    memory_mib: int | None
+    memory_free_mib: int | None
+    hugepages: tuple[HugepagePool, ...] = ()
+    distances: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """One online logical CPU with the hardware threads that share its core (itself included)."""
+
+    index: int
+    node: int | None
+    siblings: CpuSet
+
+
+@dataclass(frozen=True)
+class Sriov:
+    """A physical function's SR-IOV capability; vfs[i] is the address of VF i.
+
+    offset, stride: routing-ID distance of VF 0 from the PF and between VFs (PCIe SR-IOV 3.3.9 and 3.3.10), from
+    which a VF's address is known before it exists.
+    """
+
+    total_vfs: int
+    num_vfs: int
+    offset: int | None
+    stride: int | None
+    autoprobe: bool | None
+    vfs: tuple[PciAddress, ...] = ()
+
+
+@dataclass(frozen=True)
+class PciDevice:
+    """One PCI function.
+
+    vendor, device: 16-bit IDs. class_code: 24 bits. numa_node: resolved node, numa_from: ``numa_node``,
+    ``local_cpus`` (the device's own file said -1) or ``unknown``. iommu_group: None = not in one, or unknown
+    (see ``Host.iommu_active``). reset_methods: words of the sysfs file.
+    """
+
+    address: PciAddress
+    vendor: int
+    device: int
+    class_code: int
+    driver: str | None = None
+    numa_node: int | None = None
+    numa_from: str = "unknown"
+    iommu_group: int | None = None
+    sriov: Sriov | None = None
+    physfn: PciAddress | None = None
+
+
+@dataclass(frozen=True)
+class NetInterface:
+    """One network interface; master is the bridge or bond that holds it; vf_macs[i] is VF i's MAC if known."""
+
+    name: str
+    pci: PciAddress | None
+    mac: Mac | None
+    up: bool | None
+    default_route: bool | None
+    master: str | None = None
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """One whole disk; controller is the PCI function it hangs on.
+
+    in_use: what holds it (``mounted on /``, ``part of md0``, ``swap``), empty if nothing does, None if unknown.
+    """
+
+    name: str
+    size_bytes: int | None
+    controller: PciAddress | None
+    serial: str | None = None
+    model: str | None = None
+    in_use: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class DomainInfo:
+    """One libvirt domain and the PCI functions that its definition takes."""
+
+    name: str
+    uuid: str
+    running: bool
+    hostdevs: tuple[PciAddress, ...] = ()
+
+
+@dataclass(frozen=True)
+class Image:
+    """A guest disk image named by the spec, as found on the host."""
+
+    path: str
+    exists: bool
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployment that this host's state folder knows: name, fingerprint of its spec, and where it stands.
+
+    condition: ``deployed``, ``incomplete`` (a run was cut short) or ``destroyed``.
+    """
+
+    name: str
+    spec_sha256: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """Everything the planner may know about a host. Tuples are sorted by their natural key."""
+
+    hostname: str | None
+    kernel_release: str | None
+    kernel_arguments: tuple[str, ...] | None
+    iommu_active: bool | None
+    iomem_strict: bool | None
+    lockdown: str | None
+    nodes: tuple[NumaNode, ...]
+    cpus: tuple[Cpu, ...]
+    pci: tuple[PciDevice, ...]
+    interfaces: tuple[NetInterface, ...] = ()
+    disks: tuple[BlockDevice, ...] = ()
+    domains: tuple[DomainInfo, ...] | None = None
+    images: tuple[Image, ...] = ()
+    deployments: tuple[Deployed, ...] = ()
+    vfio_available: bool | None = None
+    kvm_available: bool | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def device(self, address: PciAddress) -> PciDevice | None:
+        """The function at this address, or None."""
+        return next((d for d in self.pci if d.address == address), None)
+
+    def group_members(self, group: int) -> tuple[PciDevice, ...]:
+        """All functions in one IOMMU group."""
+        return tuple(d for d in self.pci if d.iommu_group == group)

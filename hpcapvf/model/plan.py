@@ -1,0 +1,91 @@
+"""What will be done (Plan) or why it will not (Refusal), and what a check found (Finding)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
+from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.request import Request
+from hpcapvf.model.steps import Step
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Who sits where. vcpu_pins[i] are the host CPUs of guest CPU i; polling_vcpu and reader_vcpu are guest CPUs."""
+
+    node: int
+    vcpu_pins: tuple[CpuSet, ...]
+    emulator_pins: CpuSet
+    polling_vcpu: int
+    reader_vcpu: int
+    hugepage_kib: int
+    hugepages: int
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A warning with its source: a thesis section or table, a kernel document, or a measurement."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole deployment as data. On the card families known a VF's pool number equals its index.
+
+    never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report.
+    """
+
+    request: Request
+    spec_sha256: str
+    pf: PciAddress
+    pf_interface: str
+    family: str
+    vf: PciAddress
+    vf_index: int
+    vf_mac: Mac
+    management_mac: Mac
+    controller: PciAddress | None
+    placement: Placement
+    domain_uuid: str
+    steps: tuple[Step, ...]
+    warnings: tuple[Advice, ...] = ()
+    never_seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One candidate and why it was refused; hint says what would help."""
+
+    subject: str
+    why: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """No plan. code: NOT_CAPABLE, REFUSED, CONFLICT or NOT_FOUND; reasons name every candidate tried."""
+
+    code: ExitCode
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The same spec is deployed already: nothing to do."""
+
+    name: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of a machine against a plan. expected and found are short texts; ok says whether they agree."""
+
+    check: str
+    ok: bool
+    expected: str
+    found: str
+    hint: str = ""

@@ -1,0 +1,95 @@
+"""What the operator asks for: a spec after parsing, with every default filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class GuestRequest:
+    """The VM. image: a path to a cloud-init qcow2 on the host; sha256: its checksum, or "" to use the sidecar
+    file that ``hpcapvf image build`` writes. network: libvirt network of the management interface."""
+
+    name: str
+    image: str
+    sha256: str = ""
+    vcpus: int = 2
+    memory_mib: int = 1024
+    disk_gib: int = 8
+    network: str = "default"
+    user: str = "probe"
+    boot_timeout_s: int = 600
+
+
+@dataclass(frozen=True)
+class NetworkRequest:
+    """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
+
+    receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself).
+    """
+
+    pf: str
+    mode: str = "vf"
+    generator: str = "kernel"
+    vfs: int = 1
+    receive: str = "all"
+
+
+@dataclass(frozen=True)
+class RaidRequest:
+    """md RAID-0 in the guest. chunk: thesis section 4.3.2 found 1 MiB strips best."""
+
+    chunk_kib: int = 1024
+    filesystem: str = "xfs"
+    mount: str = "/srv/capture"
+
+
+@dataclass(frozen=True)
+class StorageRequest:
+    """Where captures go. controller: PCI address of the controller to pass through."""
+
+    mode: str = "passthrough"
+    controller: str = ""
+    raid: RaidRequest = field(default_factory=RaidRequest)
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """The capture engine in the guest. idle: what the polling thread does without frames."""
+
+    kind: str = "hpcapvf"
+    idle: str = "backoff"
+    ring_mib: int = 64
+    caplen: int = 0
+    file_mib: int = 2048
+
+
+@dataclass(frozen=True)
+class PlacementRequest:
+    """policy ``share``: run with fewer cores than wished, with warnings; ``strict``: refuse instead."""
+
+    policy: str = "share"
+    hugepage_kib: int = 2048
+    node: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A whole spec. wipe: disks (serial numbers, or ``all`` of the controller) that may be formatted although
+    they carry something. watch, ttl_s and persist are accepted by name; what a command cannot do yet it refuses."""
+
+    version: int
+    guest: GuestRequest
+    network: NetworkRequest
+    storage: StorageRequest
+    wipe: tuple[str, ...] = ()
+    engine: EngineRequest = field(default_factory=EngineRequest)
+    placement: PlacementRequest = field(default_factory=PlacementRequest)
+    watch: tuple[str, ...] = ()
+    ttl_s: int | None = None
+    persist: bool = False
+
+    @property
+    def name(self) -> str:
+        """The deployment's name is its guest's."""
+        return self.guest.name

@@ -1,0 +1,344 @@
+"""The steps a plan is made of: data only. What runs them stands in ``hpcapvf/apply``.
+
+Each step names the state that it wants. Running it where that state already holds changes nothing. ``describe``
+is one line for people. ``reversible`` is False for the few that destroy something.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hpcapvf.model.address import Mac, PciAddress
+
+
+@dataclass(frozen=True)
+class SetLink:
+    """Bring a network interface up; a PF that is down never answers its VFs' mailbox."""
+
+    kind: ClassVar[str] = "set-link"
+    reversible: ClassVar[bool] = True
+    interface: str
+    up: bool = True
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"set link {self.interface} {'up' if self.up else 'down'}"
+
+
+@dataclass(frozen=True)
+class SetPause:
+    """Switch Ethernet pause frames of an interface (thesis appendix A.2.1)."""
+
+    kind: ClassVar[str] = "set-pause"
+    reversible: ClassVar[bool] = True
+    interface: str
+    rx: bool
+    tx: bool
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"set pause frames of {self.interface}: rx {_on(self.rx)}, tx {_on(self.tx)}"
+
+
+@dataclass(frozen=True)
+class SetOffloads:
+    """Switch offloads that merge or alter frames (names as ``ethtool -k`` prints them; appendix A.2.1)."""
+
+    kind: ClassVar[str] = "set-offloads"
+    reversible: ClassVar[bool] = True
+    interface: str
+    features_off: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"switch off on {self.interface}: {', '.join(self.features_off)}"
+
+
+@dataclass(frozen=True)
+class SetAutoprobe:
+    """Whether new VFs are bound to their stock driver by the kernel (``sriov_drivers_autoprobe``)."""
+
+    kind: ClassVar[str] = "set-autoprobe"
+    reversible: ClassVar[bool] = True
+    pf: PciAddress
+    enabled: bool
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"set sriov_drivers_autoprobe of {self.pf} to {int(self.enabled)}"
+
+
+@dataclass(frozen=True)
+class SetNumVfs:
+    """Make virtual functions (``sriov_numvfs``); the kernel allows a change only from or to 0."""
+
+    kind: ClassVar[str] = "set-numvfs"
+    reversible: ClassVar[bool] = True
+    pf: PciAddress
+    count: int
+    timeout_s: int = 300
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"make {self.count} VF(s) on {self.pf}"
+
+
+@dataclass(frozen=True)
+class SetVfMac:
+    """Give a VF its administrative MAC through the PF's interface."""
+
+    kind: ClassVar[str] = "set-vf-mac"
+    reversible: ClassVar[bool] = True
+    interface: str
+    vf_index: int
+    mac: Mac
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"set MAC of VF {self.vf_index} on {self.interface} to {self.mac}"
+
+
+@dataclass(frozen=True)
+class BindDriver:
+    """Bind a PCI function to a driver by ``driver_override``."""
+
+    kind: ClassVar[str] = "bind-driver"
+    reversible: ClassVar[bool] = True
+    device: PciAddress
+    driver: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"bind {self.device} to {self.driver}"
+
+
+@dataclass(frozen=True)
+class ReserveHugepages:
+    """Have at least ``free_pages`` free hugepages of one size on a node."""
+
+    kind: ClassVar[str] = "reserve-hugepages"
+    reversible: ClassVar[bool] = True
+    node: int
+    size_kib: int
+    free_pages: int
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"have {self.free_pages} free hugepages of {self.size_kib} KiB on node {self.node}"
+
+
+@dataclass(frozen=True)
+class StartNetwork:
+    """Have a libvirt network active."""
+
+    kind: ClassVar[str] = "start-network"
+    reversible: ClassVar[bool] = True
+    network: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"start libvirt network {self.network}"
+
+
+@dataclass(frozen=True)
+class MakeDisk:
+    """Make the guest's disk: a qcow2 overlay over the image, whose checksum is verified first."""
+
+    kind: ClassVar[str] = "make-disk"
+    reversible: ClassVar[bool] = True
+    path: str
+    image: str
+    sha256: str
+    size_gib: int
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"make disk {self.path} over {self.image}"
+
+
+@dataclass(frozen=True)
+class MakeSeed:
+    """Make the ssh key pair that only this host keeps, and the cloud-init seed.
+
+    user_data, meta_data, network_config: rendered texts; the word ``@PUBLIC_KEY@`` stands for the public key.
+    """
+
+    kind: ClassVar[str] = "make-seed"
+    reversible: ClassVar[bool] = True
+    path: str
+    key_path: str
+    user_data: str
+    meta_data: str
+    network_config: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"make cloud-init seed {self.path}"
+
+
+@dataclass(frozen=True)
+class DefineDomain:
+    """Define a libvirt domain from XML."""
+
+    kind: ClassVar[str] = "define-domain"
+    reversible: ClassVar[bool] = True
+    domain: str
+    uuid: str
+    xml: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"define domain {self.domain}"
+
+
+@dataclass(frozen=True)
+class StartDomain:
+    """Start a defined domain."""
+
+    kind: ClassVar[str] = "start-domain"
+    reversible: ClassVar[bool] = True
+    domain: str
+    stop_timeout_s: int = 120
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"start domain {self.domain}"
+
+
+@dataclass(frozen=True)
+class WaitGuest:
+    """Wait until the guest answers over ssh and cloud-init has ended."""
+
+    kind: ClassVar[str] = "wait-guest"
+    reversible: ClassVar[bool] = True
+    domain: str
+    management_mac: Mac
+    user: str
+    key_path: str
+    timeout_s: int
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"wait until guest {self.domain} answers (at most {self.timeout_s} s)"
+
+
+@dataclass(frozen=True)
+class InstallDriver:
+    """Install HPCAPvf in the guest, built for the guest's kernel, and bind the VF with these IDs to it.
+
+    modprobe_conf: rendered ``/etc/modprobe.d/hpcapvf.conf``.
+    """
+
+    kind: ClassVar[str] = "install-driver"
+    reversible: ClassVar[bool] = True
+    domain: str
+    vf_vendor: int
+    vf_device: int
+    polling_cpu: int
+    modprobe_conf: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"install hpcapvf in {self.domain}, polling thread on guest CPU {self.polling_cpu}"
+
+
+@dataclass(frozen=True)
+class ProgramReceiveAll:
+    """Set the card's registers so that a pool receives everything, and keep them so.
+
+    Comes after the guest driver's handshake, because a VF reset makes the PF driver rewrite what was set. The
+    registers wanted depend on what the card holds (its MAC filters), so the step names the intent; the programme
+    is ``hpcapvf.nic.receive``.
+    """
+
+    kind: ClassVar[str] = "program-receive-all"
+    reversible: ClassVar[bool] = True
+    pf: PciAddress
+    family: str
+    pool: int
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"programme {self.pf} ({self.family}): pool {self.pool} receives every frame"
+
+
+@dataclass(frozen=True)
+class StartGuard:
+    """Start the service that re-reads the registers and re-applies what the PF driver wiped."""
+
+    kind: ClassVar[str] = "start-guard"
+    reversible: ClassVar[bool] = True
+    deployment: str
+    interval_ms: int = 500
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"start register guard of {self.deployment}, every {self.interval_ms} ms"
+
+
+@dataclass(frozen=True)
+class MakeRaid:
+    """Have an md RAID-0 with a file system mounted in the guest.
+
+    An array of this deployment's name is assembled and kept. Otherwise the controller's disks are formatted:
+    blank ones always, others only if named in ``wipe``. Formatting cannot be undone.
+    """
+
+    kind: ClassVar[str] = "make-raid"
+    reversible: ClassVar[bool] = False
+    domain: str
+    array: str
+    chunk_kib: int
+    filesystem: str
+    mount: str
+    wipe: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line for people."""
+        wiped = f", wiping {', '.join(self.wipe)}" if self.wipe else ""
+        form = f"{self.chunk_kib} KiB chunk, {self.filesystem}"
+        return f"make RAID-0 {self.array} ({form}) on {self.mount} in {self.domain}{wiped}"
+
+
+@dataclass(frozen=True)
+class StartCapture:
+    """Start the capture service (hpcapdd under systemd) in the guest. unit: rendered ``hpcapvf-capture.service``."""
+
+    kind: ClassVar[str] = "start-capture"
+    reversible: ClassVar[bool] = True
+    domain: str
+    directory: str
+    reader_cpu: int
+    unit: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"start capture in {self.domain} into {self.directory}, reader on guest CPU {self.reader_cpu}"
+
+
+Step = (
+    SetLink
+    | SetPause
+    | SetOffloads
+    | SetAutoprobe
+    | SetNumVfs
+    | SetVfMac
+    | BindDriver
+    | ReserveHugepages
+    | StartNetwork
+    | MakeDisk
+    | MakeSeed
+    | DefineDomain
+    | StartDomain
+    | WaitGuest
+    | InstallDriver
+    | ProgramReceiveAll
+    | StartGuard
+    | MakeRaid
+    | StartCapture
+)
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
