@@ -156,7 +156,8 @@ def _common_in_order(sent: list[_Content], stored: list[_Content]) -> int:
 
     Equal beginnings and ends are taken off first (an optimal sequence always contains them), which is everything
     if nothing happened. For the rest, one row of the usual table is held as the bits of one integer and renewed
-    per stored frame (100 000 frames with losses take seconds, the time grows with the square): Hyyro, "Bit-parallel LCS-length computation revisited" (2004).
+    per stored frame: Hyyro, "Bit-parallel LCS-length computation revisited" (2004). 100 000 frames with losses take
+    seconds, and the time grows with the square of what the trimming leaves.
     """
     begin = 0
     while begin < min(len(sent), len(stored)) and sent[begin] == stored[begin]:
