@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TextIO
 
@@ -38,8 +39,13 @@ def make_progress(form: str, stream: TextIO) -> ClosingProgress:
     """The progress display of one of ``options.PROGRESS_FORMS``."""
     if form == "auto":
         form = "bars" if stream.isatty() else "lines"
-    makers = {"bars": BarsProgress, "lines": LinesProgress, "json": JsonProgress}
-    return makers[form](stream) if form in makers else NoProgress()
+    makers: dict[str, Callable[[TextIO], ClosingProgress]] = {
+        "bars": BarsProgress,
+        "lines": LinesProgress,
+        "json": JsonProgress,
+    }
+    maker = makers.get(form)
+    return maker(stream) if maker is not None else NoProgress()
 
 
 class NoProgress:
