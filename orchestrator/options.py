@@ -53,3 +53,19 @@ def output_options() -> argparse.ArgumentParser:
     )
     group.add_argument("--debug", action="store_true", help="print the traceback of a defect")
     return parser
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_text: str, *examples: str
+) -> argparse.ArgumentParser:
+    """Define a command with its help, examples, exit codes and the output options."""
+    parser = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        parents=[output_options()],
+        epilog=epilog(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command_name=name)
+    return parser

@@ -156,31 +156,6 @@ class JsonProgress:
         _line(self._stream, json.dumps(fields | {"t_s": round(time.monotonic() - self._began, 3)}))
 
 
-class TimedProgress:
-    """Passes progress on and keeps how long each phase took, for reports."""
-
-    def __init__(self, inner: Progress) -> None:
-        self._inner = inner
-        self._spans: list[tuple[str, float]] = []
-
-    def phase(self, name: str, detail: str = "") -> None:
-        """Note the time and pass on."""
-        self._spans.append((name, time.monotonic()))
-        self._inner.phase(name, detail)
-
-    def advance(self, done: int, total: int, unit: str = "") -> None:
-        """Pass on."""
-        self._inner.advance(done, total, unit)
-
-    def phases_s(self) -> dict[str, float]:
-        """Seconds of each phase until now, in order; a name that came twice is the sum of both."""
-        ends = [began for _, began in self._spans[1:]] + [time.monotonic()]
-        totals: dict[str, float] = {}
-        for (name, began), end in zip(self._spans, ends, strict=True):
-            totals[name] = round(totals.get(name, 0.0) + end - began, 3)
-        return totals
-
-
 def print_error(error: HpcapvfError, stream: TextIO) -> None:
     """Print what happened, the lines that support it, and what the user can do."""
     out = console(stream)
