@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from hpcapvf.host.protocols import FrameSource, Machine
+from hpcapvf.host.protocols import Clock, FrameSource, Machine
+from hpcapvf.host.source import open_source
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import BadSpec, NotFound, ProofFailed
 from hpcapvf.model.host import Host
@@ -34,6 +35,14 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Checks:
+    """What the user wants proved: who sends, and what."""
+
+    source: FrameSource
+    traffics: tuple[Traffic, ...]
+
+
+@dataclass(frozen=True)
 class Verified:
     """What was found: checks of the machine, and a proof for each traffic (none without a source)."""
 
@@ -50,8 +59,8 @@ class Verified:
         }
 
 
-def read_traffics(paths: list[str]) -> tuple[Traffic, ...]:
-    """The pcap files that the user named, or the own mix. NotFound or BadSpec for a file that cannot be used."""
+def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
+    """The source and the pcap files that the user named, or the own mix. NotFound or BadSpec for a file that cannot be used."""
     traffics = []
     for path in paths:
         try:
@@ -63,29 +72,23 @@ def read_traffics(paths: list[str]) -> tuple[Traffic, ...]:
                 f"{path} cannot be used as traffic: {error}", hint="classic pcap of Ethernet frames"
             ) from error
         traffics.append(Traffic(Path(path).name, frames))
-    return tuple(traffics) or (Traffic(OWN_MIX),)
+    return Checks(open_source(source, clock), tuple(traffics) or (Traffic(OWN_MIX),))
 
 
 def verify_deployment(
-    plan: Plan,
-    host: Host,
-    machine: Machine,
-    source: FrameSource,
-    traffics: tuple[Traffic, ...],
-    progress: Progress,
-    clock: PhaseClock,
+    plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
 ) -> Verified:
     """Check the machine against the plan; then, if there is a source, send each traffic and compare what was stored."""
     with clock.measure("verify"):
         progress.phase("check the machine against the plan")
         findings = verify_plan(plan, host, machine)
     proofs = []
-    if source.name != "none":
-        for traffic in traffics:
+    if checks.source.name != "none":
+        for traffic in checks.traffics:
             with clock.measure("proof"):
                 targets = mix_targets(plan, host)
                 frames = traffic.frames if traffic.frames is not None else traffic_mix(MIX_FRAMES, targets=targets)
-                proofs.append((traffic.name, prove(plan, machine, source, frames, progress, targets=targets)))
+                proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
     return Verified(host, findings, tuple(proofs))
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from hpcapvf.apply import Outcome, apply_plan
 from hpcapvf.host.machine import local_machine
-from hpcapvf.host.protocols import FrameSource, Machine
-from hpcapvf.host.source import open_source
+from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import ExitCode, HpcapvfError
 from hpcapvf.model.host import Host
@@ -19,7 +18,7 @@ from orchestrator.commands.inspect import plan_answer, plan_on, unchanged_answer
 from orchestrator.files import write_json
 from orchestrator.options import epilog, output_options
 from orchestrator.phases import PhaseClock
-from orchestrator.proofs import Traffic, Verified, failure_of, read_traffics, show_verified, verify_deployment
+from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
 
 
 class NotYet(HpcapvfError):
@@ -94,8 +93,7 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     clock = PhaseClock()
     machine = local_machine()
     with clock.measure("probe and plan"):
-        traffics = read_traffics(args.pcap)
-        source = open_source(args.source, machine.clock)
+        checks = read_checks(args.source, args.pcap, machine.clock)
         planned = plan_on(machine, args.spec, progress)
     plan = planned.verdict
     if isinstance(plan, Unchanged):
@@ -104,7 +102,7 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
         return plan_answer(planned)
     outcome = apply_plan(plan, machine, progress)
     clock.add(outcome.phases_s)
-    verified = _verify(plan, planned.host, machine, source, traffics, progress, clock)
+    verified = _verify(plan, planned.host, machine, checks, progress=progress, clock=clock)
     result = _result(plan, planned.host, outcome, verified) | {"phases_s": clock.phases_s()}
     if args.report:
         write_json(args.report, to_json(result))
@@ -112,20 +110,12 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     return Answer(result, shown=shown, warnings=plan.warnings, error=failure_of(verified))
 
 
-def _verify(
-    plan: Plan,
-    host: Host,
-    machine: Machine,
-    source: FrameSource,
-    traffics: tuple[Traffic, ...],
-    progress: Progress,
-    clock: PhaseClock,
-) -> Verified:
+def _verify(plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock) -> Verified:
     """Verify; whatever goes wrong now, the user is told that the deployment stands."""
     name = plan.request.name
     stands = f"{name} stays deployed: `hpcapvf verify {name}` checks it again, `hpcapvf destroy {name}` takes it away"
     try:
-        return verify_deployment(plan, host, machine, source, traffics, progress, clock)
+        return verify_deployment(plan, host, machine, checks, progress=progress, clock=clock)
     except HpcapvfError as error:
         error.details += (stands,)
         raise

@@ -10,7 +10,6 @@ import threading
 from hpcapvf.apply import destroy, read_deployment
 from hpcapvf.apply.guard import run_guard
 from hpcapvf.host.machine import local_machine
-from hpcapvf.host.source import open_source
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import Conflict
 from hpcapvf.model.progress import Progress
@@ -19,7 +18,7 @@ from orchestrator.answer import Answer
 from orchestrator.commands.deploy import add_proof_options
 from orchestrator.options import add_command
 from orchestrator.phases import PhaseClock
-from orchestrator.proofs import failure_of, read_traffics, show_verified, verify_deployment
+from orchestrator.proofs import failure_of, read_checks, show_verified, verify_deployment
 from orchestrator.tables import pairs
 
 
@@ -51,8 +50,7 @@ def run_verify(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf verify``."""
     clock = PhaseClock()
     machine = local_machine()
-    traffics = read_traffics(args.pcap)
-    source = open_source(args.source, machine.clock)
+    checks = read_checks(args.source, args.pcap, machine.clock)
     deployment = read_deployment(args.name, machine.files)
     if deployment.condition != "deployed":
         raise Conflict(
@@ -61,7 +59,7 @@ def run_verify(args: argparse.Namespace, progress: Progress) -> Answer:
     with clock.measure("probe"):
         progress.phase("probe host")
         host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)
-    verified = verify_deployment(deployment.plan, host, machine, source, traffics, progress, clock)
+    verified = verify_deployment(deployment.plan, host, machine, checks, progress=progress, clock=clock)
     result = {"name": args.name, "plan": to_json(deployment.plan)} | verified.result() | {"phases_s": clock.phases_s()}
     shown = show_verified(deployment.plan, verified, clock.phases_s())
     return Answer(result, shown=shown, error=failure_of(verified))
