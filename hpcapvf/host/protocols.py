@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +59,15 @@ class Files(Protocol):
 
     def real_path(self, path: str) -> str | None:
         """The path with links followed, inside the root; None if absent."""
+
+    def make_folder(self, path: str, mode: int = 0o755) -> None:
+        """Have a folder with this mode, making its parents as needed."""
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty folder; nothing happens if it is absent, an error if it is not empty."""
+
+    def hold_lock(self, path: str, who: str) -> AbstractContextManager[None]:
+        """Hold a machine-wide lock without waiting for it; Conflict names who holds it, as that one wrote it."""
 
 
 class Commands(Protocol):

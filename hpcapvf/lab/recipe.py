@@ -1,0 +1,64 @@
+"""What the lab's root file systems are made of, and the hash that names each of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+FORMAT_VERSION = 1
+SUITE = "trixie"
+
+BOOTABLE = (
+    "linux-image-amd64", "systemd", "systemd-sysv", "udev", "dbus", "kmod", "openssh-server", "iproute2",
+    "grub-pc-bin", "grub2-common", "e2fsprogs", "zstd", "xz-utils", "mdadm", "xfsprogs", "pciutils", "tcpdump", "ethtool", "rsync",
+)  # fmt: skip
+SERVER = (
+    "openssh-client", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "dnsmasq-base",
+    "nftables", "iptables", "numactl", "nvme-cli", "xorriso", "python3-libvirt", "python3-pyudev", "python3-jinja2",
+    "python3-yaml", "python3-rich", "python3-lxml",
+)  # fmt: skip
+GUEST = ("cloud-init", "python3-minimal", "sudo")
+BUILDER = ("gcc", "make", "libc6-dev", "linux-headers-amd64", "kmod", "pkgconf")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One root file system: its packages and, by file name, the scripts that finish it.
+
+    disk_mib: size of the bootable disk made of it; 0 means that it is never booted.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    before_packages: tuple[str, ...]
+    after_packages: tuple[str, ...]
+    disk_mib: int
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "server": Recipe("server", BOOTABLE + SERVER, ("before-packages.sh",), ("bootable.sh", "server.sh"), 6144),
+    "guest": Recipe("guest", BOOTABLE + GUEST, ("before-packages.sh",), ("bootable.sh", "guest.sh"), 1536),
+    "builder": Recipe("builder", BUILDER, (), ("builder.sh",), 0),
+}
+
+
+def script_text(name: str) -> str:
+    """The text of one of our own scripts."""
+    return resources.files("hpcapvf.lab").joinpath("recipes", name).read_text(encoding="utf-8")
+
+
+def image_hash(recipe: Recipe, versions: Mapping[str, str], scripts: Mapping[str, str], extra: str = "") -> str:
+    """Sixteen hex digits over everything an image is made of; the same input gives the same name on every machine.
+
+    versions: package name → version as resolved. scripts: file name → text. extra: other texts that end up in the image.
+    """
+    digest = hashlib.sha256()
+    fields = [str(FORMAT_VERSION), SUITE, recipe.name, str(recipe.disk_mib), extra, *sorted(recipe.packages)]
+    fields += [f"{name}={versions[name]}" for name in sorted(versions)]
+    fields += [f"{name}\n{scripts[name]}" for name in (*recipe.before_packages, *recipe.after_packages)]
+    for field in fields:
+        encoded = field.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()[:16]
