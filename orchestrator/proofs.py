@@ -60,7 +60,7 @@ class Verified:
 
 
 def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
-    """The source and the pcap files that the user named, or the own mix. NotFound or BadSpec for a file that cannot be used."""
+    """What the user named: the source, and pcap files or the own mix. NotFound or BadSpec for an unusable file."""
     traffics = []
     for path in paths:
         try:
