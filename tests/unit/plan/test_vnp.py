@@ -16,7 +16,16 @@ from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
 from hpcapvf.plan import plan_vnp
 from hpcapvf.plan.link import vf_address
-from tests.factories import PF, RAID, make_host, make_request, replace_device, vf_at
+from tests.factories import (
+    PF,
+    RAID,
+    make_host,
+    make_request,
+    replace_device,
+    replace_disk,
+    replace_interface,
+    vf_at,
+)
 
 SHA = "ab" * 32
 
@@ -113,7 +122,7 @@ def test_the_order_of_the_input_does_not_matter(seed: int) -> None:
 
 def crowded_host() -> Host:
     """Several of everything that a planner might pick the first of."""
-    host = make_host(vfs=2)
+    host = replace_interface(replace_disk(make_host(vfs=2), "sda", in_use=("swap",)), "ens5", master="br0")
     second = PciDevice(PciAddress.parse("0000:23:00.0"), 0x1000, 0x0079, 0x010400, "megaraid_sas", 1, "numa_node", 40)
     uuid = "11111111-2222-3333-4444-555555555555"
     return dataclasses.replace(
