@@ -2,6 +2,7 @@
 
 from hpcapvf.verify.checks import verify_plan
 from hpcapvf.verify.proof import Proof, ProofTimes, mix_targets, prove
+from hpcapvf.verify.readings import read_guard
 from hpcapvf.verify.snapshot import snapshot_difference, take_snapshot
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "ProofTimes",
     "mix_targets",
     "prove",
+    "read_guard",
     "snapshot_difference",
     "take_snapshot",
     "verify_plan",
