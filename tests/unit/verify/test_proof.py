@@ -182,6 +182,18 @@ def test_unsaved_frames_and_a_restart_are_red() -> None:
     assert red(Bench(guest).prove()) == wanted
 
 
+def test_a_service_that_was_started_anew_is_red_and_not_waited_for_in_vain() -> None:
+    guest = CaptureGuest(flushes=40)
+
+    def arrival(frames: list[bytes]) -> list[bytes]:
+        guest.emit(event="started")
+        guest.flushes = 0
+        return frames
+
+    guest.arrival = arrival
+    assert red(Bench(guest).prove()) == {"capture service kept running"}
+
+
 def test_a_source_that_sends_less_or_nothing_is_red() -> None:
     bench = Bench(CaptureGuest())
     assert red(bench.prove(source=Wire(bench.guest, swallows=1))) == {"frames sent by the source"}
