@@ -309,7 +309,7 @@ def test_a_half_written_line_is_waited_for() -> None:
 
 
 def test_an_old_flush_is_not_taken_for_the_new_one() -> None:
-    guest, clock = CaptureGuest(deaf=True), ManualClock()
+    guest, clock = CaptureGuest(deaf=True, status=""), ManualClock()
     guest.emit(event="flushed", seq=3)
     with pytest.raises(WaitTimedOut):
         flush(guest, clock, after_sequence=3, from_byte=0, timeout_s=5)
