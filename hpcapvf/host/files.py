@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
 
-from hpcapvf.model.errors import FileFailed
+from hpcapvf.model.errors import Conflict, FileFailed
 
 _TEXT_LIMIT = 16 << 20
 _LINK_LIMIT = 40
@@ -104,6 +105,45 @@ class LocalFiles:
             except OSError as error:
                 if error.errno not in _ABSENT:
                     raise
+
+    def make_folder(self, path: str, mode: int = 0o755) -> None:
+        """Have a folder with this mode, making its parents as needed."""
+        with _failing_as(path, "make folder"):
+            target = self._resolve(path)
+            os.makedirs(target, mode=mode, exist_ok=True)
+            os.chmod(target, mode)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty folder; nothing happens if it is absent."""
+        with _failing_as(path, "remove folder"):
+            try:
+                os.rmdir(self._resolve(path, follow_last=False))
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+
+    @contextlib.contextmanager
+    def hold_lock(self, path: str, who: str) -> Iterator[None]:
+        """Hold a lock (flock) without waiting; Conflict names the holder. It ends with the process in any case."""
+        with _failing_as(path, "lock"):
+            target = self._resolve(path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            self._take_lock(path, descriptor, who)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take_lock(self, path: str, descriptor: int, who: str) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 256, 0).decode(errors="replace").strip() or "another process"
+            raise Conflict(f"{path} is held: {holder}", hint="wait until it has ended") from None
+        with _failing_as(path, "lock"):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{who} (process {os.getpid()})\n".encode(), 0)
 
     def exists(self, path: str) -> bool:
         """Whether something is there, links followed."""

@@ -48,6 +48,18 @@ class FakeFiles(LocalFiles):
         with self._faults.effect("file", f"remove {path}"):
             super().remove(path)
 
+    def make_folder(self, path: str, mode: int = 0o755) -> None:
+        """Counted."""
+        self._refuse_virtual(path, "make folder")
+        with self._faults.effect("file", f"folder {path}"):
+            super().make_folder(path, mode)
+
+    def remove_folder(self, path: str) -> None:
+        """Counted."""
+        self._refuse_virtual(path, "remove folder")
+        with self._faults.effect("file", f"remove folder {path}"):
+            super().remove_folder(path)
+
     @staticmethod
     def _refuse_virtual(path: str, operation: str) -> None:
         if path.startswith(("/sys/", "/proc/")):
