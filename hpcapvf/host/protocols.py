@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +24,7 @@ class CommandResult:
 class Files(Protocol):
     """Files below a root folder, by absolute path on the machine. Only "no such file" means absent.
 
-    Every other error is raised as HpcapvfError with path, operation and errno.
+    Every other error is raised as FileFailed with path, operation and errno.
     """
 
     def read_text(self, path: str) -> str | None:
@@ -47,6 +48,9 @@ class Files(Protocol):
     def exists(self, path: str) -> bool:
         """Whether something is there."""
 
+    def size(self, path: str) -> int | None:
+        """Bytes in a regular file (0 for most of sysfs), or None if there is no such file."""
+
     def list(self, path: str) -> tuple[str, ...] | None:
         """Sorted names in a folder, or None if there is no such folder."""
 
@@ -55,6 +59,15 @@ class Files(Protocol):
 
     def real_path(self, path: str) -> str | None:
         """The path with links followed, inside the root; None if absent."""
+
+    def make_folder(self, path: str, mode: int = 0o755) -> None:
+        """Have a folder with this mode, making its parents as needed."""
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty folder; nothing happens if it is absent, an error if it is not empty."""
+
+    def hold_lock(self, path: str, who: str) -> AbstractContextManager[None]:
+        """Hold a machine-wide lock without waiting for it; Conflict names who holds it, as that one wrote it."""
 
 
 class Commands(Protocol):
@@ -146,6 +159,33 @@ class Guests(Protocol):
         """Wait until the guest answers; WaitTimedOut names the last thing seen (no lease, refused, console)."""
 
 
+class Udev(Protocol):
+    """What the device manager knows once the kernel's announcements have been worked off."""
+
+    def wait_for_vfs(self, pf: PciAddress, count: int, *, timeout_s: float) -> None:
+        """Wait until ``count`` VFs exist and udev has worked off their events; WaitTimedOut names the missing."""
+
+    def disk_properties(self, disk: str) -> dict[str, str] | None:
+        """What udev found on a disk such as ``sda`` (ID_FS_TYPE, ID_SERIAL_SHORT …); None if absent."""
+
+
+@dataclass(frozen=True)
+class SendReport:
+    """What a frame source did: frames that left, and how long it took."""
+
+    sent: int
+    seconds: float
+
+
+class FrameSource(Protocol):
+    """Puts frames on the link that a probe watches."""
+
+    name: str
+
+    def send(self, frames: Sequence[bytes], *, timeout_s: float) -> SendReport:
+        """Send all frames in order. StepFailed if the source refuses or fails, WaitTimedOut at the deadline."""
+
+
 class Clock(Protocol):
     """Time, so that tests need not wait."""
 
@@ -169,3 +209,4 @@ class Machine:
     registers: Registers
     guests: Guests
     clock: Clock
+    udev: Udev

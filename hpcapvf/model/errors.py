@@ -78,6 +78,17 @@ class StepFailed(HpcapvfError):
     exit_code = ExitCode.STEP_FAILED
 
 
+class FileFailed(StepFailed):
+    """An operation on a file failed for another reason than its absence. operation: read, write, list …"""
+
+    def __init__(self, path: str, operation: str, errno: int, *, reason: str, hint: str = "") -> None:
+        super().__init__(f"cannot {operation} {path}: {reason}", hint=hint)
+        self.path = path
+        self.operation = operation
+        self.errno = errno
+        self.reason = reason
+
+
 class RegisterRefused(HpcapvfError):
     """A register cannot be reached, is not on the allow-list, or did not read back."""
 

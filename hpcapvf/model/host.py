@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 
@@ -103,12 +103,13 @@ class BlockDevice:
 
 @dataclass(frozen=True)
 class DomainInfo:
-    """One libvirt domain and the PCI functions that its definition takes."""
+    """One libvirt domain and what its definition takes: PCI functions, and host CPUs that vCPUs are pinned to."""
 
     name: str
     uuid: str
     running: bool
     hostdevs: tuple[PciAddress, ...] = ()
+    pinned: CpuSet = field(default_factory=CpuSet)
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,14 @@ class Image:
 class Deployed:
     """A deployment that this host's state folder knows: name, fingerprint of its spec, and where it stands.
 
-    condition: ``deployed``, ``incomplete`` (a run was cut short) or ``destroyed``.
+    condition: ``deployed``, ``incomplete`` (a run was cut short) or ``destroyed``. receive_all_pf: the PF whose
+    receive registers this deployment's guard holds, if it does.
     """
 
     name: str
     spec_sha256: str
     condition: str
+    receive_all_pf: PciAddress | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ class Advice:
 class Plan:
     """A whole deployment as data. On the card families known a VF's pool number equals its index.
 
-    never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report.
+    never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
+    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
     """
 
     request: Request
@@ -53,6 +54,7 @@ class Plan:
     steps: tuple[Step, ...]
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
+    domain_type: str = "kvm"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Reason:
 
 @dataclass(frozen=True)
 class Refusal:
-    """No plan. code: NOT_CAPABLE, REFUSED, CONFLICT or NOT_FOUND; reasons name every candidate tried."""
+    """No plan. code: CONFLICT, NOT_FOUND, NOT_CAPABLE, REGISTER_REFUSED or REFUSED, the first of them that any reason
+    has; reasons name every candidate tried.
+    """
 
     code: ExitCode
     reasons: tuple[Reason, ...]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Each target sets up what it needs by itself: Debian packages (as root; without root it says which are missing),
+# a virtual environment in .venv, and the driver's user-space part.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-for-pyproject
+LIMIT := timeout --signal=INT --kill-after=120
+
+# Options of the demo, for example: make demo DEMO="--keep --cpus 12"
+DEMO ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages demo test test-unit test-driver test-lab check check-python check-files check-shell \
+        check-yaml check-driver bench bench-driver bench-planner user clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: packages $(STAMP) user ## system packages, virtual environment, driver's user-space part
+
+packages:
+	@tools/system-packages.sh
+
+$(STAMP): pyproject.toml | packages
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+user: | packages
+	@$(MAKE) --no-print-directory -C driver user
+
+demo: setup ## from nothing to a verified probe in the emulated server; report in build/demo
+	@$(BIN)/python -m orchestrator.demo $(DEMO)
+
+test: test-unit test-driver test-lab ## every test
+
+test-unit: setup ## tests that need no emulated server
+	$(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' tests
+
+test-driver: packages ## the driver's core in user space, under sanitizers
+	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
+
+test-lab: setup ## end to end in the emulated server
+	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab tests/lab
+
+check: check-python check-files check-shell check-yaml check-driver ## what continuous integration looks at first
+
+check-python: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-files: $(STAMP)
+	$(BIN)/python tools/check_files.py
+
+check-shell: packages
+	git ls-files -co --exclude-standard | grep -E '\.sh$$|^\.ci/run$$' | xargs -r shellcheck
+
+check-yaml: $(STAMP)
+	git ls-files -co --exclude-standard | grep -E '\.ya?ml$$' | xargs -r $(BIN)/yamllint --strict
+
+check-driver: packages
+	$(MAKE) --no-print-directory -C driver check
+
+bench: bench-driver bench-planner ## measurements as JSON in build/bench
+
+bench-driver: packages
+	$(MAKE) --no-print-directory -C driver bench
+	@mkdir -p build/bench
+	cp driver/build/bench.json build/bench/driver.json
+
+bench-planner: $(STAMP)
+	$(BIN)/python tools/bench_planner.py build/bench/planner.json
+
+clean: ## what was built here; the lab's cache stays (hpcapvf lab clean)
+	$(MAKE) --no-print-directory -C driver clean
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache hpcapvf.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * RAW records: building them, and the padding that ends a file.
+ *
+ * A file that is closed ends with padding: a record with seconds = nanoseconds = 0 whose caplen = len says
+ * how many bytes follow. caplen has 16 bits, so more than 65535 bytes of padding become several such records;
+ * a reader that stops at the first one loses nothing.
+ */
+#ifndef HPCAP_CORE_RAW_H
+#define HPCAP_CORE_RAW_H
+
+#include "core/port.h"
+#include "hpcapvf.h"
+
+struct hpcap_frame {
+	const void *data;
+	__u32 length;		/* bytes at data */
+	__u32 seconds;
+	__u32 nanoseconds;
+	__u16 vlan_tci;		/* in host byte order, if vlan_stripped */
+	bool vlan_stripped;	/* the NIC took the 802.1Q tag out: put it back */
+};
+
+/* Bytes the frame had on the wire. */
+static inline __u32 hpcap_frame_wire_bytes(const struct hpcap_frame *frame)
+{
+	return frame->length + (frame->vlan_stripped ? 4 : 0);
+}
+
+/* Bytes of the frame that are kept with a limit of caplen (0: none). */
+static inline __u32 hpcap_frame_kept_bytes(const struct hpcap_frame *frame, __u32 caplen)
+{
+	__u32 wire = hpcap_frame_wire_bytes(frame);
+
+	return caplen && caplen < wire ? caplen : wire;
+}
+
+/* Writes header and kept bytes; out has room for HPCAPVF_RECORD_BYTES + kept. kept as told by the above. */
+void hpcap_record_build(__u8 *out, const struct hpcap_frame *frame, __u32 kept);
+
+/* Does a record of caplen bytes fit into a file of limit bytes that has size bytes, and padding after it? */
+static inline bool hpcap_raw_fits(__u64 size, __u32 caplen, __u64 limit)
+{
+	return size + HPCAPVF_RECORD_BYTES + caplen + HPCAPVF_RECORD_BYTES <= limit;
+}
+
+/* Size of a file of size bytes once it ends with padding and its size is a multiple of alignment. */
+static inline __u64 hpcap_raw_padded_size(__u64 size, __u64 alignment)
+{
+	__u64 with_header = size + HPCAPVF_RECORD_BYTES;
+	__u64 rest = with_header % alignment;
+
+	return rest ? with_header + alignment - rest : with_header;
+}
+
+/*
+ * The next padding record of a gap of gap bytes: returns its caplen, to be followed by that many zeros. The
+ * gap must have room for the header; what is left of it afterwards is 0 or has room for a header again.
+ */
+__u32 hpcap_raw_padding(__u8 header[HPCAPVF_RECORD_BYTES], __u64 gap);
+
+#endif /* HPCAP_CORE_RAW_H */

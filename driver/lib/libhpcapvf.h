@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libhpcapvf: read what the hpcapvf module captures.
+ *
+ * Every function that can fail returns 0 (or what it documents) or a negative errno value. The library never
+ * prints, never exits and keeps no global state. A handle is one listener; use it from one thread at a time.
+ *
+ *	struct hpcapvf *capture;
+ *	if (hpcapvf_open("/dev/hpcap_p7s0_0", &capture) == 0) {
+ *		while (hpcapvf_wait(capture, 1, 1000) == 0) {
+ *			uint64_t bytes;
+ *			const void *records = hpcapvf_unread(capture, &bytes);
+ *			... walk with hpcapvf_next ...
+ *			hpcapvf_release(capture, bytes);
+ *		}
+ *		hpcapvf_close(capture);
+ *	}
+ */
+#ifndef LIBHPCAPVF_H
+#define LIBHPCAPVF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hpcapvf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hpcapvf;
+
+/* One record, in host byte order. data points into the ring: it stays until it is released. */
+struct hpcapvf_frame {
+	const unsigned char *data;
+	uint32_t seconds;	/* 0: not a frame, see HPCAPVF_SPECIAL_* */
+	uint32_t nanoseconds;
+	uint16_t caplen;
+	uint16_t len;
+};
+
+/*
+ * Opens a device and maps its ring. -EPROTO: the module speaks another ABI major version. -EBUSY: all
+ * HPCAPVF_LISTENERS_MAX places are taken. Else what open(2) or mmap(2) say. *out is set on success only.
+ */
+int hpcapvf_open(const char *device, struct hpcapvf **out);
+
+/* Frees the listener's place. NULL is allowed. */
+void hpcapvf_close(struct hpcapvf *capture);
+
+/* For poll(2) and epoll: readable when bytes are unread, POLLHUP when the device is gone. */
+int hpcapvf_fd(const struct hpcapvf *capture);
+
+int hpcapvf_info(const struct hpcapvf *capture, struct hpcapvf_info *out);
+int hpcapvf_stats(const struct hpcapvf *capture, struct hpcapvf_stats *out);
+
+/*
+ * Waits until min_bytes bytes are unread. timeout_ms: 0 looks and returns, HPCAPVF_WAIT_FOREVER has no limit.
+ * 0, -ETIMEDOUT, -EINTR (a signal), -ENODEV (the device is gone; what is unread can still be used).
+ */
+int hpcapvf_wait(struct hpcapvf *capture, uint64_t min_bytes, int timeout_ms);
+
+/* The unread records, contiguous and whole; *bytes of them, perhaps 0. */
+const void *hpcapvf_unread(const struct hpcapvf *capture, uint64_t *bytes);
+
+/* The offset of the first unread byte, and that after the last captured one. */
+uint64_t hpcapvf_read_offset(const struct hpcapvf *capture);
+uint64_t hpcapvf_write_offset(const struct hpcapvf *capture);
+
+/* Gives the first bytes of the unread ones back to the module. -EINVAL if there are not as many. */
+int hpcapvf_release(struct hpcapvf *capture, uint64_t bytes);
+
+/*
+ * Takes the record at *position of records, which are bytes long, and moves *position behind it. 1: out is
+ * set. 0: the end. -EBADMSG: a record that does not fit into what is left.
+ */
+int hpcapvf_next(const void *records, uint64_t bytes, uint64_t *position, struct hpcapvf_frame *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBHPCAPVF_H */

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_BYTES 16384	/* a path of PATH_MAX bytes, each of them escaped in two */
+#define ESCAPED_BYTES 9000
+#define FILE_MODE 0644
+
+int status_open(struct status *status, const char *path)
+{
+	status->error = 0;
+	status->fd = -1;
+	if (!path)
+		return 0;
+	status->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
+	return status->fd < 0 ? -errno : 0;
+}
+
+void status_close(struct status *status)
+{
+	if (status->fd >= 0)
+		close(status->fd);
+	status->fd = -1;
+}
+
+/* text as the inside of a JSON string; control characters become '?', what does not fit is cut. */
+static const char *escaped(char out[ESCAPED_BYTES], const char *text)
+{
+	size_t used = 0;
+
+	for (; *text && used + 3 < ESCAPED_BYTES; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			out[used++] = '\\';
+		out[used++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+	}
+	out[used] = '\0';
+	return out;
+}
+
+__attribute__((format(printf, 2, 3))) static void emit(struct status *status, const char *format, ...)
+{
+	char line[LINE_BYTES];
+	va_list arguments;
+	ssize_t written;
+	int length;
+
+	if (status->fd < 0)
+		return;
+	va_start(arguments, format);
+	length = vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (length < 0 || (size_t)length >= sizeof(line)) {
+		status->error = -EMSGSIZE;
+		return;
+	}
+	do {
+		written = write(status->fd, line, (size_t)length);
+	} while (written < 0 && errno == EINTR);
+	if (written != length && !status->error)
+		status->error = written < 0 ? -errno : -ENOSPC;
+}
+
+void status_started(struct status *status, const char *device, const struct hpcapvf_info *info, const char *label)
+{
+	char device_text[ESCAPED_BYTES], label_text[ESCAPED_BYTES];
+
+	emit(status,
+	     "{\"event\":\"started\",\"device\":\"%s\",\"interface\":\"%s\",\"queue\":%u,\"pid\":%ld,"
+	     "\"ring_bytes\":%llu}\n",
+	     escaped(device_text, device), escaped(label_text, label), info->queue, (long)getpid(),
+	     (unsigned long long)info->ring_bytes);
+}
+
+void status_file_closed(struct status *status, const struct raw_file_report *report)
+{
+	char path_text[ESCAPED_BYTES];
+
+	emit(status,
+	     "{\"event\":\"closed\",\"file\":\"%s\",\"reason\":\"%s\",\"frames\":%llu,\"bytes\":%llu,"
+	     "\"file_bytes\":%llu,\"first_ns\":%llu,\"last_ns\":%llu,\"unsaved_frames\":%llu}\n",
+	     escaped(path_text, report->path), report->reason, (unsigned long long)report->stored.frames,
+	     (unsigned long long)report->stored.frame_bytes, (unsigned long long)report->file_bytes,
+	     (unsigned long long)report->first_ns, (unsigned long long)report->stored.last_ns,
+	     (unsigned long long)report->unsaved_frames);
+}
+
+void status_flushed(struct status *status, const struct capture_totals *totals)
+{
+	emit(status, "{\"event\":\"flushed\",\"seq\":%llu,\"frames_total\":%llu,\"files_total\":%llu}\n",
+	     (unsigned long long)totals->flushes, (unsigned long long)totals->frames,
+	     (unsigned long long)totals->files);
+}
+
+void status_stopped(struct status *status, const struct capture_totals *totals, int exit_code, const char *message)
+{
+	char message_text[ESCAPED_BYTES];
+
+	emit(status,
+	     "{\"event\":\"stopped\",\"exit_code\":%d,\"message\":\"%s\",\"frames_total\":%llu,\"files_total\":%llu,"
+	     "\"unsaved_frames\":%llu}\n",
+	     exit_code, escaped(message_text, message), (unsigned long long)totals->frames,
+	     (unsigned long long)totals->files, (unsigned long long)totals->unsaved_frames);
+}
+
+int status_format_totals(char *out, size_t size, const struct capture_totals *totals,
+			 const struct hpcapvf_stats *stats, int exit_code)
+{
+	char driver[256] = "null";
+
+	if (stats)
+		snprintf(driver, sizeof(driver),
+			 "{\"received\":%llu,\"published\":%llu,\"ring_full_drops\":%llu,"
+			 "\"no_listener_drops\":%llu,\"errors\":%llu}",
+			 (unsigned long long)stats->received, (unsigned long long)stats->published,
+			 (unsigned long long)stats->ring_full_drops, (unsigned long long)stats->no_listener_drops,
+			 (unsigned long long)stats->errors);
+	return snprintf(out, size,
+			"{\"frames\":%llu,\"bytes\":%llu,\"files\":%llu,\"file_bytes\":%llu,"
+			"\"unsaved_frames\":%llu,\"flushes\":%llu,\"driver\":%s,\"exit_code\":%d}",
+			(unsigned long long)totals->frames, (unsigned long long)totals->bytes,
+			(unsigned long long)totals->files, (unsigned long long)totals->file_bytes,
+			(unsigned long long)totals->unsaved_frames, (unsigned long long)totals->flushes, driver,
+			exit_code);
+}

@@ -1,0 +1,76 @@
+"""A card's registers by name, over a window of offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from hpcapvf.host.protocols import Machine, RegisterWindow
+from hpcapvf.model.errors import RegisterRefused
+from hpcapvf.model.steps import ProgramReceiveAll
+from hpcapvf.nic.receive import RegisterWant, receive_all
+from hpcapvf.nic.registers import RegisterTable, register_table
+
+_TRIES = 3  # the PF driver may rewrite a register between our write and our look
+
+
+class Card:
+    """Registers of one PF, by name and index."""
+
+    def __init__(self, window: RegisterWindow, table: RegisterTable) -> None:
+        self._window = window
+        self._table = table
+
+    def read(self, name: str, index: int) -> int:
+        """Current value."""
+        return self._window.read(self._table.register(name).offset(index))
+
+    def ensure(self, wants: Iterable[RegisterWant]) -> None:
+        """Write and read back; RegisterRefused if a register does not keep its bits."""
+        for want in wants:
+            self._ensure_one(want)
+
+    def _ensure_one(self, want: RegisterWant) -> None:
+        offset = self._table.register(want.register).offset(want.index)
+        for _ in range(_TRIES):
+            current = self._window.read(offset)
+            if want.reads_back and want.satisfied_by(current):
+                return
+            self._window.write(offset, want.applied_to(current))
+            if not want.reads_back:
+                return
+        found = self._window.read(offset)
+        if not want.satisfied_by(found):
+            raise RegisterRefused(
+                f"{want.register}[{want.index}] did not keep bits {want.mask:#010x} = {want.value:#010x}: "
+                f"it reads {found:#010x}",
+                hint="this card, or its emulation, does not implement it, or its driver writes it all the time",
+            )
+
+
+@contextmanager
+def open_card(step: ProgramReceiveAll, machine: Machine) -> Iterator[Card]:
+    """The card of a step, given back at the end."""
+    table = register_table(step.family)
+    window = machine.registers.open(step.pf, step.family)
+    try:
+        yield Card(window, table)
+    finally:
+        window.close()
+
+
+def wants_of(step: ProgramReceiveAll, card: Card) -> tuple[RegisterWant, ...]:
+    """What the registers must hold, from what the card holds now."""
+    return receive_all(step.family, step.pool, card.read)
+
+
+def key_of(want: RegisterWant) -> str:
+    """How the journal names some bits of a register: ``VMOLR[0]&1b000000``."""
+    return f"{want.register}[{want.index}]&{want.mask:x}"
+
+
+def want_of(key: str, bits: int, table: RegisterTable) -> RegisterWant:
+    """The reverse of ``key_of``; ValueError if the text is none."""
+    place, _, mask = key.partition("&")
+    name, _, index = place.rstrip("]").partition("[")
+    return RegisterWant(name, int(index), int(mask, 16), bits, table.register(name).reads_back)

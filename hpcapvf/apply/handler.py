@@ -1,0 +1,82 @@
+"""What a handler of a step is: how to look, do and put back, with the machine handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from hpcapvf.host.protocols import Guest, GuestAccess, Machine
+from hpcapvf.model.errors import StepFailed
+from hpcapvf.model.plan import Plan
+from hpcapvf.model.progress import Progress
+from hpcapvf.model.steps import WaitGuest
+
+Json = dict[str, Any]
+S = TypeVar("S")
+
+GUEST_ANSWER_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the journal remembers of one step. after is None if the step did not come to its end."""
+
+    before: Json
+    after: Json | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a handler works with. amend adds to the journalled ``before`` of the running step (keys there stay)."""
+
+    machine: Machine
+    plan: Plan
+    progress: Progress
+    amend: Callable[[Json], None]
+
+    def guest(self, timeout_s: float = GUEST_ANSWER_TIMEOUT_S) -> Guest:
+        """The guest of this plan over ssh; WaitTimedOut if it does not answer."""
+        return self.machine.guests.connect(guest_access(self.plan), timeout_s=timeout_s)
+
+    def guest_runs(self, domain: str) -> bool:
+        """Whether the hypervisor says that the domain is running."""
+        return any(d.name == domain and d.running for d in self.machine.hypervisor.domains())
+
+
+def guest_access(plan: Plan) -> GuestAccess:
+    """How to reach the guest of a plan; StepFailed if the plan never waits for one."""
+    for step in plan.steps:
+        if isinstance(step, WaitGuest):
+            return GuestAccess(step.domain, step.management_mac, step.user, step.key_path)
+    raise StepFailed("the plan has no step that says how to reach its guest", hint="plan again with this version")
+
+
+class Handler(Generic[S]):
+    """One kind of step. Every method may be called again after it was cut short.
+
+    phase groups the times of the report. Irreversible steps have an ``undo`` as well: it lets go of what they hold
+    (unmounts, stops) and keeps the data.
+    """
+
+    phase: ClassVar[str] = ""
+
+    def satisfied(self, step: S, context: Context) -> str | None:
+        """Why there is nothing to do, or None."""
+        raise NotImplementedError
+
+    def observe(self, step: S, context: Context) -> Json:
+        """What is there now, enough to put it back. No secrets: this goes into the journal."""
+        raise NotImplementedError
+
+    def do(self, step: S, before: Json, context: Context) -> Json:
+        """Make it so and read it back. What is returned goes into the journal as ``after``."""
+        raise NotImplementedError
+
+    def undo(self, step: S, trace: Trace, context: Context) -> tuple[str, ...]:
+        """Put back what ``before`` says, also after half a ``do``. Returns remarks for people, if any."""
+        raise NotImplementedError
+
+    def for_journal(self, step: S) -> S:
+        """The step as the journal keeps it: without long or private texts that undoing does not need."""
+        return step

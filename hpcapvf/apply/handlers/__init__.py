@@ -1,0 +1,51 @@
+"""The table of handlers: one for each kind of step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpcapvf.apply.handler import Handler
+from hpcapvf.apply.handlers.binding import BindDriverHandler
+from hpcapvf.apply.handlers.capture import StartCaptureHandler
+from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
+from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
+from hpcapvf.apply.handlers.guard import StartGuardHandler
+from hpcapvf.apply.handlers.guest import InstallDriverHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
+from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
+from hpcapvf.apply.handlers.raid import MakeRaidHandler
+from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler
+from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
+from hpcapvf.model import steps
+
+HANDLERS: dict[str, Handler[Any]] = {
+    steps.SetLink.kind: SetLinkHandler(),
+    steps.SetPause.kind: SetPauseHandler(),
+    steps.SetOffloads.kind: SetOffloadsHandler(),
+    steps.SetAutoprobe.kind: SetAutoprobeHandler(),
+    steps.SetNumVfs.kind: SetNumVfsHandler(),
+    steps.SetVfMac.kind: SetVfMacHandler(),
+    steps.BindDriver.kind: BindDriverHandler(),
+    steps.ReserveHugepages.kind: ReserveHugepagesHandler(),
+    steps.StartNetwork.kind: StartNetworkHandler(),
+    steps.MakeDisk.kind: MakeDiskHandler(),
+    steps.MakeSeed.kind: MakeSeedHandler(),
+    steps.DefineDomain.kind: DefineDomainHandler(),
+    steps.StartDomain.kind: StartDomainHandler(),
+    steps.WaitGuest.kind: WaitGuestHandler(),
+    steps.InstallDriver.kind: InstallDriverHandler(),
+    steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
+    steps.StartGuard.kind: StartGuardHandler(),
+    steps.MakeRaid.kind: MakeRaidHandler(),
+    steps.StartCapture.kind: StartCaptureHandler(),
+}
+
+
+def handler_of(step: steps.Step) -> Handler[Any]:
+    """The handler of a step."""
+    return HANDLERS[step.kind]
+
+
+def handler_of_kind(kind: str) -> Handler[Any]:
+    """The handler of a kind of step."""
+    return HANDLERS[kind]

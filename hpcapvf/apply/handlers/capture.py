@@ -1,0 +1,76 @@
+"""Handler for the capture service in the guest."""
+
+from __future__ import annotations
+
+from hpcapvf.apply.checked import run_checked, wait_until
+from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.apply.handlers.guest import DRIVER
+from hpcapvf.apply.in_guest import PCI_DEVICES, find_function, last_lines, read_attribute, start_unit, unit_is_active
+from hpcapvf.host.protocols import Guest
+from hpcapvf.model.errors import StepFailed, WaitTimedOut
+from hpcapvf.model.steps import InstallDriver, StartCapture
+
+UNIT = "hpcapvf-capture.service"
+_UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+_START_TIMEOUT_S = 120.0
+_STOP_TIMEOUT_S = 180.0  # SIGTERM makes hpcapdd write what is left in the ring
+
+
+class StartCaptureHandler(Handler[StartCapture]):
+    """Install the unit, start it, and wait until the driver counts a listener."""
+
+    phase = "capture"
+
+    def satisfied(self, step: StartCapture, context: Context) -> str | None:
+        """The same unit runs and listens."""
+        guest = context.guest()
+        same = read_attribute(guest, _UNIT_PATH) == step.unit.strip()
+        running = same and unit_is_active(guest, UNIT) and _listeners(guest, context) > 0
+        return "the capture service runs" if running else None
+
+    def observe(self, step: StartCapture, context: Context) -> Json:
+        """Nothing."""
+        return {}
+
+    def do(self, step: StartCapture, before: Json, context: Context) -> Json:
+        """Install, start, wait for the listener."""
+        guest = context.guest()
+        run_checked(guest, ["mkdir", "-p", step.directory])
+        guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
+        start_unit(guest, UNIT, _START_TIMEOUT_S)
+        try:
+            listeners = wait_until(
+                context.machine.clock,
+                "the capture service to listen to the driver",
+                _START_TIMEOUT_S,
+                lambda: _listeners(guest, context) or None,
+                poll_s=1.0,
+            )
+        except WaitTimedOut as error:
+            raise WaitTimedOut(
+                error.message, hint=f"see `journalctl -u {UNIT}` in the guest", details=last_lines(guest, UNIT)
+            ) from error
+        if not unit_is_active(guest, UNIT):
+            raise StepFailed("the capture service ended at once", details=last_lines(guest, UNIT))
+        return {"listeners": listeners}
+
+    def undo(self, step: StartCapture, trace: Trace, context: Context) -> tuple[str, ...]:
+        """Stop it in an orderly way, so that the tail is saved. A guest that is off has nothing to stop."""
+        if not context.guest_runs(step.domain):
+            return ("the guest was off: what the ring still held was lost",)
+        guest = context.guest()
+        if unit_is_active(guest, UNIT):
+            run_checked(
+                guest, ["systemctl", "stop", UNIT], timeout_s=_STOP_TIMEOUT_S, hint=f"see `journalctl -u {UNIT}`"
+            )
+        run_checked(guest, ["sync"], timeout_s=_STOP_TIMEOUT_S)
+        return ()
+
+
+def _listeners(guest: Guest, context: Context) -> int:
+    step = next((s for s in context.plan.steps if isinstance(s, InstallDriver)), None)
+    if step is None:
+        raise StepFailed("the plan starts a capture without installing a driver", hint="plan again with this version")
+    function = find_function(guest, step.vf_vendor, step.vf_device)
+    text = read_attribute(guest, f"{PCI_DEVICES}/{function}/{DRIVER}/listeners")
+    return int(text) if text is not None and text.isdecimal() else 0

@@ -1,0 +1,178 @@
+"""Handlers for the guest once it runs: wait for it, and install the capture driver.
+
+The guest's disk goes away with the deployment, so nothing is undone inside the guest that only lives there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from hpcapvf.apply.checked import command_failed, run_any, run_checked, wait_until
+from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.apply.in_guest import (
+    PCI_DEVICES,
+    bound_driver,
+    find_function,
+    read_attribute,
+    same_file,
+    write_attribute,
+)
+from hpcapvf.apply.state import DRIVER_STORE
+from hpcapvf.host.protocols import Files, Guest
+from hpcapvf.model.address import PciAddress
+from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
+from hpcapvf.model.steps import InstallDriver, WaitGuest
+
+DRIVER = "hpcapvf"
+MODPROBE_CONF = "/etc/modprobe.d/hpcapvf.conf"
+_TOOLS = ("hpcapdd", "raw2pcap")
+_FILE_LIMIT = 64 << 20
+_MODULE_TIMEOUT_S = 120.0
+_READY_TIMEOUT_S = 60.0
+_RECOVERABLE = 2  # cloud-init's status: done, with complaints
+
+
+class WaitGuestHandler(Handler[WaitGuest]):
+    """Wait for ssh and for the end of cloud-init. Waiting changes nothing, so it is never skipped or undone."""
+
+    phase = "guest boot"
+
+    def satisfied(self, step: WaitGuest, context: Context) -> str | None:
+        """Never: looking is the step."""
+        return None
+
+    def observe(self, step: WaitGuest, context: Context) -> Json:
+        """Nothing."""
+        return {}
+
+    def do(self, step: WaitGuest, before: Json, context: Context) -> Json:
+        """Wait; the whole has one deadline."""
+        clock = context.machine.clock
+        end = clock.monotonic() + step.timeout_s
+        guest = context.guest(step.timeout_s)
+        context.progress.phase(f"wait for cloud-init in {step.domain}")
+        left_s = max(end - clock.monotonic(), 1.0)
+        result = run_any(guest, ["cloud-init", "status", "--wait"], timeout_s=left_s)
+        if result.returncode not in (0, _RECOVERABLE):
+            error = command_failed(result)
+            details = run_any(guest, ["cloud-init", "status", "--long"]).stdout.splitlines()
+            raise StepFailed(
+                f"cloud-init failed in {step.domain}: {error.message}",
+                hint="see /var/log/cloud-init.log in the guest",
+                details=tuple(details),
+            )
+        return {"kernel": run_checked(guest, ["uname", "-r"]).strip()}
+
+    def undo(self, step: WaitGuest, trace: Trace, context: Context) -> tuple[str, ...]:
+        """Nothing to undo."""
+        return ()
+
+
+@dataclass(frozen=True)
+class _Payload:
+    """What is installed: contents by path in the guest, with modes."""
+
+    module_path: str
+    files: tuple[tuple[str, bytes, int], ...]
+
+
+class InstallDriverHandler(Handler[InstallDriver]):
+    """Copy module and tools, then bind the VF to the module by ``driver_override`` (igbvf claims the same IDs)."""
+
+    phase = "driver"
+
+    def satisfied(self, step: InstallDriver, context: Context) -> str | None:
+        """The same files are there and the VF is bound."""
+        guest = context.guest()
+        function = find_function(guest, step.vf_vendor, step.vf_device)
+        if bound_driver(guest, function) != DRIVER:
+            return None
+        payload = _payload(step, guest, context.machine.files)
+        same = all(same_file(guest, path, hashlib.sha256(data).hexdigest()) for path, data, _ in payload.files)
+        return f"{function} in the guest is bound to the same {DRIVER}" if same else None
+
+    def observe(self, step: InstallDriver, context: Context) -> Json:
+        """Nothing."""
+        return {}
+
+    def do(self, step: InstallDriver, before: Json, context: Context) -> Json:
+        """Install, bind, and wait for the device node and a link answer."""
+        guest = context.guest()
+        payload = _payload(step, guest, context.machine.files)
+        for path, data, mode in payload.files:
+            run_checked(guest, ["mkdir", "-p", path.rsplit("/", 1)[0]])
+            guest.put(data, path, mode)
+        run_checked(guest, ["depmod", "-a"], timeout_s=_MODULE_TIMEOUT_S)
+        function = find_function(guest, step.vf_vendor, step.vf_device)
+        _bind(guest, function)
+        node = wait_until(
+            context.machine.clock,
+            "the capture device node in the guest",
+            _READY_TIMEOUT_S,
+            lambda: _device_node(guest),
+            poll_s=1.0,
+        )
+        link = read_attribute(guest, f"{PCI_DEVICES}/{function}/{DRIVER}/link")
+        if link is None:
+            raise StepFailed(f"{function} in the guest has no {DRIVER}/link", details=_kernel_lines(guest))
+        return {"function": str(function), "node": node, "link": link}
+
+    def undo(self, step: InstallDriver, trace: Trace, context: Context) -> tuple[str, ...]:
+        """Nothing: the guest's disk goes."""
+        return ()
+
+
+def _payload(step: InstallDriver, guest: Guest, files: Files) -> _Payload:
+    release = run_checked(guest, ["uname", "-r"]).strip()
+    if not release or "/" in release:
+        raise StepFailed(f"the guest gives no usable kernel release: {release!r}")
+    module_path = f"/lib/modules/{release}/updates/{DRIVER}.ko"
+    module = _stored(files, f"{release}/{DRIVER}.ko", f"build the module for {release} (make -C driver)")
+    tools = tuple(
+        (f"/usr/local/bin/{tool}", _stored(files, f"bin/{tool}", "build the tools (make -C driver user)"), 0o755)
+        for tool in _TOOLS
+    )
+    conf = (MODPROBE_CONF, step.modprobe_conf.encode(), 0o644)
+    return _Payload(module_path, ((module_path, module, 0o644), conf, *tools))
+
+
+def _stored(files: Files, name: str, remedy: str) -> bytes:
+    data = files.read_bytes(f"{DRIVER_STORE}/{name}", _FILE_LIMIT)
+    if data is None:
+        raise NotFound(f"{DRIVER_STORE}/{name} does not exist", hint=f"{remedy} and put it there")
+    return data
+
+
+def _bind(guest: Guest, function: PciAddress) -> None:
+    folder = f"{PCI_DEVICES}/{function}"
+    write_attribute(guest, f"{folder}/driver_override", DRIVER)
+    if bound_driver(guest, function) is not None:
+        write_attribute(guest, f"{folder}/driver/unbind", str(function))
+    try:
+        if read_attribute(guest, f"/sys/module/{DRIVER}/refcnt") is not None:
+            run_checked(guest, ["modprobe", "-r", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
+        run_checked(guest, ["modprobe", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
+        write_attribute(guest, "/sys/bus/pci/drivers_probe", str(function))
+    except (StepFailed, WaitTimedOut) as error:
+        raise StepFailed(
+            f"the driver does not load in the guest: {error.message}",
+            hint="the details are the guest's last kernel messages",
+            details=_kernel_lines(guest),
+        ) from error
+    found = bound_driver(guest, function)
+    if found != DRIVER:
+        raise StepFailed(
+            f"{function} in the guest is bound to {found or 'no driver'}, not to {DRIVER}",
+            hint="the details are the guest's last kernel messages",
+            details=_kernel_lines(guest),
+        )
+
+
+def _device_node(guest: Guest) -> str | None:
+    names = run_checked(guest, ["ls", "/dev"]).split()
+    return next((f"/dev/{name}" for name in names if name.startswith("hpcap_")), None)
+
+
+def _kernel_lines(guest: Guest) -> tuple[str, ...]:
+    return tuple(run_any(guest, ["dmesg"]).stdout.splitlines()[-15:])

@@ -1,0 +1,76 @@
+"""The disks behind a controller that is lent to a guest: not in use before, answering again after."""
+
+from __future__ import annotations
+
+from hpcapvf.apply.checked import run_any, wait_until
+from hpcapvf.apply.handler import Context
+from hpcapvf.host.protocols import Files
+from hpcapvf.model.address import PciAddress
+from hpcapvf.model.errors import Conflict, StepFailed, WaitTimedOut
+
+_DISKS_TIMEOUT_S = 60.0
+_READ_TIMEOUT_S = 30.0
+
+
+def disks_of(controller: PciAddress, files: Files) -> tuple[str, ...]:
+    """Names of the block devices behind a PCI function."""
+    names = files.list("/sys/block") or ()
+    return tuple(n for n in names if f"/{controller}/" in f"{files.real_path(f'/sys/block/{n}') or ''}/")
+
+
+def refuse_disks_in_use(controller: PciAddress, files: Files) -> None:
+    """Conflict if a disk behind the controller is mounted, swapped to, or part of something."""
+    for disk in disks_of(controller, files):
+        parts = [n for n in files.list(f"/sys/block/{disk}") or () if n.startswith(disk)]
+        for folder in (f"/sys/block/{disk}", *(f"/sys/block/{disk}/{part}" for part in parts)):
+            holders = files.list(f"{folder}/holders")
+            if holders:
+                raise _in_use(controller, disk, f"part of {', '.join(holders)}")
+        for table in ("/proc/mounts", "/proc/swaps"):
+            for line in (files.read_text(table) or "").splitlines():
+                if line.split(" ", 1)[0] in {f"/dev/{name}" for name in (disk, *parts)}:
+                    raise _in_use(controller, disk, f"listed in {table}: {line}")
+
+
+def reset_controller(controller: PciAddress, context: Context) -> None:
+    """Reset a controller that a guest had, while no disk driver holds it (it otherwise fails its disks)."""
+    files = context.machine.files
+    path = f"/sys/bus/pci/devices/{controller}/reset"
+    if files.exists(path):
+        files.write_text(path, "1")
+
+
+def wait_for_disks(controller: PciAddress, count: int, context: Context) -> tuple[str, ...]:
+    """Wait until as many disks are there as before and a sector of each can be read."""
+    machine = context.machine
+    disks = wait_until(
+        machine.clock,
+        f"{count} disk(s) behind {controller}",
+        _DISKS_TIMEOUT_S,
+        lambda: found if len(found := disks_of(controller, machine.files)) >= count else None,
+        poll_s=0.5,
+    )
+    for disk in disks:
+        wait_until(
+            machine.clock,
+            f"a sector of /dev/{disk} (behind {controller})",
+            _READ_TIMEOUT_S,
+            lambda disk=disk: True if _reads(disk, context) else None,  # type: ignore[misc]
+            poll_s=1.0,
+        )
+    return (f"a sector of each of {', '.join(disks)} was read",)
+
+
+def _reads(disk: str, context: Context) -> bool:
+    argv = ["dd", f"if=/dev/{disk}", "of=/dev/null", "bs=4096", "count=1", "iflag=direct"]
+    try:
+        return run_any(context.machine, argv, timeout_s=_READ_TIMEOUT_S).returncode == 0
+    except (StepFailed, WaitTimedOut):
+        return False
+
+
+def _in_use(controller: PciAddress, disk: str, why: str) -> Conflict:
+    return Conflict(
+        f"the host uses /dev/{disk} behind {controller}: {why}",
+        hint="unmount it, or stop the array (mdadm --stop), before the controller is given to a guest",
+    )

@@ -1,0 +1,103 @@
+"""Where a deployment's state lies, and reading and writing it.
+
+``state.json`` holds ``version``, ``name``, ``spec_sha256``, ``condition`` (``incomplete`` until the last step is done,
+then ``deployed``), ``plan`` (by the model's codec) and ``phases_s``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from hpcapvf.host.protocols import Files
+from hpcapvf.model.codec import from_json, to_json
+from hpcapvf.model.errors import HpcapvfError, NotFound
+from hpcapvf.model.host import Deployed
+from hpcapvf.model.plan import Plan
+
+VERSION = 1
+DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
+HISTORY = "/var/lib/hpcapvf/history"
+DRIVER_STORE = "/var/lib/hpcapvf/driver"
+LOCK = "/run/lock/hpcapvf.lock"
+RUN = "/run/hpcapvf"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment as its state file tells. phases_s: seconds by phase of the run that made it."""
+
+    name: str
+    condition: str
+    plan: Plan
+    phases_s: dict[str, float] = field(default_factory=dict)
+
+
+def folder(name: str) -> str:
+    """The state folder of a deployment; NotFound if the name could not be one."""
+    if _NAME.fullmatch(name) is None:
+        raise NotFound(f"{name!r} is not a deployment's name", hint="see `hpcapvf status` for those that exist")
+    return f"{DEPLOYMENTS}/{name}"
+
+
+def state_path(name: str) -> str:
+    """The state file."""
+    return f"{folder(name)}/state.json"
+
+
+def journal_path(name: str) -> str:
+    """The journal."""
+    return f"{folder(name)}/journal.jsonl"
+
+
+def guard_path(name: str) -> str:
+    """Where the register guard puts its counts."""
+    return f"{RUN}/{name}/guard.json"
+
+
+def guard_unit(name: str) -> str:
+    """The systemd unit of a deployment's register guard."""
+    return f"hpcapvf-guard-{name}.service"
+
+
+def write_state(files: Files, plan: Plan, condition: str, phases_s: dict[str, float]) -> None:
+    """Write the state file atomically."""
+    state = {
+        "version": VERSION,
+        "name": plan.request.name,
+        "spec_sha256": plan.spec_sha256,
+        "condition": condition,
+        "phases_s": {name: round(seconds, 3) for name, seconds in phases_s.items()},
+        "plan": to_json(plan),
+    }
+    files.replace(state_path(plan.request.name), json.dumps(state, indent=1).encode() + b"\n", mode=0o600)
+
+
+def read_deployment(name: str, files: Files) -> Deployment:
+    """The deployment of this name; NotFound if there is none, HpcapvfError if its state cannot be read."""
+    text = files.read_text(state_path(name))
+    if text is None:
+        raise NotFound(f"no deployment named {name!r}", hint="see `hpcapvf status` for those that exist")
+    try:
+        state = json.loads(text)
+        if state["version"] != VERSION:
+            raise ValueError(f"version {state['version']!r}")
+        plan: Plan = from_json(Plan, state["plan"])
+        return Deployment(name, state["condition"], plan, dict(state["phases_s"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise HpcapvfError(
+            f"{state_path(name)} cannot be used: {error}",
+            hint="it was written by another version or damaged; use the version that deployed it",
+        ) from error
+
+
+def list_deployments(files: Files) -> tuple[Deployed, ...]:
+    """All deployments that this machine knows, by name."""
+    found = []
+    for name in files.list(DEPLOYMENTS) or ():
+        if _NAME.fullmatch(name) and files.exists(state_path(name)):
+            deployment = read_deployment(name, files)
+            found.append(Deployed(name, deployment.plan.spec_sha256, deployment.condition))
+    return tuple(found)

@@ -1,0 +1,178 @@
+"""Guests over ssh: a key per deployment, a known_hosts file per deployment, one shared connection per guest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import posixpath
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpcapvf.host.commands import LocalCommands
+from hpcapvf.host.files import LocalFiles
+from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor
+from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
+from hpcapvf.model.paths import console_path
+
+_SOCKETS = "/run/hpcapvf"
+_CONNECT_S = 10
+_POLL_S = 2.0
+_CONSOLE_BYTES = 1 << 20
+_CONSOLE_LINES = 12
+_SSH_FAILED = 255  # ssh's own failures; a remote program may use it too, then stderr tells
+
+
+class SshGuests:
+    """Reaches guests by the address that libvirt's network leased them."""
+
+    def __init__(self, commands: LocalCommands, hypervisor: Hypervisor, files: LocalFiles, clock: Clock) -> None:
+        self._commands = commands
+        self._hypervisor = hypervisor
+        self._files = files
+        self._clock = clock
+
+    def connect(self, access: GuestAccess, *, timeout_s: float) -> SshGuest:
+        """Wait until the guest has an address and lets root in. WaitTimedOut tells the last obstacle."""
+        deadline = self._clock.monotonic() + timeout_s
+        seen = "it has no DHCP lease"
+        while True:
+            address = self._hypervisor.guest_address(access.domain, access.management_mac)
+            if address is not None:
+                guest = SshGuest(self._commands, access, address)
+                left = max(_CONNECT_S, deadline - self._clock.monotonic())
+                seen = guest.obstacle(min(left, 3 * _CONNECT_S))
+                if not seen:
+                    return guest
+            if self._clock.monotonic() >= deadline:
+                raise WaitTimedOut(
+                    f"guest {access.domain} did not answer within {timeout_s:g} s: {seen}",
+                    hint=f"look at its console: virsh console {access.domain}, or {console_path(access.domain)}",
+                    details=self._console(access.domain),
+                )
+            self._clock.sleep(_POLL_S)
+
+    def _console(self, domain: str) -> tuple[str, ...]:
+        """The last lines that the guest printed, else those of its QEMU."""
+        for path in (console_path(domain), f"/var/log/libvirt/qemu/{domain}.log"):
+            with contextlib.suppress(StepFailed):
+                data = tail_of(self._files, path, _CONSOLE_BYTES)
+                lines = [line.rstrip() for line in data.decode(errors="replace").splitlines() if line.strip()]
+                if lines:
+                    return (f"last lines of {path}:", *lines[-_CONSOLE_LINES:])
+        return ()
+
+
+class SshGuest:
+    """One guest that answers over ssh."""
+
+    def __init__(self, commands: LocalCommands, access: GuestAccess, address: str) -> None:
+        self._commands = commands
+        self._access = access
+        self.address = address
+        self._ssh = ssh_argv(access, address)
+
+    def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
+        """Run a program in the guest as root. StepFailed if the connection breaks; other statuses are returned."""
+        status, out, err = self._raw(shlex.join(argv), timeout_s, stdin)
+        return CommandResult(tuple(argv), status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
+        """Write a file in the guest: beside its place first, then moved there; folders are made."""
+        quoted, beside = shlex.quote(path), shlex.quote(f"{path}.hpcapvf-new")
+        script = (
+            f"mkdir -p -- {shlex.quote(posixpath.dirname(path) or '/')} && umask 077 && cat > {beside} && "
+            f"chmod {mode:o} {beside} && mv -f -- {beside} {quoted}"
+        )
+        status, _, err = self._raw(f"sh -c {shlex.quote(script)}", _transfer_s(len(data)), data)
+        if status != 0:
+            raise StepFailed(f"cannot write {path} in guest {self._access.domain}: {_last_line(err)}")
+
+    def get(self, path: str, limit: int) -> bytes:
+        """Read a file of at most ``limit`` bytes from the guest. NotFound if absent, StepFailed if it is larger."""
+        quoted = shlex.quote(path)
+        script = f"test -e {quoted} || exit 44; head -c {limit + 1} -- {quoted}"
+        status, out, err = self._raw(f"sh -c {shlex.quote(script)}", _transfer_s(limit), None)
+        if status == 44:
+            raise NotFound(f"guest {self._access.domain} has no file {path}")
+        if status != 0:
+            raise StepFailed(f"cannot read {path} in guest {self._access.domain}: {_last_line(err)}")
+        if len(out) > limit:
+            raise StepFailed(f"{path} in guest {self._access.domain} is larger than {limit} bytes")
+        return out
+
+    def obstacle(self, timeout_s: float) -> str:
+        """Why root cannot get in just now, in a few words; empty if nothing hinders."""
+        try:
+            result = self.run(["true"], timeout_s=timeout_s)
+        except WaitTimedOut:
+            return f"{self.address} does not answer"
+        except StepFailed as error:
+            return f"{self.address}: {error.message}"
+        return "" if result.returncode == 0 else f"{self.address}: {_last_line(result.stderr.encode())}"
+
+    def _raw(self, command: str, timeout_s: float, stdin: bytes | None) -> tuple[int, bytes, bytes]:
+        as_root = command if self._access.user == "root" else f"sudo -n -- {command}"
+        Path(_SOCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        status, out, err = self._commands.run_bytes([*self._ssh, as_root], timeout_s=timeout_s, stdin=stdin)
+        if status == _SSH_FAILED and (broken := ssh_failure(err.decode(errors="replace"))):
+            raise StepFailed(f"ssh to guest {self._access.domain} failed: {broken}", hint="is the guest running?")
+        return status, out, err
+
+
+def ssh_argv(access: GuestAccess, address: str) -> list[str]:
+    """ssh with this deployment's key alone; the first connection shares its TCP connection with the next ones."""
+    known_hosts = posixpath.join(posixpath.dirname(access.key_path), "known_hosts")
+    label = hashlib.sha256(f"{access.key_path}\0{access.user}\0{address}".encode()).hexdigest()[:16]
+    options = {
+        "BatchMode": "yes",
+        "IdentitiesOnly": "yes",
+        "IdentityAgent": "none",
+        "StrictHostKeyChecking": "accept-new",
+        "UserKnownHostsFile": known_hosts,
+        "GlobalKnownHostsFile": "/dev/null",
+        "HostKeyAlias": access.domain,  # the lease may change; the guest's key may not
+        "ConnectTimeout": str(_CONNECT_S),
+        "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "8",
+        "ControlMaster": "auto",
+        "ControlPath": f"{_SOCKETS}/ssh-{label}",
+        "ControlPersist": "60",
+        "LogLevel": "ERROR",
+    }
+    argv = ["ssh", "-F", "none", "-T", "-i", access.key_path]
+    for name, value in options.items():
+        argv += ["-o", f"{name}={value}"]
+    return [*argv, "-l", access.user, "--", address]
+
+
+def ssh_failure(stderr: str) -> str:
+    """What ssh itself complains about, or an empty text if the complaint is the remote program's."""
+    for line in reversed(stderr.splitlines()):
+        marks = (
+            "ssh: ",
+            "Permission denied",
+            "kex_exchange",
+            "Connection ",
+            "Host key verification",
+            "banner exchange",
+        )
+        if line.startswith(marks) or "port 22" in line:
+            return line.strip()
+    return "" if stderr.strip() else "the connection was lost"
+
+
+def tail_of(files: LocalFiles, path: str, limit: int) -> bytes:
+    """At most ``limit`` bytes from the end of a file; empty if absent."""
+    size = files.size(path) or 0
+    data = files.read_bytes(path, size) if size <= 16 * limit else files.read_bytes(path, limit)
+    return (data or b"")[-limit:]
+
+
+def _transfer_s(size: int) -> float:
+    return 60.0 + size / (1 << 20)  # an emulated guest takes more than 1 MiB/s
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,133 @@
+"""What the registers must hold so that one pool receives every frame on the wire.
+
+Functions of data: they are given a way to read registers and say what is wanted; writing is the host's work.
+A PF driver rewrites some of these registers whenever a VF resets or the receive mode changes, and it may add MAC
+filters; so a guard computes the wants anew each time (``drift(receive_all(…), …)``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hpcapvf.model.errors import RegisterRefused
+from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable, register_table
+
+ReadRegister = Callable[[str, int], int]
+"""Current value of a register: (name, index) -> 32-bit value."""
+
+
+@dataclass(frozen=True)
+class RegisterWant:
+    """The bits ``mask`` of ``register[index]`` shall equal ``value``; other bits are nobody's business here.
+
+    reads_back: False where the card cannot be asked (see ``Register.reads_back``).
+    """
+
+    register: str
+    index: int
+    mask: int
+    value: int
+    reads_back: bool = True
+
+    def satisfied_by(self, current: int) -> bool:
+        """Whether a register that holds ``current`` needs no write."""
+        return current & self.mask == self.value
+
+    def applied_to(self, current: int) -> int:
+        """The value to write to a register that holds ``current``."""
+        return current & ~self.mask & ALL_BITS | self.value
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"{self.register}[{self.index}] bits {self.mask:#010x} = {self.value:#010x}"
+
+
+def receive_all(family: str, pool: int, read: ReadRegister) -> tuple[RegisterWant, ...]:
+    """Everything that must be set for ``pool`` to receive each frame on the wire, in the order to write it.
+
+    RegisterRefused if the family is in no table or has no such pool. Unknown unicast comes by the default pool and
+    the unicast hash table, multicast by an all-ones hash table, broadcast by BAM, a MAC that somebody owns (the PF
+    too) by adding the pool to that filter, tagged frames because the VLAN filter is off, and tags stay in the frame.
+    Measured on the emulated 82576; the unicast hash with ROPE is for real cards, where the overflow bit gates it.
+    """
+    table = register_table(family)
+    pools = table.register("VMOLR").count
+    if not 0 <= pool < pools:
+        raise RegisterRefused(f"{family} has no pool {pool}: pools are 0 to {pools - 1}")
+    return (
+        *_every_owned_mac(table, pool, read),
+        *_all_ones(table.register("MTA")),
+        *_all_ones(table.register("UTA")),
+        _want(table, "RPLOLR", 0, STRVLAN=0),
+        _want(table, "RCTL", 0, VFE=0),
+        *_pool_accepts_all(table, pool),
+        _want(table, "VT_CTL", 0, DEFAULT_POOL=pool, DISABLE_DEFAULT_POOL=0, REPLICATION=1),
+    )
+
+
+def drift(wants: Iterable[RegisterWant], read: ReadRegister) -> tuple[RegisterWant, ...]:
+    """The wants that the card does not satisfy now. Registers that cannot be read back are left out."""
+    return tuple(w for w in wants if w.reads_back and not w.satisfied_by(read(w.register, w.index)))
+
+
+def held_before(wants: Iterable[RegisterWant], read: ReadRegister) -> tuple[RegisterWant, ...]:
+    """The same bits as they stand now, to be journalled before the first write and put back at the end.
+
+    A register that cannot be read back gives what it reads (0), which is also what a reset leaves there.
+    """
+    return tuple(
+        RegisterWant(w.register, w.index, w.mask, read(w.register, w.index) & w.mask, w.reads_back) for w in wants
+    )
+
+
+def undo_writes(
+    before: Iterable[RegisterWant], wants: Iterable[RegisterWant], read: ReadRegister
+) -> tuple[RegisterWant, ...]:
+    """What must still be put back: bits that differ from before and still hold what was written.
+
+    A register that the PF driver has rewritten since belongs to the PF driver again and is left alone.
+    """
+    written = {(w.register, w.index): w for w in wants}
+    undo: list[RegisterWant] = []
+    for old in before:
+        new = written.get((old.register, old.index))
+        if new is None or new.value == old.value:
+            continue
+        if not old.reads_back or new.satisfied_by(read(old.register, old.index)):
+            undo.append(old)
+    return tuple(reversed(undo))
+
+
+def _want(table: RegisterTable, name: str, index: int, **fields: int) -> RegisterWant:
+    register = table.register(name)
+    mask = value = 0
+    for field_name, number in fields.items():
+        field = register.field(field_name)
+        mask |= field.mask
+        value |= field.insert(number)
+    if mask & ~register.writable_mask:
+        raise RegisterRefused(f"{table.family}: {name} bits {mask & ~register.writable_mask:#x} must not be written")
+    return RegisterWant(name, index, mask, value, register.reads_back)
+
+
+def _every_owned_mac(table: RegisterTable, pool: int, read: ReadRegister) -> list[RegisterWant]:
+    """One pool bit in each valid MAC filter; filters that are not in use stay as they are."""
+    register = table.register("RAH")
+    valid = register.field("VALID").mask
+    bit = register.field("POOLS").insert(1 << pool)
+    return [
+        RegisterWant("RAH", index, bit, bit) for index in range(register.count) if read("RAH", index) & valid
+    ]  # fmt: skip
+
+
+def _all_ones(register: Register) -> list[RegisterWant]:
+    return [RegisterWant(register.name, i, ALL_BITS, ALL_BITS, register.reads_back) for i in range(register.count)]
+
+
+def _pool_accepts_all(table: RegisterTable, pool: int) -> list[RegisterWant]:
+    """The pool's own switches, and its VLAN tags stay in the frame. One want per register, so that undo is exact."""
+    accept = {"AUPE": 1, "ROMPE": 1, "ROPE": 1, "BAM": 1, "MPME": 1}
+    if table.family == "i350":
+        return [_want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0), _want(table, "VMOLR", pool, **accept)]
+    return [_want(table, "VMOLR", pool, STRVLAN=0, **accept)]

@@ -1,0 +1,73 @@
+"""Warnings that go with a plan. Each names its source; figures are quoted with their table or figure."""
+
+from __future__ import annotations
+
+from hpcapvf.model.plan import Advice
+
+INDEPENDENT_CORES = "thesis section 6.2 (virtual cores mapped to independent physical cores)"
+CARD_LOCALITY = "thesis section 3.2.2 (affinity issues)"
+
+# What the receive side of a port drops before any pool is chosen; no register of a pool changes that.
+NEVER_SEEN = (
+    "Ethernet pause frames (the card's MAC consumes them)",
+    "frames with a bad checksum (dropped before pools are chosen)",
+    "frames under 64 bytes on the wire, checksum included (dropped as undersized)",
+)
+
+
+def kernel_made_vfs() -> Advice:
+    """For 10 Gb/s cards whose VFs the kernel's driver makes."""
+    return Advice(
+        "VFs are made by the kernel's driver: on a full 10 Gb/s link of 64-byte packets HPCAPvf captured 36.3 % of the "
+        "packets that way, and 82.7 % with VFs made by DPDK",
+        "thesis section 6.2.4, table 6.3",
+    )
+
+
+def other_vfs(pf: object, count: int) -> Advice:
+    """When the card replicates frames to more pools than the probe's."""
+    return Advice(
+        f"{pf} has {count} other VF(s), and frames for several pools are copied inside the card: with a second VF fed "
+        "the same full 10 Gb/s link, HPCAPvf fell from 74.3 to 44.1 % of 64-byte packets and from 100 to 82.7 % of the "
+        "CAIDA trace",
+        "thesis section 6.2.4, figure 6.4",
+    )
+
+
+def whole_card_changes(pf: object) -> Advice:
+    """What receive: all does to everybody else on the port."""
+    return Advice(
+        f"while the probe runs, {pf} filters no VLANs and no multicast for any pool, and the probe also gets the "
+        "frames for the MACs of the host and of other VFs on this port",
+        "82576 and I350 receive filtering (RCTL.VFE, MTA and UTA are shared by all pools)",
+    )
+
+
+def card_on_other_node(node: int, card_node: int) -> Advice:
+    """When placement.node overrides the card's node."""
+    return Advice(
+        f"the guest is placed on node {node} but the card is on node {card_node}: every frame crosses the nodes",
+        CARD_LOCALITY,
+    )
+
+
+def controller_on_other_node(controller: object, controller_node: int, node: int) -> Advice:
+    """When the storage controller is not beside the guest."""
+    return Advice(
+        f"controller {controller} is on node {controller_node}, the guest on node {node}: every block written crosses "
+        "the nodes; the thesis had card and controller on one node, which it calls maximal performance",
+        "thesis section 6.4 (after table 6.5)",
+    )
+
+
+def unknown(text: str) -> Advice:
+    """When the host does not say something that a plan can live without."""
+    return Advice(text, "this host's inventory (unknown is not no)")
+
+
+def software_emulation() -> Advice:
+    """When there is no KVM."""
+    return Advice(
+        "no KVM on this host: the guest runs in software emulation, far too slow for anything but a trial",
+        "thesis section 6.2 (virtualisation instructions should be enabled)",
+    )

@@ -1,0 +1,130 @@
+"""Which host CPUs the guest's CPUs run on.
+
+Levels of sharing, best first; the first one that the node can afford is taken:
+
+1. ``own cores``: each vCPU has a physical core of its own, and the node's first core stays with the host and QEMU;
+2. ``first core too``: each vCPU has a physical core of its own, the node's first one included;
+3. ``threads``: each vCPU has a hardware thread of its own, but some share a physical core;
+4. ``shared CPUs``: the polling thread's vCPU keeps a CPU for itself, the others share what is left;
+5. ``one CPU``: everything on one.
+
+Policy ``strict`` takes level 1 only. CPUs that another domain is pinned to are used last of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpcapvf.model.address import CpuSet
+from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Advice
+from hpcapvf.plan.advice import INDEPENDENT_CORES
+from hpcapvf.plan.choice import Choice, objection
+
+
+@dataclass(frozen=True)
+class CoreUse:
+    """vcpu_pins[i] is the host CPU of guest CPU i. The last vCPU polls the card, the one before it reads the ring."""
+
+    vcpu_pins: tuple[int, ...]
+    emulator_pins: CpuSet
+    polling_vcpu: int
+    reader_vcpu: int
+
+
+def choose_cores(host: Host, node: int, vcpus: int, policy: str) -> Choice[CoreUse]:
+    """Host CPUs of a node for a guest, with a warning for each level below the best."""
+    online = CpuSet.of(c.index for c in host.cpus if c.node == node)
+    if not online:
+        why = "has no online CPU"
+        return Choice(None, (objection(ExitCode.REFUSED, f"node {node}", why, "set placement.node"),))
+    taken = _pinned_by_domains(host) & online
+    free = online - taken
+    cores = _cores(host, free)
+    whole = [core for core in cores if not any(core.siblings & taken)]
+    names = _Names(node, len(online), vcpus)
+    if len(whole) >= vcpus + 1:
+        pins = [core.first for core in whole[1 : vcpus + 1]]
+        return Choice(_use(pins, whole[0].threads))
+    if policy == "strict":
+        why = f"needs {vcpus + 1} free physical cores (one per vCPU, one for the host), has {len(whole)}"
+        hint = "lower guest.vcpus, or set placement.policy: share"
+        return Choice(None, (objection(ExitCode.REFUSED, f"node {node}", why, hint),))
+    if len(whole) >= vcpus:
+        pins = [core.first for core in whole[:vcpus]]
+        return Choice(_use(pins, online - CpuSet.of(pins[-1:])), (), (names.first_core(pins[0]),))
+    if len(free) >= vcpus:
+        pins = _threads(cores, vcpus)
+        return Choice(_use(pins, online - CpuSet.of(pins[-1:])), (), (names.threads(),))
+    usable = sorted(free) if len(free) >= 2 else sorted(online)
+    others = usable[:-1] or usable
+    pins = [others[i % len(others)] for i in range(vcpus - 1)] + [usable[-1]]
+    return Choice(_use(pins, CpuSet.of(others)), (), (names.shared(usable, taken),))
+
+
+@dataclass(frozen=True)
+class _Core:
+    """A physical core: its free threads and all its siblings."""
+
+    threads: CpuSet
+    siblings: CpuSet
+
+    @property
+    def first(self) -> int:
+        return min(self.threads.cpus)
+
+
+@dataclass(frozen=True)
+class _Names:
+    node: int
+    online: int
+    vcpus: int
+
+    def first_core(self, cpu: int) -> Advice:
+        text = f"node {self.node} has no core to spare: guest CPU 0 shares CPU {cpu} with the host and QEMU"
+        return Advice(text, INDEPENDENT_CORES)
+
+    def threads(self) -> Advice:
+        text = (
+            f"node {self.node} has too few physical cores for {self.vcpus} vCPUs: some are hardware threads of one "
+            "core or share it with another guest, and the polling thread may be slowed by its neighbour"
+        )
+        return Advice(text, INDEPENDENT_CORES)
+
+    def shared(self, usable: list[int], taken: CpuSet) -> Advice:
+        pinned = f" ({len(taken)} of them taken by other domains)" if taken else ""
+        held = "the polling thread keeps one" if len(usable) > 1 else "the polling thread too"
+        text = (
+            f"node {self.node} has {self.online} CPUs{pinned} for {self.vcpus} vCPUs: they share CPUs "
+            f"{CpuSet.of(usable)}, {held}; expect loss at high rates"
+        )
+        return Advice(text, INDEPENDENT_CORES)
+
+
+def _use(pins: list[int], emulator: CpuSet) -> CoreUse:
+    return CoreUse(tuple(pins), emulator or CpuSet.of(pins[:1]), len(pins) - 1, max(len(pins) - 2, 0))
+
+
+def _pinned_by_domains(host: Host) -> CpuSet:
+    pinned = CpuSet()
+    for domain in host.domains or ():
+        pinned = pinned | domain.pinned
+    return pinned
+
+
+def _cores(host: Host, free: CpuSet) -> list[_Core]:
+    """Physical cores with at least one free thread, by their lowest free CPU."""
+    cores: dict[int, _Core] = {}
+    for cpu in sorted((c for c in host.cpus if c.index in free), key=lambda c: c.index):
+        siblings = cpu.siblings | CpuSet.of([cpu.index])
+        threads = siblings & free
+        cores.setdefault(min(threads.cpus), _Core(threads, siblings))
+    return [cores[first] for first in sorted(cores)]
+
+
+def _threads(cores: list[_Core], count: int) -> list[int]:
+    """Free threads spread over the cores: first threads of all cores, then second threads; highest polls."""
+    rounds = max(len(core.threads) for core in cores)
+    spread = [sorted(core.threads)[r] for r in range(rounds) for core in cores if len(core.threads) > r]
+    return sorted(spread[:count])

@@ -1,0 +1,199 @@
+"""The capture side: which physical function, and which of its virtual functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpcapvf.model.address import PciAddress
+from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.host import Host, NetInterface, PciDevice, Sriov
+from hpcapvf.model.plan import Advice
+from hpcapvf.model.request import Request
+from hpcapvf.nic.devices import CardFamily, pf_family
+from hpcapvf.nic.registers import TABLES
+from hpcapvf.plan import advice
+from hpcapvf.plan.choice import Choice, Objection, objection
+from hpcapvf.plan.devices import PASSTHROUGH_DRIVERS, group_objections, holder
+
+
+@dataclass(frozen=True)
+class Link:
+    """The chosen functions. make_vfs: how many VFs must be made first; 0 if they exist."""
+
+    pf: PciDevice
+    interface: str
+    family: CardFamily
+    vf: PciAddress
+    vf_index: int
+    make_vfs: int
+
+
+def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
+    """A free VF of a PF, or every reason why the PF and each of its VFs are refused."""
+    objections: list[Objection] = []
+    family = pf_family(pf.vendor, pf.device)
+    interfaces = sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
+    objections += _card_objections(request, host, pf, family)
+    objections += _interface_objections(pf, interfaces)
+    if pf.sriov is None or pf.sriov.total_vfs == 0:
+        return Choice(None, tuple(objections))
+    picked, refused = _pick_vf(request, host, pf, pf.sriov)
+    objections += refused
+    if objections or picked is None or family is None:
+        return Choice(None, tuple(objections))
+    vf, index, make = picked
+    link = Link(pf, interfaces[0].name, family, vf, index, make)
+    return Choice(link, (), _link_advice(request, link, pf.sriov))
+
+
+def find_card(request: Request, host: Host) -> Choice[PciDevice]:
+    """The PCI function that ``network.pf`` names, by interface name or by address."""
+    name = request.network.pf
+    cards = sorted((d for d in host.pci if d.sriov and d.sriov.total_vfs and d.class_code >> 16 == 2), key=_by_address)
+    names = {i.pci: i.name for i in sorted(host.interfaces, key=lambda i: i.name, reverse=True)}
+    known = ", ".join(f"{names.get(d.address, 'no interface')} ({d.address})" for d in cards) or "none"
+    hint = f"SR-IOV network cards of this host: {known}"
+    if PciAddress.looks_like(name):
+        address = PciAddress.parse(name)
+    else:
+        interface = next((i for i in host.interfaces if i.name == name), None)
+        if interface is None:
+            return Choice(None, (objection(ExitCode.NOT_FOUND, name, "no such network interface", hint),))
+        if interface.pci is None:
+            why = "is no PCI function, so it has no VFs"
+            return Choice(None, (objection(ExitCode.NOT_CAPABLE, name, why, hint),))
+        address = interface.pci
+    device = host.device(address)
+    if device is None:
+        return Choice(None, (objection(ExitCode.NOT_FOUND, name, "no such PCI function", hint),))
+    return Choice(device)
+
+
+def _by_address(device: PciDevice) -> PciAddress:
+    return device.address
+
+
+def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
+    found: list[Objection] = []
+    if pf.physfn is not None:
+        hint = f"name the physical function: {pf.physfn}"
+        return [objection(ExitCode.NOT_CAPABLE, pf.address, "is itself a virtual function", hint)]
+    if pf.sriov is None or pf.sriov.total_vfs == 0:
+        why = "has no SR-IOV capability" if pf.sriov is None else "offers no virtual functions"
+        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, "use an SR-IOV card, or enable it in firmware"))
+    if family is None:
+        why = f"card {pf.vendor:04x}:{pf.device:04x} is of no family in the tables"
+        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, "supported cards: see the hardware guide"))
+        return found
+    tables = [t.family for t in TABLES]
+    if request.network.receive == "all" and family.name not in tables:
+        why = f"the receive registers of family {family.name} are in no table, and are not guessed at"
+        hint = f"receive: all works on {', '.join(tables)}; elsewhere set network.receive: own"
+        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
+    guard = min((d.name for d in host.deployments if _guards(d.receive_all_pf, d.condition, pf)), default=None)
+    if request.network.receive == "all" and guard is not None:
+        why = f"deployment {guard} already receives everything from it, and the card has one default pool"
+        found.append(objection(ExitCode.REFUSED, pf.address, why, f"use another PF, or `hpcapvf destroy {guard}`"))
+    return found
+
+
+def _guards(guarded: PciAddress | None, condition: str, pf: PciDevice) -> bool:
+    return guarded == pf.address and condition != "destroyed"
+
+
+def _interface_objections(pf: PciDevice, interfaces: list[NetInterface]) -> list[Objection]:
+    """The host must be able to lose this link: its offloads, pause frames and filters will change."""
+    if not interfaces:
+        why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
+        return [objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")]
+    found: list[Objection] = []
+    for interface in interfaces:
+        if interface.default_route is None:
+            why = "the host does not say whether it carries the default route"
+            found.append(objection(ExitCode.REFUSED, interface.name, why, "probe the running host"))
+        if interface.default_route:
+            why = "carries the default route: the host would lose its own network"
+            found.append(objection(ExitCode.REFUSED, interface.name, why, "capture on a port that the host can spare"))
+        if interface.master:
+            why = f"is part of {interface.master} (a bridge, bond or the like)"
+            hint = f"take it out first: ip link set {interface.name} nomaster"
+            found.append(objection(ExitCode.REFUSED, interface.name, why, hint))
+    return found
+
+
+def _pick_vf(
+    request: Request, host: Host, pf: PciDevice, sriov: Sriov
+) -> tuple[tuple[PciAddress, int, int] | None, list[Objection]]:
+    """(VF, its index, how many to make), or why each VF was refused."""
+    if sriov.num_vfs == 0:
+        return _future_vf(request, pf, sriov)
+    refused: list[Objection] = []
+    for index, vf in enumerate(sriov.vfs):
+        against = _vf_objections(host, vf)
+        if not against:
+            return (vf, index, 0), []
+        refused += against
+    why = f"none of its {sriov.num_vfs} VFs is free"
+    hint = "free one; the kernel can change their number only when all of them are removed"
+    return None, [objection(ExitCode.REFUSED, pf.address, why, hint), *refused]
+
+
+def _future_vf(
+    request: Request, pf: PciDevice, sriov: Sriov
+) -> tuple[tuple[PciAddress, int, int] | None, list[Objection]]:
+    wanted = request.network.vfs
+    if wanted > sriov.total_vfs:
+        why = f"can make {sriov.total_vfs} VFs, network.vfs asks for {wanted}"
+        return None, [objection(ExitCode.REFUSED, pf.address, why, "lower network.vfs")]
+    if sriov.offset is None:
+        why = "the host does not say where its VFs will appear (sriov_offset)"
+        return None, [objection(ExitCode.NOT_CAPABLE, pf.address, why, "probe the running host, kernel 4.12 or later")]
+    return (vf_address(pf.address, sriov.offset, sriov.stride or 0, 0), 0, wanted), []
+
+
+def vf_address(pf: PciAddress, offset: int, stride: int, index: int) -> PciAddress:
+    """Where VF ``index`` of a PF appears: routing IDs count on over devices and buses (PCIe SR-IOV 3.3.9, 3.3.10)."""
+    routing_id = (pf.bus << 8 | pf.device << 3 | pf.function) + offset + stride * index
+    return PciAddress(pf.domain, routing_id >> 8 & 0xFF, routing_id >> 3 & 0x1F, routing_id & 7)
+
+
+def _vf_objections(host: Host, vf: PciAddress) -> tuple[Objection, ...]:
+    device = host.device(vf)
+    if device is None:
+        return (objection(ExitCode.REFUSED, vf, "the host does not say what this VF is", "probe the running host"),)
+    domain = holder(host, vf)
+    if domain is not None:
+        why = f"belongs to domain {domain.name}"
+        return (objection(ExitCode.REFUSED, vf, why, "detach it there, or make more VFs"),)
+    if host.domains is None and device.driver in PASSTHROUGH_DRIVERS:
+        why = f"is bound to {device.driver} and libvirt could not be asked who uses it"
+        return (objection(ExitCode.REFUSED, vf, why, "start libvirt"),)
+    for interface in sorted((i for i in host.interfaces if i.pci == vf), key=lambda i: i.name):
+        use = _interface_use(interface)
+        if use:
+            why = f"its interface {interface.name} {use}"
+            hint = f"take it out of use: ip link set {interface.name} down"
+            return (objection(ExitCode.REFUSED, vf, why, hint),)
+    return group_objections(host, device)
+
+
+def _interface_use(interface: NetInterface) -> str:
+    if interface.default_route:
+        return "carries the default route"
+    if interface.master:
+        return f"is part of {interface.master}"
+    if interface.up is not False:
+        return "is up" if interface.up else "may be up (the host does not say)"
+    return ""
+
+
+def _link_advice(request: Request, link: Link, sriov: Sriov) -> tuple[Advice, ...]:
+    notes: list[Advice] = []
+    if link.family.speed_mbps >= 10_000:
+        notes.append(advice.kernel_made_vfs())
+    others = (link.make_vfs or sriov.num_vfs) - 1
+    if request.network.receive == "all":
+        notes.append(advice.whole_card_changes(link.pf.address))
+        if others > 0:
+            notes.append(advice.other_vfs(link.pf.address, others))
+    return tuple(notes)

@@ -1,0 +1,116 @@
+"""Where the guest lives: its NUMA node, host CPUs and hugepages."""
+
+from __future__ import annotations
+
+from hpcapvf.model.address import CpuSet
+from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.host import Host, HugepagePool, NumaNode, PciDevice
+from hpcapvf.model.plan import Advice, Placement
+from hpcapvf.model.request import Request
+from hpcapvf.plan import advice
+from hpcapvf.plan.choice import Choice, Objection, objection
+from hpcapvf.plan.cores import choose_cores
+
+# Kept free on the node when hugepages are taken from it, so that the host itself does not run dry.
+HOST_RESERVE_MIB = 256
+_GIB_PAGE_KIB = 1048576
+
+
+def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
+    """Node, pins and hugepages for the guest; the card's node unless the spec names another."""
+    node_choice = _choose_node(request, host, pf)
+    node = node_choice.value
+    if node is None:
+        return Choice(None, node_choice.objections, node_choice.advice)
+    cores = choose_cores(host, node.index, request.guest.vcpus, request.placement.policy)
+    size_kib = request.placement.hugepage_kib
+    pages = request.guest.memory_mib * 1024 // size_kib
+    against, notes = _check_hugepages(pages, size_kib, node)
+    objections = (*cores.objections, *against)
+    all_advice = (*node_choice.advice, *cores.advice, *notes)
+    if objections or cores.value is None:
+        return Choice(None, objections, all_advice)
+    use = cores.value
+    placement = Placement(
+        node=node.index,
+        vcpu_pins=tuple(CpuSet.of([cpu]) for cpu in use.vcpu_pins),
+        emulator_pins=use.emulator_pins,
+        polling_vcpu=use.polling_vcpu,
+        reader_vcpu=use.reader_vcpu,
+        hugepage_kib=size_kib,
+        hugepages=pages,
+    )
+    return Choice(placement, (), all_advice)
+
+
+def controller_advice(controller: PciDevice, placement: Placement) -> tuple[Advice, ...]:
+    """A warning if the storage controller is not beside the guest."""
+    if controller.numa_node is None or controller.numa_node == placement.node:
+        return ()
+    return (advice.controller_on_other_node(controller.address, controller.numa_node, placement.node),)
+
+
+def _choose_node(request: Request, host: Host, pf: PciDevice | None) -> Choice[NumaNode]:
+    by_index = {n.index: n for n in host.nodes}
+    listed = ", ".join(str(n) for n in sorted(by_index)) or "none"
+    wanted = request.placement.node
+    card_node = pf.numa_node if pf else None
+    if wanted is not None:
+        if wanted not in by_index:
+            why = "no such NUMA node"
+            hint = f"nodes of this host: {listed}"
+            return Choice(None, (objection(ExitCode.NOT_FOUND, f"node {wanted}", why, hint),))
+        notes = () if card_node in (None, wanted) else (advice.card_on_other_node(wanted, card_node or 0),)
+        return Choice(by_index[wanted], (), notes)
+    if card_node is not None and card_node in by_index:
+        return Choice(by_index[card_node])
+    if pf is None:
+        return Choice(None)  # the missing card is said elsewhere
+    if len(by_index) == 1:
+        return Choice(next(iter(by_index.values())))
+    why = "the host does not say which NUMA node it is on" if card_node is None else f"its node {card_node} is offline"
+    return Choice(None, (objection(ExitCode.REFUSED, pf.address, why, f"set placement.node (one of {listed})"),))
+
+
+def _hugepage_pool(size_kib: int, node: NumaNode) -> Choice[HugepagePool]:
+    subject = f"node {node.index}"
+    if node.memory_mib == 0:
+        return Choice(None, (objection(ExitCode.REFUSED, subject, "has no memory", "set placement.node"),))
+    for pool in node.hugepages:
+        if pool.size_kib == size_kib:
+            return Choice(pool)
+    sizes = ", ".join(f"{p.size_kib} KiB" for p in sorted(node.hugepages, key=lambda p: p.size_kib)) or "none"
+    why = f"has no hugepages of {size_kib} KiB (sizes there: {sizes})"
+    return Choice(None, (objection(ExitCode.NOT_CAPABLE, subject, why, "set placement.hugepage_kib"),))
+
+
+def _check_hugepages(needed: int, size_kib: int, node: NumaNode) -> tuple[tuple[Objection, ...], tuple[Advice, ...]]:
+    """Whether the node has, or can make, the pages."""
+    subject = f"node {node.index}"
+    choice = _hugepage_pool(size_kib, node)
+    pool = choice.value
+    if pool is None:
+        return choice.objections, ()
+    free = pool.free if pool.free is not None else 0
+    if free >= needed:
+        return (), ()
+    if size_kib == _GIB_PAGE_KIB:
+        return (_gib_pages(subject, needed, pool),), ()
+    missing_mib = (needed - free) * size_kib // 1024
+    if node.memory_free_mib is None:
+        text = f"whether node {node.index} has {missing_mib} MiB left for hugepages is not known"
+        return (), (advice.unknown(text),)
+    if missing_mib + HOST_RESERVE_MIB <= node.memory_free_mib:
+        return (), ()
+    why = (
+        f"too few hugepages: {needed} of {size_kib} KiB needed, {free} free; its {node.memory_free_mib} MiB of free "
+        f"memory cannot give the missing {missing_mib} MiB and leave {HOST_RESERVE_MIB} MiB to the host"
+    )
+    hint = f"lower guest.memory_mib, free memory on the node, or boot with hugepagesz={size_kib // 1024}M hugepages=N"
+    return (objection(ExitCode.REFUSED, subject, why, hint),), ()
+
+
+def _gib_pages(subject: str, needed: int, pool: HugepagePool) -> Objection:
+    why = f"too few hugepages: {needed} of 1 GiB needed, {pool.free or 0} free of {pool.total}; they come at boot only"
+    hint = f"boot with hugepagesz=1G hugepages=N (at least {needed} on this node), or use placement.hugepage_kib: 2048"
+    return objection(ExitCode.REFUSED, subject, why, hint)

@@ -1,0 +1,184 @@
+"""A spec's text to a Request, driven by the table of keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+from typing import Any
+
+from hpcapvf.model.codec import from_json, to_json
+from hpcapvf.model.errors import BadSpec
+from hpcapvf.model.request import (
+    EngineRequest,
+    GuestRequest,
+    NetworkRequest,
+    PlacementRequest,
+    RaidRequest,
+    Request,
+    StorageRequest,
+)
+from hpcapvf.spec.document import kind_of, load_document
+from hpcapvf.spec.fields import KEYS, Key
+
+SECTIONS: dict[str, type[Any]] = {
+    "": Request,
+    "guest": GuestRequest,
+    "network": NetworkRequest,
+    "storage": StorageRequest,
+    "storage.raid": RaidRequest,
+    "engine": EngineRequest,
+    "placement": PlacementRequest,
+}
+_BY_PATH = {key.path: key for key in KEYS}
+_KINDS: dict[str, type[Any]] = {"text": str, "number": int, "flag": bool}
+_WORDS = {"text": "text", "number": "a whole number", "flag": "true or false", "texts": "a list of texts"}
+
+
+def parse_spec(text: str) -> Request:
+    """Read a spec. BadSpec names the dotted path of what is wrong, and suggests the key that was probably meant."""
+    values = _section("", load_document(text))
+    request: Request = from_json(Request, values)
+    _check_together(request)
+    return request
+
+
+def spec_sha256(request: Request) -> str:
+    """Fingerprint of a request: SHA-256 of its canonical JSON, so that layout and comments do not count."""
+    canonical = json.dumps(to_json(request), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def default_of(key: Key) -> Any:
+    """The value of a key that the spec leaves out; ``dataclasses.MISSING`` if it must be given."""
+    section, _, name = key.path.rpartition(".")
+    if key.required:
+        return dataclasses.MISSING
+    field = {f.name: f for f in dataclasses.fields(SECTIONS[section])}[key.attribute or name]
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _section(section: str, mapping: Any) -> dict[str, Any]:
+    """JSON-ready values of one section and what lies below it, every key present."""
+    if not isinstance(mapping, dict):
+        raise BadSpec(f"must be a mapping, not {kind_of(mapping)}", path=section)
+    prefix = f"{section}." if section else ""
+    keys = {p.removeprefix(prefix): k for p, k in _BY_PATH.items() if p.rpartition(".")[0] == section}
+    inner = [s.removeprefix(prefix) for s in SECTIONS if s and s.rpartition(".")[0] == section]
+    for name in mapping:
+        if name not in keys and name not in inner:
+            raise _unknown_key(prefix + name, name, [*keys, *inner])
+    values: dict[str, Any] = {}
+    for name, key in keys.items():
+        values[key.attribute or name] = _value(key, mapping) if name in mapping else _left_out(key)
+    for name in inner:
+        values[name] = _section(prefix + name, mapping.get(name, {}))
+    return values
+
+
+def _unknown_key(path: str, name: str, known: list[str]) -> BadSpec:
+    near = difflib.get_close_matches(name, known, n=1)
+    elsewhere = [p for p in (*_BY_PATH, *SECTIONS) if p and p.rpartition(".")[2] == name]
+    if near:
+        hint = f"did you mean {path.removesuffix(name)}{near[0]}?"
+    elif elsewhere:
+        hint = f"did you mean {elsewhere[0]}?"
+    else:
+        hint = f"keys known here: {', '.join(known)}"
+    return BadSpec("unknown key", path=path, hint=hint)
+
+
+def _left_out(key: Key) -> Any:
+    default = default_of(key)
+    if default is dataclasses.MISSING:
+        raise BadSpec("is missing", path=key.path, hint=f"{key.note}")
+    return to_json(default)
+
+
+def _value(key: Key, mapping: dict[str, Any]) -> Any:
+    value = mapping[key.path.rpartition(".")[2]]
+    if key.only_default:
+        return _only_default(key, value)
+    if value is None and key.optional:
+        return None
+    if key.kind == "texts":
+        if not isinstance(value, list):
+            raise _wrong_type(key, value)
+        return [_text(key, item, f"{key.path}[{i}]") for i, item in enumerate(value)]
+    if type(value) is not _KINDS[key.kind]:
+        raise _wrong_type(key, value)
+    _check_choice(key, value)
+    if isinstance(value, str):
+        return _text(key, value, key.path)
+    return _number(key, value)
+
+
+def _only_default(key: Key, value: Any) -> Any:
+    default = to_json(default_of(key))
+    if value is not None and value != default:
+        raise BadSpec(f"not yet: {key.note} cannot be asked for so far", path=key.path, hint="leave the key out")
+    return default
+
+
+def _wrong_type(key: Key, value: Any) -> BadSpec:
+    quote = '; put it in quotes, as in "007"' if key.kind == "text" and isinstance(value, int | bool) else ""
+    return BadSpec(f"must be {_WORDS[key.kind]}, not {kind_of(value)}{quote}", path=key.path, hint=key.note)
+
+
+def _check_choice(key: Key, value: Any) -> None:
+    if value in key.later:
+        raise BadSpec(f"not yet: {value} is not built so far", path=key.path, hint=_choices(key))
+    if key.choices and value not in key.choices:
+        raise BadSpec(f"{_short(value)} is none of its values", path=key.path, hint=_choices(key))
+
+
+def _choices(key: Key) -> str:
+    return f"possible now: {', '.join(str(c) for c in key.choices)}"
+
+
+def _text(key: Key, value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise BadSpec(f"must be text, not {kind_of(value)}", path=path, hint=key.note)
+    if key.pattern and not re.fullmatch(key.pattern, value):
+        raise BadSpec(f"{_short(value)} is not {key.form}", path=path, hint=key.note)
+    try:
+        return key.check(value) if key.check else value
+    except ValueError as error:
+        raise BadSpec(f"{_short(value)}: {error}", path=path, hint=key.note) from None
+
+
+def _number(key: Key, value: Any) -> Any:
+    if (key.least is not None and value < key.least) or (key.most is not None and value > key.most):
+        raise BadSpec(f"{value} is outside {key.least} to {key.most}", path=key.path, hint=key.note)
+    try:
+        if key.check:
+            key.check(str(value))
+    except ValueError as error:
+        raise BadSpec(f"{value} {error}", path=key.path, hint=key.note) from None
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _check_together(request: Request) -> None:
+    """What is wrong only in combination."""
+    guest, engine, page_kib = request.guest, request.engine, request.placement.hugepage_kib
+    if guest.memory_mib * 1024 % page_kib:
+        raise BadSpec(
+            f"{guest.memory_mib} MiB is no multiple of the hugepage size ({page_kib // 1024} MiB)",
+            path="guest.memory_mib",
+            hint="QEMU can only back memory by whole pages",
+        )
+    if engine.ring_mib * 2 > guest.memory_mib:
+        raise BadSpec(
+            f"{engine.ring_mib} MiB is more than half of the guest's memory ({guest.memory_mib} MiB)",
+            path="engine.ring_mib",
+            hint="the ring is locked memory: give the guest more memory, or make the ring smaller",
+        )

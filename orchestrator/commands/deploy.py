@@ -1,0 +1,137 @@
+"""``deploy-vnp``: from a spec to a verified probe. ``deploy-vnma``: not yet."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from hpcapvf.apply import Outcome, apply_plan
+from hpcapvf.host.machine import local_machine
+from hpcapvf.host.protocols import Machine
+from hpcapvf.model.codec import to_json
+from hpcapvf.model.errors import ExitCode, HpcapvfError
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Plan, Unchanged
+from hpcapvf.model.progress import Progress
+from orchestrator.answer import Answer
+from orchestrator.commands.inspect import plan_answer, plan_on, unchanged_answer
+from orchestrator.files import write_json
+from orchestrator.options import epilog, output_options
+from orchestrator.phases import PhaseClock
+from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
+
+
+class NotYet(HpcapvfError):
+    """A command that is announced and not built."""
+
+    exit_code = ExitCode.USAGE
+
+
+def deploy_vnp_parser() -> argparse.ArgumentParser:
+    """The command line of ``deploy-vnp``."""
+    parser = argparse.ArgumentParser(
+        prog="deploy-vnp",
+        description="Deploy a virtual network probe on this host and prove that it stores what is on the link. "
+        "This unbinds network cards and storage controllers and may format disks: read the plan first (--dry-run).",
+        parents=[output_options()],
+        epilog=epilog(
+            "deploy-vnp probe1.yaml --dry-run",
+            "deploy-vnp probe1.yaml --source none",
+            "deploy-vnp probe1.yaml --source './send-from-generator.sh' --pcap traffic.pcap",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
+    parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
+    add_proof_options(parser)
+    parser.set_defaults(handler=run_deploy_vnp, command_name="deploy-vnp")
+    return parser
+
+
+def deploy_vnma_parser() -> argparse.ArgumentParser:
+    """The command line of ``deploy-vnma``."""
+    parser = argparse.ArgumentParser(
+        prog="deploy-vnma",
+        description="Deploy a virtual network monitoring agent. Not built yet: this command refuses.",
+        parents=[output_options()],
+        epilog=epilog("deploy-vnma agent1.yaml"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
+    parser.set_defaults(handler=run_deploy_vnma, command_name="deploy-vnma")
+    return parser
+
+
+def add_proof_options(parser: argparse.ArgumentParser) -> None:
+    """Options about how the proof gets its frames."""
+    group = parser.add_argument_group("proof")
+    group.add_argument(
+        "--source",
+        default="none",
+        metavar="wire|COMMAND|none",
+        help="who sends the frames of the proof: wire (the far end of the lab's link), a command that is run with the "
+        "path of a pcap file as its last argument and returns when the frames are sent, or none (default): nothing is "
+        "sent, only the machine is checked",
+    )
+    group.add_argument(
+        "--pcap",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="frames to send, one proof per file (default: the project's own mix of 5000 frames)",
+    )
+
+
+def run_deploy_vnma(_args: argparse.Namespace, _progress: Progress) -> Answer:
+    """``deploy-vnma``."""
+    raise NotYet("deploy-vnma is not built yet", hint="deploy-vnp deploys a virtual network probe")
+
+
+def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
+    """``deploy-vnp``. Everything that the user gave is read before anything is changed."""
+    clock = PhaseClock()
+    machine = local_machine()
+    with clock.measure("probe and plan"):
+        checks = read_checks(args.source, args.pcap, machine.clock)
+        planned = plan_on(machine, args.spec, progress)
+    plan = planned.verdict
+    if isinstance(plan, Unchanged):
+        return unchanged_answer(plan)
+    if args.dry_run:
+        return plan_answer(planned)
+    outcome = apply_plan(plan, machine, progress)
+    clock.add(outcome.phases_s)
+    verified = _verify(plan, planned.host, machine, checks, progress=progress, clock=clock)
+    result = _result(plan, planned.host, outcome, verified) | {"phases_s": clock.phases_s()}
+    if args.report:
+        write_json(args.report, to_json(result))
+    shown = show_verified(plan, verified, clock.phases_s())
+    return Answer(result, shown=shown, warnings=plan.warnings, error=failure_of(verified))
+
+
+def _verify(
+    plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
+) -> Verified:
+    """Verify; whatever goes wrong now, the user is told that the deployment stands."""
+    name = plan.request.name
+    stands = f"{name} stays deployed: `hpcapvf verify {name}` checks it again, `hpcapvf destroy {name}` takes it away"
+    try:
+        return verify_deployment(plan, host, machine, checks, progress=progress, clock=clock)
+    except HpcapvfError as error:
+        error.details += (stands,)
+        raise
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(stands)
+        raise
+
+
+def _result(plan: Plan, host_before: Host, outcome: Outcome, verified: Verified) -> dict[str, Any]:
+    return {
+        "name": plan.request.name,
+        "changed": True,
+        "condition": "deployed",
+        "steps": [to_json(report) for report in outcome.steps],
+        "plan": to_json(plan),
+        "host_before": to_json(host_before),
+    } | verified.result()

@@ -1,0 +1,71 @@
+"""Options that every command has, and the texts of ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+
+from hpcapvf.model.errors import ExitCode
+
+_MEANINGS = {
+    ExitCode.OK: "done, or nothing to do",
+    ExitCode.PROOF_FAILED: "a frame is missing, altered or out of order, or a check after deployment failed",
+    ExitCode.USAGE: "wrong command line",
+    ExitCode.BAD_SPEC: "the spec cannot be read or says something impossible",
+    ExitCode.NOT_CAPABLE: "this host lacks something the request needs",
+    ExitCode.REFUSED: "the host could, but it would hurt or does not fit",
+    ExitCode.CONFLICT: "the name is taken by another spec, or somebody else holds the lock",
+    ExitCode.STEP_FAILED: "a step failed; everything before it was undone",
+    ExitCode.REGISTER_REFUSED: "the card's registers cannot be reached or did not keep a value",
+    ExitCode.TIMEOUT: "a bounded wait ran out",
+    ExitCode.UNDO_INCOMPLETE: "something could not be put back; the message lists it",
+    ExitCode.NOT_FOUND: "no deployment, lab, image or file of that name",
+    ExitCode.LAB_FAILED: "the emulated server could not be built, started or reached",
+    ExitCode.INTERNAL: "a defect of this program",
+    ExitCode.INTERRUPTED: "interrupted; what was begun was undone",
+}
+
+PROGRESS_FORMS = ("auto", "bars", "lines", "json", "none")
+
+
+def exit_code_meaning(code: ExitCode) -> str:
+    """What an exit code tells the user, in a few words."""
+    return _MEANINGS[code]
+
+
+def epilog(*examples: str) -> str:
+    """The end of a help text: examples, then the exit codes."""
+    lines = ["examples:", *(f"  {example}" for example in examples), "", "exit codes:"]
+    lines += [f"  {code.value:>3}  {exit_code_meaning(code)}" for code in ExitCode]
+    return "\n".join(lines)
+
+
+def output_options() -> argparse.ArgumentParser:
+    """A parent parser with the options about output that every command accepts."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print one JSON envelope on standard output")
+    group.add_argument(
+        "--progress",
+        choices=PROGRESS_FORMS,
+        default="auto",
+        help="how progress is shown on standard error: bars (a terminal), lines, json (one object a line), none; "
+        "auto takes bars on a terminal and lines elsewhere",
+    )
+    group.add_argument("--debug", action="store_true", help="print the traceback of a defect")
+    return parser
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_text: str, *examples: str
+) -> argparse.ArgumentParser:
+    """Define a command with its help, examples, exit codes and the output options."""
+    parser = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        parents=[output_options()],
+        epilog=epilog(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command_name=name)
+    return parser

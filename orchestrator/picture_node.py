@@ -1,0 +1,297 @@
+"""One NUMA node in the picture: cores, memory, hugepages, network cards, storage controllers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpcapvf.model.address import PciAddress
+from hpcapvf.model.host import Host, HugepagePool, NumaNode, PciDevice
+from hpcapvf.model.plan import Plan
+from orchestrator.picture_canvas import INK, MUTED, Canvas, Line, Paint, Rect
+
+PAINTS = {
+    "node": Paint("#fafafa", "#8a8a8a", 1.4),
+    "card": Paint("#ffffff", "#555555"),
+    "free": Paint("#f0f0f0", "#b5b5b5"),
+    "polling": Paint("#f9d9c4", "#d55e00", 2.2),
+    "reader": Paint("#fbe6b8", "#e69f00", 2.2),
+    "vcpu": Paint("#d7ebf8", "#56b4e9", 2.2),
+    "emulator": Paint("#fcf9cf", "#b9ab00", 2.2),
+    "capture": Paint("#d3e4f1", "#0072b2", 1.8),
+    "storage": Paint("#d0ebe3", "#009e73", 1.8),
+    "vm": Paint("#fbf1f6", "#cc79a7", 2.2),
+    "wire": Paint("#e2e2e2", "#1a1a1a", 1.6),
+    "verdict": Paint("#ffffff", "#1a1a1a", 1.2),
+    "used": Paint("#9a9a9a", "#8a8a8a"),
+    "pages": Paint("#f3e0ec", "#cc79a7"),
+    "taken": Paint("#cc79a7", "#8f4a72"),
+}
+ARROWS = {"wire": "#1a1a1a", "capture": "#0072b2", "storage": "#009e73"}
+
+_PAD = 14.0
+_CPU_WIDTH, _CPU_HEIGHT, _CPU_GAP, _CPUS_PER_ROW, _CPUS_SHOWN = 76.0, 58.0, 6.0, 6, 18
+_HEADER_HEIGHT = 34.0
+_BAR_HEIGHT = 34.0
+_CHIP_WIDTH, _CHIP_HEIGHT, _CHIP_GAP = 78.0, 42.0, 6.0
+_CARD_HEIGHT = 106.0
+_VFS_SHOWN = 3
+_DISKS_SHOWN = 4
+_MIN_WIDTH = 300.0
+_NETWORK_CLASS, _STORAGE_CLASS = 0x02, 0x01
+
+
+@dataclass(frozen=True)
+class NodeDrawing:
+    """Where the connections of the probe begin: lower edges of the PF, of its VF, and of the controller."""
+
+    pf: tuple[float, float] | None = None
+    vf: tuple[float, float] | None = None
+    controller: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class _Card:
+    """A device as a frame with chips. anchors: which chip stands for ``pf``, ``vf`` or ``controller``."""
+
+    title: str
+    detail: str
+    chips: tuple[tuple[str, str, str], ...]  # role, first line, second line
+    anchors: dict[str, int]
+
+    @property
+    def width(self) -> float:
+        return max(len(self.chips) * (_CHIP_WIDTH + _CHIP_GAP) - _CHIP_GAP + 2 * _PAD, 170.0)
+
+
+def placed_on(host: Host, node: int | None) -> tuple[PciDevice, ...]:
+    """The network cards and storage controllers of a node that the picture shows; VFs belong to their PF's card."""
+    carriers = {disk.controller for disk in host.disks}
+    return tuple(
+        d
+        for d in host.pci
+        if d.numa_node == node
+        and d.physfn is None
+        and (d.sriov is not None or d.class_code >> 16 == _NETWORK_CLASS or d.address in carriers or _is_raid(d))
+    )
+
+
+def node_size(host: Host, plan: Plan | None, index: int | None) -> tuple[float, float]:
+    """Width and height that a node's box needs."""
+    cards = _cards(host, plan, index)
+    node = _node(host, index)
+    cores = min(_cpu_cells(node, plan), _CPUS_PER_ROW) * (_CPU_WIDTH + _CPU_GAP) - _CPU_GAP
+    width = max(_MIN_WIDTH, cores + 2 * _PAD, sum(card.width + _PAD for card in cards) + _PAD)
+    return width, _devices_top(host, plan, index) + (_CARD_HEIGHT + _PAD if cards else 0.0)
+
+
+def draw_node(canvas: Canvas, host: Host, plan: Plan | None, index: int | None, place: Rect) -> NodeDrawing:
+    """Draw a node (None: devices whose node the host does not say) into its place."""
+    canvas.box(place, PAINTS["node"])
+    node = _node(host, index)
+    inner = Rect(place.x + _PAD, place.y + 8, place.width - 2 * _PAD, 20)
+    heading = "node unknown" if index is None else f"NUMA node {index}"
+    canvas.text(Rect(inner.x, inner.y, inner.width / 2, 20), Line(heading, 14, bold=True))
+    if node is not None and node.distances:
+        distances = "distance " + " / ".join(str(distance) for distance in node.distances)
+        right = Rect(inner.x + inner.width / 2, inner.y, inner.width / 2, 20)
+        canvas.text(right, Line(distances, 11, colour=MUTED), anchor="end")
+    if node is not None:
+        _draw_cpus(canvas, node, plan, Rect(inner.x, place.y + _HEADER_HEIGHT, inner.width, 0))
+        _draw_memory(canvas, node, plan, Rect(inner.x, place.y + _memory_top(node, plan), inner.width, 0))
+    return _draw_cards(canvas, _cards(host, plan, index), inner.x, place.bottom - _PAD - _CARD_HEIGHT)
+
+
+def _node(host: Host, index: int | None) -> NumaNode | None:
+    return next((node for node in host.nodes if node.index == index), None)
+
+
+def _is_raid(device: PciDevice) -> bool:
+    return device.class_code >> 8 in (0x0104, 0x0107)
+
+
+def _roles(plan: Plan | None, node: NumaNode, cpu: int) -> tuple[str, list[str]]:
+    """The paint of a CPU and what runs on it, the most demanding first."""
+    if plan is None:
+        return "free", []
+    pins = plan.placement
+    guests = [i for i, where in enumerate(pins.vcpu_pins) if cpu in where]
+    names = [f"vCPU {i}" + (" poll" if i == pins.polling_vcpu else "") for i in guests]
+    if cpu in pins.emulator_pins:
+        names.append("emulator")
+    if pins.polling_vcpu in guests:
+        return "polling", names
+    if pins.reader_vcpu in guests:
+        return "reader", names
+    if guests:
+        return "vcpu", names
+    return ("emulator", names) if names else ("free", names)
+
+
+def _cpu_cells(node: NumaNode | None, plan: Plan | None) -> int:
+    return min(len(node.cpus), _CPUS_SHOWN) if node is not None else 0
+
+
+def _memory_top(node: NumaNode | None, plan: Plan | None) -> float:
+    rows = -(-_cpu_cells(node, plan) // _CPUS_PER_ROW)
+    return _HEADER_HEIGHT + rows * (_CPU_HEIGHT + _CPU_GAP) + 4
+
+
+def _devices_top(host: Host, plan: Plan | None, index: int | None) -> float:
+    node = _node(host, index)
+    bars = 1 + len(_pools(node, plan)) if node is not None else 0
+    return _memory_top(node, plan) + bars * _BAR_HEIGHT + 10
+
+
+def _draw_cpus(canvas: Canvas, node: NumaNode, plan: Plan | None, place: Rect) -> None:
+    """One cell per CPU; of very many, those with a part first and the rest as one cell with their number."""
+    ordered = sorted(node.cpus, key=lambda cpu: (_roles(plan, node, cpu)[0] == "free", cpu))
+    shown = sorted(ordered if len(ordered) <= _CPUS_SHOWN else ordered[: _CPUS_SHOWN - 1])
+    for i, cpu in enumerate(shown):
+        role, names = _roles(plan, node, cpu)
+        if len(names) > 3:
+            names = [*names[:2], f"+{len(names) - 2} more"]
+        bold = role != "free"
+        lines = [Line(f"CPU {cpu}", 11, bold=bold, colour=INK if bold else MUTED), *(Line(name, 10) for name in names)]
+        canvas.box(_cpu_place(place, i), PAINTS[role], lines, pad=3)
+    if len(shown) < len(ordered):
+        rest = [Line(f"+{len(ordered) - len(shown)}", 12, bold=True), Line("CPUs", 10)]
+        canvas.box(_cpu_place(place, len(shown)), PAINTS["free"], rest, pad=3)
+
+
+def _cpu_place(place: Rect, i: int) -> Rect:
+    row, column = divmod(i, _CPUS_PER_ROW)
+    return Rect(
+        place.x + column * (_CPU_WIDTH + _CPU_GAP), place.y + row * (_CPU_HEIGHT + _CPU_GAP), _CPU_WIDTH, _CPU_HEIGHT
+    )
+
+
+def _pools(node: NumaNode | None, plan: Plan | None) -> list[tuple[HugepagePool, int]]:
+    """Hugepage pools to show, each with the pages that the plan's VM takes of it."""
+    if node is None:
+        return []
+    taken = {pool.size_kib: 0 for pool in node.hugepages}
+    if plan is not None and plan.placement.node == node.index:
+        taken[plan.placement.hugepage_kib] = plan.placement.hugepages
+    known = {pool.size_kib: pool for pool in node.hugepages}
+    pools = [(known.get(size, HugepagePool(size, 0, 0)), pages) for size, pages in sorted(taken.items())]
+    return [(pool, pages) for pool, pages in pools if pool.total or pages]
+
+
+def _draw_memory(canvas: Canvas, node: NumaNode, plan: Plan | None, place: Rect) -> None:
+    y = place.y
+    if node.memory_mib is None:
+        text, share = "memory: unknown", 0.0
+    else:
+        free = node.memory_free_mib
+        text = f"memory {node.memory_mib} MiB, {'unknown' if free is None else free} MiB free"
+        share = 0.0 if free is None or not node.memory_mib else 1 - free / node.memory_mib
+    _draw_bar(canvas, Rect(place.x, y, place.width, _BAR_HEIGHT), text, [(share, PAINTS["used"])])
+    for pool, pages in _pools(node, plan):
+        y += _BAR_HEIGHT
+        total = max(pool.total, pages)
+        text = f"{_size(pool.size_kib)} pages: {total} reserved"
+        if pages and plan is not None:
+            text += f", {pages} for {plan.request.name}"
+        parts = [(pages / total, PAINTS["taken"]), (1 - pages / total, PAINTS["pages"])]
+        _draw_bar(canvas, Rect(place.x, y, place.width, _BAR_HEIGHT), text, parts)
+
+
+def _draw_bar(canvas: Canvas, place: Rect, text: str, parts: list[tuple[float, Paint]]) -> None:
+    canvas.text(Rect(place.x, place.y, place.width, 16), Line(text, 11))
+    canvas.bar(Rect(place.x, place.y + 18, place.width, 9), parts, PAINTS["card"].line)
+
+
+def _size(kib: int) -> str:
+    return f"{kib // 1048576} GiB" if kib % 1048576 == 0 else f"{kib // 1024} MiB" if kib % 1024 == 0 else f"{kib} KiB"
+
+
+def _cards(host: Host, plan: Plan | None, index: int | None) -> list[_Card]:
+    devices = placed_on(host, index)
+    shown = [d for d in devices if d.sriov is not None or _disk_names(host, d.address) or _is_raid(d)]
+    cards = [_nic_card(host, plan, d) if d.sriov is not None else _storage_card(host, plan, d) for d in shown]
+    others = [d for d in devices if d not in shown]
+    if others:
+        names = [_interface(host, d.address) or str(d.address)[5:] for d in others]
+        chips = [("free", name, "network") for name in names[:3]]
+        if len(names) > 3:
+            chips.append(("free", f"+{len(names) - 3}", "more"))
+        cards.append(_Card("network", "without SR-IOV", tuple(chips), {}))
+    return cards
+
+
+def _nic_card(host: Host, plan: Plan | None, pf: PciDevice) -> _Card:
+    sriov = pf.sriov
+    count = sriov.num_vfs if sriov is not None else 0
+    planned = plan if plan is not None and plan.pf == pf.address else None
+    if planned is not None:
+        count = max(count, planned.vf_index + 1, planned.request.network.vfs)
+    first = max(0, min(planned.vf_index - _VFS_SHOWN + 1, count - _VFS_SHOWN)) if planned else 0
+    chips = [("capture" if planned else "free", "PF", pf.driver or "no driver")]
+    anchors = {"pf": 0} if planned else {}
+    for i in range(first, min(first + _VFS_SHOWN, count)):
+        mine = planned is not None and planned.vf_index == i
+        if mine:
+            anchors["vf"] = len(chips)
+        chips.append(("capture" if mine else "free", f"VF {i}", "vfio-pci" if mine else _vf_driver(host, pf, i)))
+    if count > _VFS_SHOWN:
+        chips.append(("free", f"+{count - _VFS_SHOWN}", "VFs"))
+    elif not count and sriov is not None:
+        chips.append(("free", f"0 of {sriov.total_vfs}", "VFs made"))
+    return _Card(
+        f"NIC {_interface(host, pf.address) or 'without an interface'}",
+        f"{_ids(pf)} at {pf.address}",
+        tuple(chips),
+        anchors,
+    )
+
+
+def _vf_driver(host: Host, pf: PciDevice, i: int) -> str:
+    if pf.sriov is None or i >= len(pf.sriov.vfs):
+        return "to be made"
+    vf = host.device(pf.sriov.vfs[i])
+    return (vf.driver if vf is not None else None) or "no driver"
+
+
+def _storage_card(host: Host, plan: Plan | None, device: PciDevice) -> _Card:
+    planned = plan is not None and plan.controller == device.address
+    names = _disk_names(host, device.address)
+    role = "storage" if planned else "free"
+    chips = [(role, name, size) for name, size in names[:_DISKS_SHOWN]]
+    if len(names) > _DISKS_SHOWN:
+        chips.append((role, f"+{len(names) - _DISKS_SHOWN}", "disks"))
+    if not names:
+        chips.append((role, "disks", "not visible"))
+    title = "RAID controller" if _is_raid(device) else "storage controller"
+    driver = "vfio-pci" if planned else device.driver or "no driver"
+    detail = f"{_ids(device)} at {device.address}, {driver}"
+    return _Card(title, detail, tuple(chips), {"controller": len(chips) // 2} if planned else {})
+
+
+def _disk_names(host: Host, controller: PciAddress) -> list[tuple[str, str]]:
+    disks = [disk for disk in host.disks if disk.controller == controller]
+    return [(d.name, "size unknown" if d.size_bytes is None else f"{d.size_bytes / 1e9:.3g} GB") for d in disks]
+
+
+def _interface(host: Host, address: PciAddress) -> str | None:
+    return next((i.name for i in host.interfaces if i.pci == address), None)
+
+
+def _ids(device: PciDevice) -> str:
+    return f"{device.vendor:04x}:{device.device:04x}"
+
+
+def _draw_cards(canvas: Canvas, cards: list[_Card], x: float, y: float) -> NodeDrawing:
+    found: dict[str, tuple[float, float]] = {}
+    for card in cards:
+        place = canvas.box(Rect(x, y, card.width, _CARD_HEIGHT), PAINTS["card"])
+        room = card.width - 2 * _PAD
+        canvas.text(Rect(x + _PAD, y + 6, room, 18), Line(card.title, 12, bold=True))
+        canvas.text(Rect(x + _PAD, y + 25, room, 16), Line(card.detail, 10, colour=MUTED))
+        for i, (role, first, second) in enumerate(card.chips):
+            chip = Rect(x + _PAD + i * (_CHIP_WIDTH + _CHIP_GAP), y + 50, _CHIP_WIDTH, _CHIP_HEIGHT)
+            canvas.box(chip, PAINTS[role], [Line(first, 11, bold=True), Line(second, 9.5)], pad=3)
+            for name, anchored in card.anchors.items():
+                if anchored == i:
+                    found[name] = (chip.middle_x, chip.bottom)
+        x = place.right + _PAD
+    return NodeDrawing(found.get("pf"), found.get("vf"), found.get("controller"))

@@ -1,0 +1,162 @@
+"""Verification as commands do it: the machine against its plan, then one proof for each traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from hpcapvf.host.protocols import Clock, FrameSource, Machine
+from hpcapvf.host.source import open_source
+from hpcapvf.model.codec import to_json
+from hpcapvf.model.errors import BadSpec, NotFound, ProofFailed
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Finding, Plan
+from hpcapvf.model.progress import Progress
+from hpcapvf.raw.pcap import read_pcap
+from hpcapvf.verify import Proof, mix_targets, prove, verify_plan
+from hpcapvf.verify.mix import traffic_mix
+from orchestrator.phases import PhaseClock
+from orchestrator.tables import pairs, show_findings, show_placement, table
+
+OWN_MIX = "the project's own mix"
+MIX_FRAMES = 5000
+_COUNTED = ("missing", "altered", "out_of_order", "duplicated")
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Frames of one proof. frames None: the project's own mix, which depends on the MACs of the host."""
+
+    name: str
+    frames: tuple[bytes, ...] | None = None
+
+
+NO_TRAFFIC = Traffic("nothing sent", ())
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What the user wants proved: who sends, and what."""
+
+    source: FrameSource
+    traffics: tuple[Traffic, ...]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found: checks of the machine, and a proof for each traffic.
+
+    Without a source there is one proof of counters and files, with nothing sent.
+    """
+
+    host: Host
+    findings: tuple[Finding, ...]
+    proofs: tuple[tuple[str, Proof], ...]
+
+    def result(self) -> dict[str, Any]:
+        """For the JSON envelope: ``host, findings, proofs``."""
+        return {
+            "host": to_json(self.host),
+            "findings": [to_json(finding) for finding in self.findings],
+            "proofs": [{"traffic": name} | proof.report() for name, proof in self.proofs],
+        }
+
+
+def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
+    """What the user named: the source, and pcap files or the own mix. NotFound or BadSpec for an unusable file."""
+    traffics = []
+    for path in paths:
+        try:
+            frames = tuple(frame.data for frame in read_pcap(Path(path).read_bytes()))
+        except FileNotFoundError:
+            raise NotFound(f"no pcap file {path}") from None
+        except (OSError, ValueError) as error:
+            raise BadSpec(
+                f"{path} cannot be used as traffic: {error}", hint="classic pcap of Ethernet frames"
+            ) from error
+        traffics.append(Traffic(Path(path).name, frames))
+    return Checks(open_source(source, clock), tuple(traffics) or (Traffic(OWN_MIX),))
+
+
+def verify_deployment(
+    plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
+) -> Verified:
+    """Check the machine against the plan, then send each traffic and compare what was stored."""
+    with clock.measure("verify"):
+        progress.phase("check the machine against the plan")
+        findings = verify_plan(plan, host, machine)
+    sends = checks.source.name != "none"
+    proofs = []
+    for traffic in checks.traffics if sends else (NO_TRAFFIC,):
+        with clock.measure("proof"):
+            frames = traffic.frames
+            if frames is None:
+                frames = traffic_mix(MIX_FRAMES, targets=mix_targets(plan, machine.files))
+            proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress)))
+    return Verified(host, findings, tuple(proofs))
+
+
+def failure_of(verified: Verified) -> ProofFailed | None:
+    """The error that a verification ends with, or None if all is well."""
+    details = [_said(finding) for finding in verified.findings if not finding.ok]
+    details += [f"{name}: {_said(f)}" for name, proof in verified.proofs for f in proof.findings if not f.ok]
+    if not details:
+        return None
+    return ProofFailed(
+        "the deployment runs, but not everything is as it must be",
+        hint="the deployment stays for inspection; see `hpcapvf status` and the guest's journal",
+        details=tuple(details),
+    )
+
+
+def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> RenderableType:
+    """Frames sent, received, stored and identical, one line per traffic."""
+    columns = ("traffic", "sent", "received by the driver", "stored", "identical", "missing, altered …", "foreign", "")
+    rows = []
+    for name, proof in proofs:
+        found = proof.comparison
+        rows.append(
+            (
+                name,
+                "-" if proof.frames_sent is None else proof.frames_sent,
+                proof.frames_received,
+                proof.frames_stored,
+                "-" if found is None else found.frames_identical,
+                "-" if found is None else sum(getattr(found, f"frames_{count}") for count in _COUNTED),
+                "-" if found is None else found.frames_foreign,
+                "ok" if proof.ok else "FAILED",
+            )
+        )
+    return table("frames", columns, rows)
+
+
+def show_phases(phases_s: Mapping[str, float]) -> RenderableType:
+    """Time of each phase."""
+    return pairs("time", [(phase, f"{seconds:.1f} s") for phase, seconds in phases_s.items()])
+
+
+def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float]) -> tuple[RenderableType, ...]:
+    """Everything that people are shown at the end of a verification."""
+    parts = [show_placement(plan), show_findings(verified.findings), show_proofs(verified.proofs)]
+    parts += [
+        table(
+            f"foreign frames in {name}, made by the machines themselves",
+            ("destination", "source", "ethertype", "length"),
+            [(f.destination, f.source, f.ethertype, f.length) for f in proof.comparison.foreign],
+        )
+        for name, proof in verified.proofs
+        if proof.comparison is not None and proof.comparison.foreign
+    ]
+    if all(proof.comparison is None for _, proof in verified.proofs):
+        parts.append("no frames were sent (--source none): counters and files were checked, storing was not proved")
+    parts.append(show_phases(phases_s))
+    return tuple(parts)
+
+
+def _said(finding: Finding) -> str:
+    hint = f" ({finding.hint})" if finding.hint else ""
+    return f"{finding.check}: expected {finding.expected}, found {finding.found}{hint}"

@@ -1,0 +1,94 @@
+"""From a spec file to what the planner says about it, and a refusal to the error that people see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpcapvf.domain import complete_plan
+from hpcapvf.host.protocols import Commands, Files, Hypervisor
+from hpcapvf.model.errors import (
+    Conflict,
+    ExitCode,
+    HpcapvfError,
+    NotCapable,
+    NotFound,
+    PlacementRefused,
+    RegisterRefused,
+)
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Plan, Refusal, Unchanged
+from hpcapvf.model.progress import Progress
+from hpcapvf.model.request import Request
+from hpcapvf.plan import plan_vnp
+from hpcapvf.probe import probe_host
+from hpcapvf.spec import parse_spec, spec_sha256
+
+_CLASSES: dict[ExitCode, type[HpcapvfError]] = {
+    ExitCode.NOT_CAPABLE: NotCapable,
+    ExitCode.REFUSED: PlacementRefused,
+    ExitCode.CONFLICT: Conflict,
+    ExitCode.NOT_FOUND: NotFound,
+    ExitCode.REGISTER_REFUSED: RegisterRefused,
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What was asked, what the host is, and what the planner makes of both."""
+
+    request: Request
+    host: Host
+    verdict: Plan | Unchanged
+
+
+def read_spec(path: str) -> Request:
+    """Read and parse a spec file. NotFound if there is none, BadSpec otherwise."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFound(f"no spec file {path}", hint="name a YAML file; docs/reference.md lists the keys") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise HpcapvfError(f"cannot read {path}: {error}") from error
+    return parse_spec(text)
+
+
+def plan_spec(
+    path: str,
+    files: Files,
+    *,
+    progress: Progress,
+    commands: Commands | None = None,
+    hypervisor: Hypervisor | None = None,
+) -> Planned:
+    """Parse, probe, plan. The classes of NotCapable, PlacementRefused, Conflict … if the planner refuses."""
+    progress.phase("read spec", path)
+    request = read_spec(path)
+    progress.phase("probe host")
+    host = probe_host(files, commands=commands, hypervisor=hypervisor, images=(request.guest.image,), progress=progress)
+    progress.phase("plan")
+    verdict = plan_vnp(request, host, spec_sha256(request))
+    if isinstance(verdict, Refusal):
+        raise refusal_error(verdict)
+    if isinstance(verdict, Unchanged):
+        if verdict.condition != "deployed":
+            raise Conflict(
+                f"{verdict.name} is {verdict.condition}: an earlier run was cut short",
+                hint=f"run `hpcapvf destroy {verdict.name}` to put back what it did, then deploy again",
+            )
+        return Planned(request, host, verdict)
+    return Planned(request, host, complete_plan(verdict))
+
+
+def refusal_error(refusal: Refusal) -> HpcapvfError:
+    """A refusal as the error with its exit code; every reason is named."""
+    kind = _CLASSES.get(refusal.code, PlacementRefused)
+    if len(refusal.reasons) == 1:
+        (reason,) = refusal.reasons
+        return kind(f"{reason.subject}: {reason.why}", hint=reason.hint)
+    details = tuple(
+        f"{reason.subject}: {reason.why}" + (f" ({reason.hint})" if reason.hint else "") for reason in refusal.reasons
+    )
+    return kind(
+        f"refused for {len(details)} reasons", hint="each is listed above with what would help", details=details
+    )

@@ -1,0 +1,1 @@
+"""A machine that behaves, for tests that need effects without a machine."""

@@ -1,0 +1,94 @@
+"""Registers of the fake 82576: what the emulated card of the lab was seen to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hpcapvf.host.registers import check_write
+from hpcapvf.model.address import PciAddress
+from hpcapvf.model.errors import RegisterRefused
+from hpcapvf.nic.registers import RegisterTable, register_table
+from tests.fakes.faults import Faults
+
+_DEAD = ("VMRCTL", "VMRVLAN", "VMRVM", "UTA")
+ROMPE, MPME, AUPE, BAM, STRVLAN = 1 << 25, 1 << 28, 1 << 24, 1 << 27, 1 << 30
+RCTL_VFE = 1 << 18
+
+
+class FakeRegisters:
+    """values: offset to value. refuse: a reason for which windows cannot be opened, as with strict devmem."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.table: RegisterTable = register_table("82576")
+        self.values: dict[int, int] = {}
+        self.refuse = ""
+        self._faults = faults
+        self.power_on()
+
+    def open(self, pf: PciAddress, family: str) -> FakeWindow:
+        """A window on this card's registers."""
+        if self.refuse:
+            raise RegisterRefused(f"cannot map resource0 of {pf}: {self.refuse}", hint="iomem=relaxed")
+        return FakeWindow(self, f"{pf} ({family})", register_table(family), self._faults)
+
+    def get(self, name: str, index: int = 0) -> int:
+        """A register by name."""
+        return self.values.get(self.table.register(name).offset(index), 0)
+
+    def set(self, name: str, index: int, value: int) -> None:
+        """A register by name, as the card itself would set it."""
+        self.values[self.table.register(name).offset(index)] = value
+
+    def power_on(self) -> None:
+        """What the PF driver leaves with SR-IOV on: pool 7 is the PF's own and the default."""
+        self.values = {0x0000: 0x1C80241, 0x0008: 0x80080783}
+        self.set("RCTL", 0, 0x8002 | RCTL_VFE)
+        self.set("VT_CTL", 0, 7 << 7 | 1 << 30)
+        self.set("VFRE", 0, 0xFF)
+        self.set("RAL", 0, 0x00005452)
+        self.set("RAH", 0, 1 << 31 | 1 << (18 + 7) | 0x0002)
+        for pool in range(8):
+            self.set("VMOLR", pool, 0x05EE | AUPE | BAM | STRVLAN)
+
+    def wipe(self) -> None:
+        """What Linux' igb rewrites at any VF's reset: multicast promiscuity gone, tables cleared, VLAN filter on."""
+        for pool in range(8):
+            self.set("VMOLR", pool, self.get("VMOLR", pool) & ~(ROMPE | MPME))
+        for index in range(128):
+            self.set("MTA", index, 0)
+        self.set("RCTL", 0, self.get("RCTL") | RCTL_VFE)
+
+
+class FakeWindow:
+    """An open window, held to the same allow-list as the real one."""
+
+    def __init__(self, card: FakeRegisters, name: str, table: RegisterTable, faults: Faults) -> None:
+        self._card = card
+        self._name = name
+        self._table = table
+        self._faults = faults
+        self._open = True
+
+    def read(self, offset: int) -> int:
+        """A register that drops writes reads 0."""
+        if not self._open or offset % 4:
+            raise RegisterRefused(f"cannot read {offset:#x} of {self._name}")
+        place = self._table.locate(offset)
+        return 0 if place and place[0].name in _DEAD else self._card.values.get(offset, 0)
+
+    def write(self, offset: int, value: int) -> None:
+        """Counted."""
+        if not self._open:
+            raise RegisterRefused(f"the register window of {self._name} is closed")
+        check_write(self._table, self._name, offset, self.read(offset), value)
+        with self._faults.effect("register", f"{offset:#x} = {value:#010x}"):
+            self._card.values[offset] = value
+
+    def close(self) -> None:
+        """Closed."""
+        self._open = False
+
+
+def wiper(registers: FakeRegisters) -> Callable[[str], None]:
+    """For ``FakeKernel.on_reset``."""
+    return lambda _pf: registers.wipe()
