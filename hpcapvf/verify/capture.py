@@ -19,7 +19,18 @@ from hpcapvf.model.steps import StartCapture, WaitGuest
 
 CAPTURE_UNIT = "hpcapvf-capture.service"
 STATUS_PATH = "/run/hpcapvf/capture.jsonl"
-COUNTER_FOLDERS = "/sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf"
+DRIVER_FOLDERS = "/sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf"
+COUNTERS = (
+    "received",
+    "received_bytes",
+    "published",
+    "published_bytes",
+    "ring_full_drops",
+    "no_listener_drops",
+    "errors",
+    "vlan_reinserted",
+    "resets",
+)
 COMMAND_TIMEOUT_S = 60.0
 _POLL_S = 0.5
 _JOURNAL_LINES = 12
@@ -62,23 +73,29 @@ def capture_step(plan: Plan) -> StartCapture:
     return step
 
 
-def read_counters(guest: Guest) -> dict[str, int]:
-    """The driver's counters since it took the VF; StepFailed unless exactly one VF is bound to it."""
+def read_attributes(guest: Guest) -> dict[str, str]:
+    """All the driver says about its VF, by file name; StepFailed unless exactly one VF is bound to it."""
     # The NUL after the name (-Z) keeps the colons of PCI addresses and of MACs apart from grep's own.
-    result = guest.run(["sh", "-c", f"grep -HZ . {COUNTER_FOLDERS}/*"], timeout_s=COMMAND_TIMEOUT_S)
-    devices: dict[str, dict[str, int]] = {}
+    result = guest.run(["sh", "-c", f"grep -HZ . {DRIVER_FOLDERS}/*"], timeout_s=COMMAND_TIMEOUT_S)
+    devices: dict[str, dict[str, str]] = {}
     for line in result.stdout.splitlines():
         path, _, value = line.partition("\0")
-        if value.isascii() and value.isdigit():
-            folder, _, name = path.rpartition("/")
-            devices.setdefault(folder, {})[name] = int(value)
+        folder, _, name = path.rpartition("/")
+        if folder:
+            devices.setdefault(folder, {})[name] = value.strip()
     if len(devices) != 1:
         raise StepFailed(
-            f"{len(devices)} VFs in the guest have counters of the hpcapvf driver, not one",
+            f"{len(devices)} VFs in the guest are bound to the hpcapvf driver, not one",
             hint="see `lspci -k` and `dmesg` in the guest: is the module loaded and the VF bound to it?",
             details=tuple(result.stderr.splitlines()[-3:]),
         )
     return next(iter(devices.values()))
+
+
+def read_counters(guest: Guest) -> dict[str, int]:
+    """The driver's counters since it took the VF, those that it has."""
+    attributes = read_attributes(guest)
+    return {name: int(attributes[name]) for name in COUNTERS if attributes.get(name, "").isdecimal()}
 
 
 def flush(guest: Guest, clock: Clock, *, after_sequence: int, from_byte: int | None, timeout_s: float) -> Flush:

@@ -17,7 +17,7 @@ def judge(
     *,
     sent: int | None,
     wanted: int | None,
-    comparison: Comparison | None,
+    comparison: Comparison,
     counters: dict[str, int],
     nic_drops: int | None,
     guard: dict[str, int] | None,
@@ -27,15 +27,18 @@ def judge(
     unsaved: int,
     restarted: bool,
 ) -> tuple[Finding, ...]:
-    """All demands on a proof. sent, wanted, comparison: None without a source. Unknown drops of the card are no
+    """All demands on a proof. sent, wanted: None without a source. Unknown drops of the card are no
     failure by themselves: the comparison sees the loss anyway."""
     findings = [_none_of("capture service kept running", int(restarted), "see its journal in the guest")]
-    if wanted is not None and comparison is not None:
+    if wanted is not None:
         findings += _judge_frames(sent, wanted, comparison, counters)
+    findings.append(
+        _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile")
+    )
     for name, hint in _LOSS_COUNTERS.items():
         found = counters.get(name)
         findings.append(
-            Finding(f"driver counter {name}", found == 0, "0", "unknown" if found is None else str(found), hint)
+            demand(f"driver counter {name}", found == 0, "0", "unknown" if found is None else str(found), hint)
         )
     if nic_drops is not None:
         hint = "the polling thread was too slow: give it a core of its own and idle: spin"
@@ -47,7 +50,7 @@ def judge(
         hint = "start it again: systemctl restart the guard's unit, see hpcapvf status"
         found_text = "no counts" if guard is None else f"{guard.get('checks', 0)} checks"
         findings.append(
-            Finding("register guard at work", bool(guard and guard.get("checks", 0) > 0), "checks", found_text, hint)
+            demand("register guard at work", bool(guard and guard.get("checks", 0) > 0), "checks", found_text, hint)
         )
     return tuple(findings)
 
@@ -57,16 +60,16 @@ def _judge_frames(sent: int | None, wanted: int, comparison: Comparison, counter
     lost = "; ".join(f"{count} {kind}" for kind, count in comparison.lost_per_class.items())
     first_altered = comparison.altered[0].note if comparison.altered else ""
     return [
-        Finding("frames to send", wanted > 0, "at least 1", str(wanted), "a proof without frames proves nothing"),
-        Finding("frames sent by the source", sent == wanted, str(wanted), str(sent), "see the source's own messages"),
-        Finding(
+        demand("frames to send", wanted > 0, "at least 1", str(wanted), "a proof without frames proves nothing"),
+        demand("frames sent by the source", sent == wanted, str(wanted), str(sent), "see the source's own messages"),
+        demand(
             "frames received by the driver",
             received >= wanted,
             f"at least {wanted}",
             str(received),
             "frames were lost before the VF: a too fast source, the card's registers, or a link that is down",
         ),
-        Finding(
+        demand(
             "frames stored identical and in order",
             comparison.frames_identical == wanted == comparison.frames_stored,
             str(wanted),
@@ -76,14 +79,18 @@ def _judge_frames(sent: int | None, wanted: int, comparison: Comparison, counter
         _none_of("frames altered", comparison.frames_altered, first_altered),
         _none_of("frames out of order", comparison.frames_out_of_order),
         _none_of("frames duplicated", comparison.frames_duplicated, "two filters of the card give the frame to the VF"),
-        _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile"),
     ]
 
 
+def demand(check: str, ok: bool, expected: str, found: str, hint: str = "") -> Finding:
+    """A finding; the remedy is only told where one is needed."""
+    return Finding(check, ok, expected, found, "" if ok else hint)
+
+
 def _none_of(check: str, count: int, hint: str = "") -> Finding:
-    return Finding(check, count == 0, "0", str(count), hint if count else "")
+    return demand(check, count == 0, "0", str(count), hint)
 
 
 def _listed(check: str, problems: tuple[str, ...]) -> Finding:
     found = "none" if not problems else f"{len(problems)}: {problems[0]}"
-    return Finding(check, not problems, "none", found, "\n".join(problems[1:5]))
+    return demand(check, not problems, "none", found, "\n".join(problems[1:5]))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from hpcapvf.host.protocols import Clock, Files, Guest, Machine
+from hpcapvf.host.protocols import Clock, Files, FrameSource, Guest, Machine, SendReport
 from hpcapvf.model.address import Mac
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.model.paths import guard_path
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.nic.registers import register_table
@@ -30,33 +28,10 @@ from hpcapvf.verify.capture import (
 from hpcapvf.verify.compare import Comparison, compare
 from hpcapvf.verify.judgement import judge
 from hpcapvf.verify.mix import MixTargets, serial_of
+from hpcapvf.verify.readings import read_guard
 
 LARGEST_FETCH_BYTES = 1 << 30
 _FAULTS_LISTED = 20
-_STATES = ("link", "listeners")  # numbers beside the counters that are no counts
-
-
-class Sent(Protocol):
-    """What a source reports."""
-
-    @property
-    def sent(self) -> int:
-        """Frames that left."""
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-
-
-class FrameSource(Protocol):
-    """Puts frames on the link that the probe watches."""
-
-    @property
-    def name(self) -> str:
-        """``wire``, a command, or ``none``."""
-
-    def send(self, frames: Sequence[bytes], *, timeout_s: float) -> Sent:
-        """Send all frames in order."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +54,8 @@ class Proof:
 
     frames_sent: None without a source. frames_received: by the driver, frames of the machines themselves included.
     nic_drops: frames that the card dropped for want of descriptors, as the PF counts them (not on the emulated
-    card, whose counter stays 0). guard: what the register guard did meanwhile. comparison: None without a source.
+    card, whose counter stays 0). guard: what the register guard did meanwhile.
+    comparison: without a source, with nothing, so that everything stored counts as foreign.
     """
 
     source: str
@@ -93,7 +69,7 @@ class Proof:
     guard: dict[str, int] | None
     files: tuple[StoredFile, ...]
     faults: tuple[str, ...]
-    comparison: Comparison | None
+    comparison: Comparison
     findings: tuple[Finding, ...]
     phases_s: dict[str, float] = field(default_factory=dict)
     never_seen: tuple[str, ...] = ()
@@ -105,7 +81,7 @@ class Proof:
 
     def report(self) -> dict[str, Any]:
         """JSON-ready, with the headline figures on top; loss is the share of sent frames that is missing."""
-        figures = self.comparison
+        figures = self.comparison if self.frames_sent is not None else None
         head = {
             "ok": self.ok,
             "frames_sent": self.frames_sent,
@@ -134,25 +110,31 @@ def prove(
     frames: Sequence[bytes],
     progress: Progress,
     *,
+    targets: MixTargets | None = None,
     times: ProofTimes | None = None,
 ) -> Proof:
     """Send the frames, read back what was stored, compare.
 
-    source None or named ``none``: nothing is sent, only counters and files are checked. Errors: StepFailed and
+    source None or named ``none``: nothing is sent, only counters and files are checked. targets: who owns which MAC,
+    for the classes of lost frames; None: the VF and the PF. Errors: StepFailed and
     WaitTimedOut where the path itself is broken; lost or changed frames are findings, not errors.
     """
-    return _Prover(plan, machine, progress, times or ProofTimes()).run(source, frames)
+    owners = (targets or mix_targets(plan, machine.files)).owners()
+    return _Prover(plan, machine, progress, times or ProofTimes(), owners).run(source, frames)
 
 
 class _Prover:
     """One proof: the machine, and how long each phase took."""
 
-    def __init__(self, plan: Plan, machine: Machine, progress: Progress, times: ProofTimes) -> None:
+    def __init__(
+        self, plan: Plan, machine: Machine, progress: Progress, times: ProofTimes, owners: dict[Mac, str]
+    ) -> None:
         self.plan = plan
         self.machine = machine
         self.clock: Clock = machine.clock
         self.progress = progress
         self.times = times
+        self.owners = owners
         self.directory = capture_step(plan).directory
         self.phases_s: dict[str, float] = {}
 
@@ -176,8 +158,8 @@ class _Prover:
             side_after = self._side_counters()
         records, faults, count_errors = self._read_back(guest, second)
         with self._phase("compare"):
-            comparison = self._compare(frames, records) if sends else None
-        counters = {name: after[name] - before[name] for name in after if name in before and name not in _STATES}
+            comparison = self._compare(frames if sends else (), records)
+        counters = {name: after[name] - before[name] for name in after if name in before}
         guard = _difference(side_before[1], side_after[1])
         findings = judge(
             sent=sent.sent if sent else None,
@@ -197,7 +179,7 @@ class _Prover:
             frames_sent=len(frames) if sends else None,
             source_seconds=sent.seconds if sent else None,
             frames_received=counters.get("received", 0),
-            frames_stored=comparison.frames_stored if comparison else len(records),
+            frames_stored=comparison.frames_stored if sends else len(records),
             bytes_stored=sum(len(record.data) for record in records),
             counters=counters,
             nic_drops=_minus(side_after[0], side_before[0]),
@@ -217,7 +199,7 @@ class _Prover:
         yield
         self.phases_s[name] = round(self.clock.monotonic() - start, 3)
 
-    def _send(self, source: FrameSource | None, frames: Sequence[bytes]) -> Sent | None:
+    def _send(self, source: FrameSource | None, frames: Sequence[bytes]) -> SendReport | None:
         if source is None:
             return None
         with self._phase("send", f"{len(frames)} frames from {source.name}"):
@@ -268,23 +250,18 @@ class _Prover:
         return records, tuple(faults), tuple(miscounted)
 
     def _compare(self, frames: Sequence[bytes], records: Sequence[Record]) -> Comparison:
-        owners = mix_targets(self.plan, self.machine.files).owners()
         caplen = self.plan.request.engine.caplen
-        return compare(frames, records, caplen=caplen, owners=owners, identify=serial_of)
+        return compare(frames, records, caplen=caplen, owners=self.owners, identify=serial_of)
 
     def _side_counters(self) -> tuple[int | None, dict[str, int] | None]:
         """Drops that the card counted for the VF's queues, and the guard's counts; None where not to be had."""
-        return _nic_drops(self.plan, self.machine), read_guard(self.plan.request.name, self.machine.files)
+        return _nic_drops(self.plan, self.machine), _guard_counts(self.plan.request.name, self.machine.files)
 
 
-def read_guard(name: str, files: Files) -> dict[str, int] | None:
-    """The register guard's counts; None if it never wrote any or what it wrote cannot be read."""
-    text = files.read_text(guard_path(name))
-    try:
-        counts = json.loads(text) if text is not None else None
-    except ValueError:
-        return None
-    if not isinstance(counts, dict):
+def _guard_counts(name: str, files: Files) -> dict[str, int] | None:
+    """The register guard's counts; None if it never wrote any."""
+    counts = read_guard(name, files)
+    if counts is None:
         return None
     return {key: value for key, value in counts.items() if isinstance(value, int) and not isinstance(value, bool)}
 
