@@ -51,6 +51,7 @@ class FaultKind(Enum):
     SHORT_TAIL = "fewer bytes are left than a record header has"
     BAD_PADDING = "padding that contradicts itself or exceeds the file"
     ZERO_FILL = "zeros that are not part of a padding record"
+    DOUBTFUL_FRAME = "a frame that claims to be cut, before a fault: its own length may be what is damaged"
     FRAMES_AFTER_PADDING = "frames after padding in the middle of the file"
 
 
@@ -163,9 +164,21 @@ class _Reader:
         start = max(offset + 1, search_from)
         kind = kind or (FaultKind.NOT_A_RECORD if offset else FaultKind.BEGINS_INSIDE_FRAME)
         stop = min(self.end - HEADER_BYTES, start + _SEARCH_BYTES)
+        if kind is not FaultKind.TRUNCATED_FRAME:
+            self._doubt_last(offset)
         found = next((at for at in range(start, stop + 1) if self._begins_chain(at)), self.end)
         self._fault(offset, kind, found - offset)
         return found
+
+    def _doubt_last(self, offset: int) -> None:
+        """Drop the record before a fault unless its two lengths vouch for each other: never garbage as a frame."""
+        if not self.records:
+            return
+        last = self.records[-1]
+        size = HEADER_BYTES + len(last.data)
+        if last.offset + size == offset and len(last.data) < last.length:
+            self.records.pop()
+            self._fault(last.offset, FaultKind.DOUBTFUL_FRAME, size)
 
     def _begins_chain(self, offset: int) -> bool:
         """Whether a search may go on here. Without an earlier record to compare with, more proof is asked for."""

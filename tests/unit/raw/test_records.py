@@ -169,6 +169,18 @@ def test_hole_of_zeros_is_reported_and_reading_goes_on() -> None:
             assert kinds(data) == [FaultKind.ZERO_FILL]
 
 
+@pytest.mark.parametrize("claimed", [1, 20, 59, 61, 700, 65_535])
+def test_a_frame_whose_length_was_damaged_is_never_given_out(claimed: int) -> None:
+    for victim in (0, 7, 19):
+        record = read_records(WHOLE).records[victim]
+        damaged = bytearray(WHOLE + padding(4096))
+        damaged[record.offset + 8 : record.offset + 10] = claimed.to_bytes(2, "little")
+        file = read_records(bytes(damaged))
+        assert file.faults
+        assert not [r for r in file.records if (r.ts_ns, r.data) not in FRAMES]
+        assert len(file.records) >= len(FRAMES) - 2
+
+
 def test_random_bytes_hold_no_frames() -> None:
     noise = bytes((i * i * 31 + (i >> 3) * 17 + 0x5A) & 0xFF for i in range(20_000))
     file = read_records(noise)
