@@ -98,9 +98,10 @@ def master_boot_record(boot_code: bytes, disk_bytes: int) -> bytes:
 def kernel_arguments(*, iommu: bool, iomem_relaxed: bool, hugepages_1g: int) -> str:
     """The server's kernel arguments for a boot variant. hugepages_1g: number of 1 GiB pages set aside at boot.
 
-    mitigations=off: an emulated CPU pays for them and gains nothing.
+    mitigations=off: an emulated CPU pays for them and gains nothing. tsc=reliable: the emulated time stamp counters are
+    one, but the CPU does not say so, and the kernel would read a slow device for every look at the clock.
     """
-    words = ["console=ttyS0", "mitigations=off"]
+    words = ["console=ttyS0", "mitigations=off", "tsc=reliable"]
     if iommu:
         words += ["intel_iommu=on", "iommu=pt"]
     if iomem_relaxed:

@@ -21,7 +21,7 @@ import hpcapvf
 from hpcapvf.lab import boot_disk, ssh
 from hpcapvf.lab.accel import choose_accel
 from hpcapvf.lab.cache import locked, write_json
-from hpcapvf.lab.emulator import Emulator, choose_emulator
+from hpcapvf.lab.emulator import choose_emulator, emulator_at
 from hpcapvf.lab.images import Image, Images, build_images, load
 from hpcapvf.lab.machine import DISK_GIB, LabConfig, LabFiles, lab_files, qemu_arguments
 from hpcapvf.lab.process import (
@@ -100,9 +100,9 @@ class Lab:
         images = build_images(progress, refresh=refresh)
         if images.note:
             progress.phase("images", images.note)
-        emulator = choose_emulator(images.server.root)
-        progress.phase("emulator", emulator.reason)
-        accel = choose_accel(config.accel, emulator, images.server.root)
+        choice = choose_emulator(images.server.root)
+        progress.phase("emulator", choice.reason)
+        accel = choose_accel(config.accel, choice.emulator, images.server.root / "vmlinuz")
         progress.phase("acceleration", accel.reason)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -116,8 +116,9 @@ class Lab:
             builder_hash=images.builder.manifest["hash"],
             accel=accel.name,
             accel_reason=accel.reason,
-            emulator=emulator.version,
-            emulator_reason=emulator.reason,
+            emulator=choice.version,
+            emulator_program=choice.emulator.program,
+            emulator_reason=choice.reason,
             ssh_port=0,
             qemu=None,
             wire=None,
@@ -129,8 +130,8 @@ class Lab:
         """Start the wire and QEMU."""
         server, guest = load(state.server_hash), load(state.guest_hash)
         files = lab_files(self.folder, guest.folder / "media.raw")
-        emulator = choose_emulator(server.root)
-        progress.phase("start", f"QEMU {emulator.version} with {state.accel}, {state.config.cpus} CPUs")
+        emulator = emulator_at(state.emulator_program, server.root)
+        progress.phase("start", f"QEMU {state.emulator} with {state.accel}, {state.config.cpus} CPUs")
         state = replace(state, wire=self.start_wire(state))
         save_state(state)
         files.console_log.write_bytes(b"")
@@ -348,6 +349,3 @@ def remove_lab_files(folder: Path) -> None:
         if not path.is_dir():
             path.unlink()
     folder.rmdir()
-
-
-__all__ = ["Emulator", "Lab", "LabConfig"]

@@ -18,7 +18,10 @@ STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class LabState:
-    """A lab that was started at least once. Hashes name the images it was made from; their packages may have moved on."""
+    """A lab that was started at least once. Hashes name the images it was made from; their packages may have moved on.
+
+    emulator: version. emulator_program: path of the machine's own QEMU, empty for the lab's.
+    """
 
     config: LabConfig
     server_hash: str
@@ -27,6 +30,7 @@ class LabState:
     accel: str
     accel_reason: str
     emulator: str
+    emulator_program: str
     emulator_reason: str
     ssh_port: int
     qemu: ProcessId | None

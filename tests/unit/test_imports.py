@@ -85,7 +85,9 @@ def test_the_orchestrator_does_not_bypass_the_engine() -> None:
     wrong = {
         str(path.relative_to(ROOT)): sorted(bad)
         for path in modules("orchestrator")
-        if (bad := {n for n in imports_of(path.read_text(), "") if n.partition(".")[0] in ("libvirt", "pyudev", "mmap")})
+        if (
+            bad := {n for n in imports_of(path.read_text(), "") if n.partition(".")[0] in ("libvirt", "pyudev", "mmap")}
+        )
     }
     assert not wrong
 
