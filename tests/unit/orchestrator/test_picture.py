@@ -103,8 +103,8 @@ def test_every_pinned_cpu_and_every_part_of_the_path_is_named() -> None:
     assert plan is not None
     texts = [t.text or "" for t in ET.fromstring(render_topology(host, plan, counts)).iter(f"{SVG}text")]  # noqa: S314
     for wanted in (
-        "vCPU 0",
-        "vCPU 1 poll",
+        f"vCPU {plan.placement.polling_vcpu} poll",
+        f"vCPU {plan.placement.reader_vcpu}",
         "emulator",
         "VF 0",
         "PF",
