@@ -7,6 +7,7 @@ can be written over the block of a copy-on-write overlay without mounting anythi
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 SECTOR_BYTES = 512
@@ -69,7 +70,7 @@ def default_grub(kernel_arguments: str) -> bytes:
     )
 
 
-def find_block(disk: bytes, mark: bytes) -> BootBlock:
+def find_block(disk: bytes | mmap.mmap, mark: bytes) -> BootBlock:
     """Find the one block that begins with a mark. disk: the disk's bytes (a memory map will do).
 
     Raises ValueError when there is none or more than one.

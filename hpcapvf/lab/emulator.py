@@ -60,7 +60,9 @@ def choose_emulator(server_root: Path) -> Choice:
     machines = shutil.which(PROGRAM)
     own = emulator_at("", server_root)
     candidates = [emulator_at(machines, server_root)] if machines else []
-    return choose([*candidates, own], version_of, lambda candidate: vf_bar_works(candidate.argv, environment(candidate)))
+    return choose(
+        [*candidates, own], version_of, lambda candidate: vf_bar_works(candidate.argv, environment(candidate))
+    )
 
 
 def choose(
@@ -84,7 +86,11 @@ def choose(
                 return Choice(candidate, ".".join(map(str, version)), "; ".join(reasons))
         except HpcapvfError as error:
             reasons.append(f"{where}: {error.message}")
-    raise LabFailed("no QEMU can run the lab", hint="`hpcapvf lab build --refresh` builds the lab's own anew.", details=tuple(reasons))
+    raise LabFailed(
+        "no QEMU can run the lab",
+        hint="`hpcapvf lab build --refresh` builds the lab's own anew.",
+        details=tuple(reasons),
+    )
 
 
 def version_of(candidate: Emulator) -> tuple[int, ...]:

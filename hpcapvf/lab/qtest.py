@@ -17,7 +17,20 @@ from hpcapvf.model.errors import LabFailed
 
 TIMEOUT_S = 20.0
 MACHINE = (
-    *("-machine", "q35", "-accel", "tcg", "-S", "-qtest", "stdio", "-qtest-log", "/dev/null", "-display", "none", "-nodefaults"),
+    *(
+        "-machine",
+        "q35",
+        "-accel",
+        "tcg",
+        "-S",
+        "-qtest",
+        "stdio",
+        "-qtest-log",
+        "/dev/null",
+        "-display",
+        "none",
+        "-nodefaults",
+    ),
     *("-m", "64M", "-device", "pcie-root-port,id=behind,bus=pcie.0,addr=1.0,chassis=1"),
     *("-device", "igb,bus=behind,romfile="),
 )

@@ -61,9 +61,13 @@ def load_state(name: str) -> LabState:
     content = read_json(path)
     if content is None:
         others = ", ".join(lab_names()) or "none"
-        raise NotFound(f"there is no lab named {name}", hint=f"`hpcapvf lab up --name {name}` starts it. Labs: {others}.")
+        raise NotFound(
+            f"there is no lab named {name}", hint=f"`hpcapvf lab up --name {name}` starts it. Labs: {others}."
+        )
     if content.pop("version") != STATE_VERSION:
-        raise LabFailed(f"{path} was written by another version", hint=f"`hpcapvf lab clean --name {name}` removes the lab.")
+        raise LabFailed(
+            f"{path} was written by another version", hint=f"`hpcapvf lab clean --name {name}` removes the lab."
+        )
     content["config"] = LabConfig(**content["config"])
     for key in ("qemu", "wire"):
         content[key] = process_of(content[key])

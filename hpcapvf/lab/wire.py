@@ -31,6 +31,7 @@ from hpcapvf.lab.wire_protocol import (
     forgiven_s,
     parse_line,
     parse_send,
+    seconds_of,
     whole,
 )
 from hpcapvf.model.errors import HpcapvfError
@@ -44,6 +45,7 @@ BURST_FRAMES = 64
 IDLE_WAIT_S = 0.5
 RETRY_WAIT_S = 0.0005
 STALL_S = 30.0
+LONGEST_WAIT_S = 3600.0
 LONGEST_BACKLOG_BYTES = 8 * 1024 * 1024
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
@@ -314,7 +316,7 @@ class Wire:
             return self.enqueue(client, parse_send(request))
         if operation == "wait":
             run = self.run_numbered(whole(request, "run", default=0, lowest=1))
-            timeout_s = min(whole(request, "timeout_s", default=60, lowest=0), 3600)
+            timeout_s = seconds_of(request, "timeout_s", default=60, highest=LONGEST_WAIT_S)
             client.waiting = (request, run, time.monotonic() + timeout_s)
             return None
         if operation == "cancel":

@@ -41,7 +41,7 @@ def read_pcap(content: bytes) -> list[Frame]:
     """
     order, unit_ns = read_file_header(content)
     record = struct.Struct(order + "IIII")
-    frames = []
+    frames: list[Frame] = []
     offset = FILE_HEADER_BYTES
     while offset < len(content):
         if offset + RECORD_HEADER_BYTES > len(content):
