@@ -87,7 +87,11 @@ class LineBuffer:
 
 @dataclass(eq=False)
 class Run:
-    """One queue of frames with its own pace; counters are what the socket really took."""
+    """One queue of frames with its own pace; counters are what the socket really took.
+
+    Times are on the monotonic clock. started_s: what the pace counts from (moved on when lateness is forgiven).
+    first_s, progress_s: first and last frame taken. seconds: between those two.
+    """
 
     number: int
     port: int
@@ -103,6 +107,8 @@ class Run:
     state: str = "waiting"
     error: str = ""
     started_s: float = 0.0
+    first_s: float = 0.0
+    progress_s: float = 0.0
     seconds: float = 0.0
 
     def counters(self) -> dict[str, Any]:
