@@ -16,8 +16,7 @@ from hpcapvf.model.plan import Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.probe import probe_host
-from hpcapvf.verify import take_snapshot
-from hpcapvf.verify.proof import read_guard
+from hpcapvf.verify import read_guard, take_snapshot
 from orchestrator.answer import Answer
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import Planned, plan_spec

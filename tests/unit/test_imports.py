@@ -17,7 +17,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "plan": frozenset({"model", "nic"}),
     "domain": frozenset({"model"}),
     "raw": frozenset({"model"}),
-    "host": frozenset({"model", "nic"}),
+    # A command as frame source is given a pcap file.
+    "host": frozenset({"model", "nic", "raw.pcap"}),
     "probe": frozenset({"model", "host.protocols"}),
     # Programming the card is a step, and what to programme is nic's knowledge.
     "apply": frozenset({"model", "nic", "host.protocols"}),
