@@ -26,7 +26,7 @@ NS_PER_S = 1_000_000_000
 # A header that is read at a wrong offset has seconds that are anything. Frames that follow each other on a link
 # are close in time, unless the clock was set: then the records behind the jump agree with each other.
 _EARLIER_S = 2
-_LATER_S = 86_400
+_LATER_S = 7 * 86_400
 _FOLLOWERS = 2
 # After one damaged header the next record begins within the longest record. Beyond this the rest is given up.
 _SEARCH_BYTES = 1 << 20
@@ -192,9 +192,10 @@ class _Reader:
         return count >= _FOLLOWERS or (count > 0 and to_the_end)
 
     def _confirmed(self, offset: int, seconds: int) -> bool:
-        """Whether another record near that time follows at offset, or nothing more but padding does."""
+        """Whether another record near that time follows at offset. The end of the file is enough only where no time
+        is known that contradicts: else a damaged padding record could pass as a last frame."""
         count, to_the_end = self._followers(offset, seconds)
-        return count > 0 or to_the_end
+        return count > 0 or (to_the_end and (self.last_seconds is None or self._near_last(seconds)))
 
     def _followers(self, offset: int, seconds: int) -> tuple[int, bool]:
         """How many records near that time follow (at most _FOLLOWERS), and whether the file properly ends then."""

@@ -104,7 +104,7 @@ def hugepages_by_node(numa_maps: str, size_kib: int) -> dict[int, int]:
     pages: dict[int, int] = {}
     for line in numa_maps.splitlines():
         words = line.split()
-        if "huge" not in words or f"kernelpagesize_kB={size_kib}" not in words:
+        if f"kernelpagesize_kB={size_kib}" not in words:
             continue
         for word in words:
             match = re.fullmatch(r"N(\d+)=(\d+)", word)
