@@ -78,7 +78,7 @@ def qemu_arguments(
         "-accel",
         "tcg,thread=multi,tb-size=1024" if accel == "tcg" else "kvm",
     ]
-    arguments += ["-cpu", "max" if accel == "tcg" else "host"]
+    arguments += ["-cpu", "max,-monitor" if accel == "tcg" else "host"]
     arguments += processor_and_memory(config)
     arguments += ["-device", "virtio-rng-pci"]
     arguments += storage(files)
