@@ -17,7 +17,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "plan": frozenset({"model", "nic"}),
     "domain": frozenset({"model"}),
     "raw": frozenset({"model"}),
-    # A command as frame source is given a pcap file.
+    # A command that sends the proof's frames is given a pcap file.
     "host": frozenset({"model", "nic", "raw.pcap"}),
     "probe": frozenset({"model", "host.protocols"}),
     # Programming the card is a step, and what to programme is nic's knowledge.

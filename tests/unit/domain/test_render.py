@@ -34,6 +34,7 @@ from hpcapvf.domain.views import (
 )
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.codec import from_json, to_json
+from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture
 from hpcapvf.plan import plan_vnp
@@ -146,6 +147,18 @@ def test_every_value_of_a_passed_device_reaches_the_xml(field: str) -> None:
     view = domain_view(plan_of("smallest"))
     device = dataclasses.replace(view.passed[0], **{field: getattr(view.passed[0], field) + "z9"})
     assert render_domain(dataclasses.replace(view, passed=(device, *view.passed[1:]))) != render_domain(view)
+
+
+@pytest.mark.parametrize("place", ["hpcapvf/vm-templates", "vm-templates"])
+def test_templates_are_found_in_a_package_and_in_a_source_tree(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hpcapvf").mkdir()
+    monkeypatch.setattr("hpcapvf.__file__", str(tmp_path / "hpcapvf" / "__init__.py"))
+    with pytest.raises(NotFound, match="templates are missing"):
+        template_root()
+    (tmp_path / place).mkdir()
+    assert template_root() == tmp_path / place
 
 
 def test_every_template_is_rendered_and_no_other_lies_there() -> None:

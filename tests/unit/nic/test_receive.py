@@ -167,6 +167,12 @@ def test_a_new_mac_filter_is_drift_of_a_fresh_programme() -> None:
     assert [w.index for w in drift(receive_all("82576", PROBE, card.read), card.read)] == [5]
 
 
+def test_a_filter_that_is_not_in_use_is_left_alone() -> None:
+    card = card_as_the_driver_leaves_it()
+    card.hold("RAH", 9, ADDRESS_HIGH=0x1234, POOLS=0x80)
+    assert 9 not in [w.index for w in receive_all("82576", PROBE, card.read) if w.register == "RAH"]
+
+
 def test_undo_puts_everything_back() -> None:
     card = card_as_the_driver_leaves_it()
     original = {k: v for k, v in card.held.items() if v}

@@ -61,6 +61,11 @@ def test_cpus_of_other_domains_are_left_to_them() -> None:
     assert (found.vcpu_pins, text) == ((2, 3, 4), "")
 
 
+def test_the_sibling_of_a_taken_cpu_0_is_no_whole_core() -> None:
+    found, text = use(with_pinned(make_host(cores_per_node=4, threads_per_core=2), "0"), 2)
+    assert (found.vcpu_pins, str(found.emulator_pins), text) == ((2, 3), "1,9", "")
+
+
 def test_cpus_of_other_domains_come_last() -> None:
     found, text = use(with_pinned(make_host(cores_per_node=2), "0-1"), 2)
     assert found.vcpu_pins == (0, 1)

@@ -68,7 +68,7 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
         make_host(interfaces=(NetInterface("br0", None, None, True, False),)),
         {"pf": "br0"}, NOT_CAPABLE, "br0", "is no PCI function",
     ),
-    "no SR-IOV": (replace_device(make_host(), PF, sriov=None), {}, NOT_CAPABLE, str(PF), "no SR-IOV capability"),
+    "no SR-IOV": (replace_device(make_host(), PF, sriov=None), {}, NOT_CAPABLE, str(PF), "shows no SR-IOV capability"),
     "SR-IOV switched off": (sriov_changed(total_vfs=0), {}, NOT_CAPABLE, str(PF), "offers no virtual functions"),
     "a VF as PF": (
         replace_interface(make_host(vfs=1), "ens5", pci=vf_at(0)), {}, NOT_CAPABLE, str(vf_at(0)),

@@ -11,12 +11,21 @@ import pytest
 
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.codec import from_json, to_json
-from hpcapvf.model.host import Deployed, Host
+from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
 from hpcapvf.plan import plan_vnp
 from hpcapvf.plan.link import vf_address
-from tests.factories import PF, RAID, make_host, make_request, replace_device, vf_at
+from tests.factories import (
+    PF,
+    RAID,
+    make_host,
+    make_request,
+    replace_device,
+    replace_disk,
+    replace_interface,
+    vf_at,
+)
 
 SHA = "ab" * 32
 
@@ -105,10 +114,27 @@ def test_the_order_of_the_input_does_not_matter(seed: int) -> None:
     """Also where there is a choice to make or a refusal to explain."""
     order = random.Random(seed)  # noqa: S311 (not for secrets)
     requests = [make_request(), make_request(controller="auto", vcpus=8), make_request(pf="ens4", node=1, image="/x")]
-    hosts = [make_host(vfs=4, threads_per_core=2), make_host(cores_per_node=2), make_host(raid_node=1)]
+    hosts = [make_host(vfs=4, threads_per_core=2), make_host(cores_per_node=2, raid_node=1), crowded_host()]
     for request in requests:
         for host in hosts:
-            assert plan_vnp(request, shuffled(host, order), SHA) == plan_vnp(request, host, SHA)
+            assert plan_vnp(request, shuffled(host, order), "other") == plan_vnp(request, host, "other")
+
+
+def crowded_host() -> Host:
+    """Several of everything that a planner might pick the first of."""
+    host = replace_interface(replace_disk(make_host(vfs=2), "sda", in_use=("swap",)), "ens5", master="br0")
+    second = PciDevice(PciAddress.parse("0000:23:00.0"), 0x1000, 0x0079, 0x010400, "megaraid_sas", 1, "numa_node", 40)
+    uuid = "11111111-2222-3333-4444-555555555555"
+    return dataclasses.replace(
+        host,
+        pci=(*host.pci, second),
+        interfaces=(*host.interfaces, NetInterface("ens5b", PF, None, False, False, master="br1")),
+        disks=(*host.disks, *(BlockDevice(f"sd{c}", 1, second.address, in_use=("swap",) * (c > "f")) for c in "efgh")),
+        domains=tuple(
+            DomainInfo(name, uuid, True, (vf_at(0), vf_at(1)), CpuSet.of([n])) for n, name in enumerate("abc")
+        ),
+        deployments=tuple(Deployed(name, SHA, "deployed", PF) for name in ("probe1", "probe2", "probe3")),
+    )
 
 
 def shuffled(host: Host, order: random.Random) -> Host:

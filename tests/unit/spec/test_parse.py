@@ -144,7 +144,7 @@ def test_what_comes_later_is_refused_by_name(change: dict[str, Any], said: str) 
     [
         ({"version": 2}, "version: 2 is none of its values"),
         ({"version": True}, "version: must be a whole number, not true or false"),
-        ({"guest__name": "Probe"}, "guest.name: 'Probe' is not 1 to 32 lower-case"),
+        ({"guest__name": "Probe"}, "guest.name: 'Probe' is not 1 to 31 lower-case"),
         ({"guest__name": "../x"}, "guest.name"),
         ({"guest__name": 7}, 'guest.name: must be text, not a number; put it in quotes, as in "007"'),
         ({"guest__image": "guest.qcow2"}, "guest.image: 'guest.qcow2': must be an absolute path"),
