@@ -20,7 +20,7 @@ def test_a_report_is_written_whole_and_its_folder_is_made(tmp_path: Path) -> Non
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HpcapvfError, match="file/report.json"):
+    with pytest.raises(HpcapvfError, match=r"file/report\.json"):
         write_json(tmp_path / "file" / "report.json", {})
 
 
