@@ -21,10 +21,8 @@ from hpcapvf.lab.wire_protocol import DEFAULT_RATE
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.progress import Progress
 from orchestrator.answer import Answer, Handler
-from orchestrator.options import add_command
+from orchestrator.options import Commands, add_command
 from orchestrator.tables import pairs, table
-
-Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def add_lab_commands(commands: Commands) -> None:

@@ -69,11 +69,10 @@ class LibvirtHypervisor:
                 return
             if domain.isActive():
                 raise StepFailed(f"domain {name} still runs", hint="stop it first")
-            domain.undefineFlags(
-                libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-                | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-                | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-            )
+            flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            if "<nvram" in str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)):
+                flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM  # not every driver knows this flag
+            domain.undefineFlags(flags)
 
     def start(self, name: str) -> None:
         """Start a defined domain; nothing happens if it runs."""
