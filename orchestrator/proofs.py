@@ -93,10 +93,9 @@ def verify_deployment(
     proofs = []
     for traffic in checks.traffics if sends else (NO_TRAFFIC,):
         with clock.measure("proof"):
-            frames = traffic.frames
-            if frames is None:
-                frames = traffic_mix(MIX_FRAMES, targets=mix_targets(plan, machine.files))
-            proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress)))
+            targets = mix_targets(plan, machine.files)
+            frames = traffic_mix(MIX_FRAMES, targets=targets) if traffic.frames is None else traffic.frames
+            proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
     return Verified(host, findings, tuple(proofs))
 
 
@@ -119,17 +118,11 @@ def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> RenderableType:
     rows = []
     for name, proof in proofs:
         found = proof.comparison
+        wrong = sum(getattr(found, f"frames_{count}") for count in _COUNTED)
+        sent = ("-", "-", "-") if proof.frames_sent is None else (proof.frames_sent, found.frames_identical, wrong)
+        verdict = "ok" if proof.ok else "FAILED"
         rows.append(
-            (
-                name,
-                "-" if proof.frames_sent is None else proof.frames_sent,
-                proof.frames_received,
-                proof.frames_stored,
-                "-" if found is None else found.frames_identical,
-                "-" if found is None else sum(getattr(found, f"frames_{count}") for count in _COUNTED),
-                "-" if found is None else found.frames_foreign,
-                "ok" if proof.ok else "FAILED",
-            )
+            (name, sent[0], proof.frames_received, proof.frames_stored, *sent[1:], found.frames_foreign, verdict)
         )
     return table("frames", columns, rows)
 
@@ -144,14 +137,14 @@ def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float])
     parts = [show_placement(plan), show_findings(verified.findings), show_proofs(verified.proofs)]
     parts += [
         table(
-            f"foreign frames in {name}, made by the machines themselves",
+            f"stored but not sent in {name}: made by the machines themselves",
             ("destination", "source", "ethertype", "length"),
             [(f.destination, f.source, f.ethertype, f.length) for f in proof.comparison.foreign],
         )
         for name, proof in verified.proofs
-        if proof.comparison is not None and proof.comparison.foreign
+        if proof.comparison.foreign
     ]
-    if all(proof.comparison is None for _, proof in verified.proofs):
+    if all(proof.frames_sent is None for _, proof in verified.proofs):
         parts.append("no frames were sent (--source none): counters and files were checked, storing was not proved")
     parts.append(show_phases(phases_s))
     return tuple(parts)

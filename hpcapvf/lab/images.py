@@ -157,7 +157,7 @@ def build(recipe: Recipe, hash_text: str, work: Path, log: Path) -> None:
     write_json(work / "manifest.json", manifest)
 
 
-def make_disk(root: Path, disk: Path, size_mib: int, arguments: str, log: Path) -> dict[str, dict[str, int]]:
+def make_disk(root: Path, disk: Path, size_mib: int, arguments: str, log: Path) -> dict[str, Any]:
     """Make a bootable raw disk of a root file system. Returns where the two boot files lie, for the manifest."""
     filesystem_uuid = str(uuid.uuid4())
     cfg, default = boot_disk.grub_cfg(filesystem_uuid, arguments), boot_disk.default_grub(arguments)
@@ -190,7 +190,7 @@ def make_disk(root: Path, disk: Path, size_mib: int, arguments: str, log: Path) 
             }
     core.unlink()
     found = {name: {"offset": block.offset, "length": block.length} for name, block in blocks.items()}
-    return found | {"filesystem": {"uuid": filesystem_uuid}}  # type: ignore[dict-item]
+    return {**found, "filesystem": {"uuid": filesystem_uuid}}
 
 
 def write_in_root(root: Path, inside: str, content: bytes) -> None:

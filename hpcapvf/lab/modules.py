@@ -66,7 +66,9 @@ def build_once(driver: Path, kind: str, targets: Sequence[str], results: Sequenc
         try:
             make = ["make", "-C", "/build/driver", f"-j{os.cpu_count() or 1}", *targets]
             doing = f"building the driver ({kind})"
-            run_inside(builder.root, make, binds={source: "/build/driver"}, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log)
+            run_inside(
+                builder.root, make, binds={source: "/build/driver"}, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log
+            )
             keep(source, results, work / "result")
         except BaseException:
             remove_tree(work)

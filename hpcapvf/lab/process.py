@@ -153,7 +153,9 @@ def is_alive(process: ProcessId) -> bool:
     return same and state not in "ZX"
 
 
-def start_detached(argv: Sequence[str], *, marker: str, log: Path, cwd: Path, env: Mapping[str, str] | None = None) -> ProcessId:
+def start_detached(
+    argv: Sequence[str], *, marker: str, log: Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> ProcessId:
     """Start a process that outlives this one; both outputs go to log. marker: a word of its command line."""
     with log.open("ab") as stream:
         process = subprocess.Popen(

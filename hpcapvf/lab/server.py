@@ -1,8 +1,8 @@
 """One emulated server: start, use, stop. The Python interface for tests and for the demo.
 
-    lab = Lab("demo")
-    lab.up(LabConfig(name="demo", cpus=12), progress)
-    lab.run(["lspci"], timeout_s=30).text
+lab = Lab("demo")
+lab.up(LabConfig(name="demo", cpus=12), progress)
+lab.run(["lspci"], timeout_s=30).text
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import hpcapvf
 from hpcapvf.lab import boot_disk, ssh
 from hpcapvf.lab.accel import choose_accel
 from hpcapvf.lab.cache import locked, write_json
-from hpcapvf.lab.emulator import Emulator, choose_emulator
-from hpcapvf.lab.images import Image, Images, build_images, load
+from hpcapvf.lab.emulator import choose_emulator, emulator_at
+from hpcapvf.lab.images import GUEST_FILE, MEDIA_PATH, Image, Images, build_images, load
 from hpcapvf.lab.machine import DISK_GIB, LabConfig, LabFiles, lab_files, qemu_arguments
 from hpcapvf.lab.process import (
     Result,
@@ -42,7 +42,13 @@ from hpcapvf.model.progress import Progress, Silent
 
 BOOT_TIMEOUT_S = 300.0
 POWER_OFF_TIMEOUT_S = 60.0
-WIRE_START_TIMEOUT_S = 10.0
+WIRE_START_TIMEOUT_S = 30.0
+LOOK_INSIDE = """\
+modprobe kvm_amd 2>/dev/null || modprobe kvm_intel
+test -c /dev/kvm && echo kvm
+ls /sys/kernel/iommu_groups | wc -l
+ls -d /sys/bus/pci/drivers/igb/0* /sys/bus/pci/drivers/megaraid_sas/0*
+"""
 
 
 class Lab:
@@ -100,9 +106,9 @@ class Lab:
         images = build_images(progress, refresh=refresh)
         if images.note:
             progress.phase("images", images.note)
-        emulator = choose_emulator(images.server.root)
-        progress.phase("emulator", emulator.reason)
-        accel = choose_accel(config.accel, emulator, images.server.root)
+        choice = choose_emulator(images.server.root)
+        progress.phase("emulator", choice.reason)
+        accel = choose_accel(config.accel, choice.emulator, images.server.root / "vmlinuz")
         progress.phase("acceleration", accel.reason)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -116,8 +122,9 @@ class Lab:
             builder_hash=images.builder.manifest["hash"],
             accel=accel.name,
             accel_reason=accel.reason,
-            emulator=emulator.version,
-            emulator_reason=emulator.reason,
+            emulator=choice.version,
+            emulator_program=choice.emulator.program,
+            emulator_reason=choice.reason,
             ssh_port=0,
             qemu=None,
             wire=None,
@@ -129,8 +136,8 @@ class Lab:
         """Start the wire and QEMU."""
         server, guest = load(state.server_hash), load(state.guest_hash)
         files = lab_files(self.folder, guest.folder / "media.raw")
-        emulator = choose_emulator(server.root)
-        progress.phase("start", f"QEMU {emulator.version} with {state.accel}, {state.config.cpus} CPUs")
+        emulator = emulator_at(state.emulator_program, server.root)
+        progress.phase("start", f"QEMU {state.emulator} with {state.accel}, {state.config.cpus} CPUs")
         state = replace(state, wire=self.start_wire(state))
         save_state(state)
         files.console_log.write_bytes(b"")
@@ -158,9 +165,7 @@ class Lab:
         log = self.folder / "wire.log"
         log.write_bytes(b"")
         package = Path(hpcapvf.__file__).parent.parent
-        wire = start_detached(
-            argv, marker=str(self.folder), log=log, cwd=self.folder, env={"PYTHONPATH": str(package)}
-        )
+        wire = start_detached(argv, marker=str(self.folder), log=log, cwd=self.folder, env={"PYTHONPATH": str(package)})
         deadline = time.monotonic() + WIRE_START_TIMEOUT_S
         while time.monotonic() < deadline and is_alive(wire):
             with suppress(HpcapvfError), self.wire() as client:
@@ -242,6 +247,10 @@ class Lab:
         """Copy one file from the server."""
         ssh.get(self.target(), remote, local, timeout_s=timeout_s)
 
+    def unpack(self, local: Path, script: str, *, timeout_s: float = 300) -> None:
+        """Give a folder's content as a tar archive to a shell script on the server."""
+        ssh.unpack(self.target(), local, script, timeout_s=timeout_s)
+
     def wire(self) -> WireClient:
         """A connection to the far end of the NIC ports."""
         return WireClient(self.folder / "control.sock")
@@ -267,10 +276,18 @@ class Lab:
             "images": {"server": state.server_hash, "guest": state.guest_hash, "builder": state.builder_hash},
         }
 
+    def facts(self) -> dict[str, Any]:
+        """What an inventory says about the server besides how to reach it."""
+        state = load_state(self.name)
+        return {
+            "hpcapvf_lab": self.name,
+            "hpcapvf_guest_image": f"{MEDIA_PATH}/{GUEST_FILE}",
+            "hpcapvf_cpus": state.config.cpus,
+        }
+
     def check_inside(self, config: LabConfig) -> None:
         """Raises LabFailed when the started server lacks what its configuration promises."""
-        script = "modprobe kvm_amd 2>/dev/null || modprobe kvm_intel; test -c /dev/kvm && echo kvm; ls /sys/kernel/iommu_groups | wc -l; ls -d /sys/bus/pci/drivers/igb/0* /sys/bus/pci/drivers/megaraid_sas/0*"
-        lines = self.run(["sh", "-c", script], timeout_s=60).text.split()
+        lines = self.run(["sh", "-c", LOOK_INSIDE], timeout_s=60).text.split()
         problems = []
         if not lines or lines[0] != "kvm":
             problems.append("no /dev/kvm: the emulated CPU offers no nested virtualisation")
@@ -348,6 +365,3 @@ def remove_lab_files(folder: Path) -> None:
         if not path.is_dir():
             path.unlink()
     folder.rmdir()
-
-
-__all__ = ["Emulator", "Lab", "LabConfig"]

@@ -18,7 +18,10 @@ STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class LabState:
-    """A lab that was started at least once. Hashes name the images it was made from; their packages may have moved on."""
+    """A lab that was started at least once. Hashes name the images it was made from; their packages may have moved on.
+
+    emulator: version. emulator_program: path of the machine's own QEMU, empty for the lab's.
+    """
 
     config: LabConfig
     server_hash: str
@@ -27,6 +30,7 @@ class LabState:
     accel: str
     accel_reason: str
     emulator: str
+    emulator_program: str
     emulator_reason: str
     ssh_port: int
     qemu: ProcessId | None
@@ -57,9 +61,13 @@ def load_state(name: str) -> LabState:
     content = read_json(path)
     if content is None:
         others = ", ".join(lab_names()) or "none"
-        raise NotFound(f"there is no lab named {name}", hint=f"`hpcapvf lab up --name {name}` starts it. Labs: {others}.")
+        raise NotFound(
+            f"there is no lab named {name}", hint=f"`hpcapvf lab up --name {name}` starts it. Labs: {others}."
+        )
     if content.pop("version") != STATE_VERSION:
-        raise LabFailed(f"{path} was written by another version", hint=f"`hpcapvf lab clean --name {name}` removes the lab.")
+        raise LabFailed(
+            f"{path} was written by another version", hint=f"`hpcapvf lab clean --name {name}` removes the lab."
+        )
     content["config"] = LabConfig(**content["config"])
     for key in ("qemu", "wire"):
         content[key] = process_of(content[key])

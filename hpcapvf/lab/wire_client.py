@@ -30,7 +30,9 @@ class WireClient:
     def __enter__(self) -> WireClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -74,9 +76,11 @@ class WireClient:
 
     def wait(self, run: int, *, timeout_s: float) -> dict[str, Any]:
         """Wait until a run is over and return its counters. WaitTimedOut after timeout_s, LabFailed when it failed."""
-        counters = self.request("wait", answer_timeout_s=timeout_s + ANSWER_TIMEOUT_S, run=run, timeout_s=int(timeout_s))
+        counters = self.request("wait", answer_timeout_s=timeout_s + ANSWER_TIMEOUT_S, run=run, timeout_s=timeout_s)
         if counters["state"] in ("waiting", "sending"):
-            raise WaitTimedOut(f"the wire sent {counters['frames_sent']} frames of run {run} in {timeout_s:.0f} s and is not done")
+            raise WaitTimedOut(
+                f"the wire sent {counters['frames_sent']} frames of run {run} in {timeout_s:.0f} s and is not done"
+            )
         if counters["state"] != "done":
             raise LabFailed(f"the wire's run {run} {counters['state']}: {counters['error'] or 'on request'}")
         return counters

@@ -2,5 +2,16 @@
 
 from hpcapvf.verify.checks import verify_plan
 from hpcapvf.verify.proof import Proof, ProofTimes, mix_targets, prove
+from hpcapvf.verify.readings import read_guard
+from hpcapvf.verify.snapshot import snapshot_difference, take_snapshot
 
-__all__ = ["Proof", "ProofTimes", "mix_targets", "prove", "verify_plan"]
+__all__ = [
+    "Proof",
+    "ProofTimes",
+    "mix_targets",
+    "prove",
+    "read_guard",
+    "snapshot_difference",
+    "take_snapshot",
+    "verify_plan",
+]

@@ -140,6 +140,7 @@ def _read_flush(guest: Guest, start: int, after_sequence: int) -> Flush | None:
     text = guest.run(["tail", "-c", f"+{start + 1}", STATUS_PATH], timeout_s=COMMAND_TIMEOUT_S).stdout
     files: list[StoredFile] = []
     restarted = False
+    known_sequence = after_sequence
     position = start
     for line in text.splitlines(keepends=True):
         if not line.endswith("\n"):
@@ -151,7 +152,8 @@ def _read_flush(guest: Guest, start: int, after_sequence: int) -> Flush | None:
             files.append(_stored_file(event, line))
         elif kind in ("started", "stopped"):
             restarted = True
-        elif kind == "flushed" and _number(event, "seq", line) > after_sequence:
+            known_sequence = -1  # a new process counts from the start
+        elif kind == "flushed" and _number(event, "seq", line) > known_sequence:
             return Flush(_number(event, "seq", line), tuple(files), restarted, position)
     return None
 

@@ -36,7 +36,7 @@ _LISTED = 4
 def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]:
     """Every check of a deployed machine against its plan. host: probed afresh. Raises nothing that a check can say."""
     findings = [*check_card(plan, host), *check_domain(plan, host)]
-    findings += _attempt("PF's interface", lambda: check_interface(plan, read_interface(plan, machine)))
+    findings += _attempt("PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine)))
     findings += _attempt("QEMU", lambda: check_qemu(plan, read_qemu(plan, machine.files)))
     if _step(plan, ProgramReceiveAll):
         findings += _attempt("registers for receiving everything", lambda: check_registers(read_drift(plan, machine)))

@@ -104,7 +104,7 @@ def hugepages_by_node(numa_maps: str, size_kib: int) -> dict[int, int]:
     pages: dict[int, int] = {}
     for line in numa_maps.splitlines():
         words = line.split()
-        if "huge" not in words or f"kernelpagesize_kB={size_kib}" not in words:
+        if f"kernelpagesize_kB={size_kib}" not in words:
             continue
         for word in words:
             match = re.fullmatch(r"N(\d+)=(\d+)", word)
@@ -113,12 +113,12 @@ def hugepages_by_node(numa_maps: str, size_kib: int) -> dict[int, int]:
     return pages
 
 
-def read_interface(plan: Plan, machine: Machine) -> InterfaceReading:
-    """What ethtool says about the PF's interface."""
-    pause = machine.commands.run(["ethtool", "-a", plan.pf_interface], timeout_s=COMMAND_TIMEOUT_S)
-    features = machine.commands.run(["ethtool", "-k", plan.pf_interface], timeout_s=COMMAND_TIMEOUT_S)
+def read_interface(interface: str, machine: Machine) -> InterfaceReading:
+    """What ethtool says about an interface."""
+    pause = machine.commands.run(["ethtool", "-a", interface], timeout_s=COMMAND_TIMEOUT_S)
+    features = machine.commands.run(["ethtool", "-k", interface], timeout_s=COMMAND_TIMEOUT_S)
     if features.returncode != 0:
-        raise StepFailed(f"ethtool -k {plan.pf_interface} failed: {features.stderr.strip()}")
+        raise StepFailed(f"ethtool -k {interface} failed: {features.stderr.strip()}")
     return InterfaceReading(
         {match[1].lower(): match[2] for match in _PAUSE_LINE.finditer(pause.stdout)} if pause.returncode == 0 else None,
         {

@@ -18,12 +18,12 @@ from hpcapvf.nic.devices import pf_family
 from hpcapvf.probe import probe_host
 from hpcapvf.verify import read_guard, take_snapshot
 from orchestrator.answer import Answer
-from orchestrator.options import add_command
+from orchestrator.options import Commands, add_command
 from orchestrator.specs import Planned, plan_spec
 from orchestrator.tables import pairs, show_deployments, show_host, show_placement, show_plan
 
 
-def add_inspect_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_inspect_commands(commands: Commands) -> None:
     """Define probe, plan, status and snapshot."""
     probe = add_command(
         commands, "probe", "show what this host is", "hpcapvf probe", "hpcapvf probe --root recorded/ --json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,12 @@ class _Watch:
         if event in _SOCKET_EVENTS:
             return f"used a socket ({event})"
         if event in ("open", "os.listdir", "os.scandir", "os.truncate"):
-            return _file_breach(arguments[0] if arguments else None, writes=event == "open" and _is_write(arguments))
+            named = arguments[0] if arguments else None
+            return _file_breach(named, os.path.realpath, writes=event == "open" and _is_write(arguments))
         if event in _CHANGE_EVENTS:
             paths, folder = _CHANGE_EVENTS[event]
             if arguments[folder] == -1:
-                return next(filter(None, (_file_breach(arguments[i], writes=True) for i in paths)), "")
+                return next(filter(None, (_file_breach(arguments[i], _entry, writes=True) for i in paths)), "")
         return ""
 
 
@@ -70,10 +71,15 @@ def _is_write(arguments: tuple[Any, ...]) -> bool:
     return bool(isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
 
 
-def _file_breach(named: object, *, writes: bool) -> str:
+def _entry(path: str) -> str:
+    """The folder entry itself: links on the way are followed, the last one is what changes."""
+    return os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120
+
+
+def _file_breach(named: object, resolve: Callable[[str], str], *, writes: bool) -> str:
     if not isinstance(named, str | bytes | os.PathLike):
         return ""  # a file descriptor: it was judged when it was opened
-    path = os.path.realpath(os.fsdecode(named))
+    path = resolve(os.fsdecode(named))
     if _within(path, _HARMLESS):
         return ""
     if _within(path, _MACHINE_FOLDERS):

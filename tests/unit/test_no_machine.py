@@ -19,9 +19,9 @@ BREACHES: dict[str, Callable[[], object]] = {
     "fork": os.fork,
     "socket": socket.socket,
     "sysfs": lambda: Path("/sys/kernel/uevent_seqnum").read_text(),
-    "sysfs folder": lambda: os.listdir("/sys/bus"),
+    "sysfs folder": lambda: list(Path("/sys/bus").iterdir()),
     "procfs": lambda: Path("/proc/cmdline").read_text(),
-    "state": lambda: Path("/var/lib/hpcapvf/x").open("w"),
+    "state": lambda: Path("/var/lib/hpcapvf/x").write_text("x"),
     "elsewhere": lambda: Path("/usr/local/hpcapvf-unit-test").write_text("x"),
     "removal": lambda: Path("/usr/local/hpcapvf-unit-test").unlink(),
 }
@@ -38,5 +38,5 @@ def test_breach_is_seen_even_if_swallowed(name: str, no_machine: _Watch) -> None
 def test_own_files_are_allowed(tmp_path: Path, no_machine: _Watch) -> None:
     (tmp_path / "sys").mkdir()
     (tmp_path / "sys" / "x").write_text("1")
-    assert os.listdir(tmp_path) == ["sys"]
+    assert [p.name for p in tmp_path.iterdir()] == ["sys"]
     assert not no_machine.breaches

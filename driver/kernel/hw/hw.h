@@ -66,12 +66,19 @@ struct hw {
 	const struct hw_ops *ops;
 	void *private;		/* of the family */
 	bool stopping;		/* set from elsewhere: bring_up shall end soon */
+	bool quiet;		/* this failure was logged already: a PF may be down for hours */
 
 	u8 mac[ETH_ALEN];
 	bool link;
 	enum hw_answer allmulti;
 	u32 frame_bytes_max;	/* without CRC */
 };
+
+#define hw_complain(hw, format, ...)                                  \
+	do {                                                          \
+		if (!(hw)->quiet)                                     \
+			pci_err((hw)->pci, format, ##__VA_ARGS__);    \
+	} while (0)
 
 /* NULL: not a device this module drives. */
 const struct hw_ops *hw_find(const struct pci_dev *pci);

@@ -113,8 +113,8 @@ static int reset_function(struct hw *hw)
 			return 0;
 		}
 	} while (time_before(jiffies, deadline));
-	pci_err(hw->pci, "reset: the physical function is still in reset after %u ms (mailbox 0x%02x)\n", RESET_MS,
-		state);
+	hw_complain(hw, "reset: the physical function is still in reset after %u ms (mailbox 0x%02x)\n", RESET_MS,
+		    state);
 	return -ETIME;
 }
 
@@ -158,7 +158,7 @@ static int say_hello(struct hw *hw)
 	int error = mailbox_ask(&vf->mailbox, words, 1, ARRAY_SIZE(words));
 
 	if (error == -ETIMEDOUT)
-		pci_err(hw->pci, "mailbox: no answer from the physical function; is it up?\n");
+		hw_complain(hw, "mailbox: no answer from the physical function; is it up?\n");
 	if (error == -EACCES)
 		return offer_mac(hw);
 	if (error)
@@ -186,9 +186,9 @@ static int ask_for_length(struct hw *hw)
 			break;
 	}
 	if (error == -EACCES)
-		pci_err(hw->pci, "refused: the physical function takes no frame length for this function\n");
+		hw_complain(hw, "refused: the physical function takes no frame length for this function\n");
 	else if (error == -ETIMEDOUT)
-		pci_err(hw->pci, "mailbox: no answer to the frame length\n");
+		hw_complain(hw, "mailbox: no answer to the frame length\n");
 	return error;
 }
 
@@ -223,7 +223,7 @@ static int start_receiving(struct hw *hw)
 	error = readl_poll_timeout(hw->registers + REG_RXDCTL, control, control & RXDCTL_ENABLE, 100,
 				   QUEUE_ENABLE_MS * 1000);
 	if (error) {
-		pci_err(hw->pci, "receive queue not enabled after %u ms\n", QUEUE_ENABLE_MS);
+		hw_complain(hw, "receive queue not enabled after %u ms\n", QUEUE_ENABLE_MS);
 		return -ETIME;
 	}
 	put(hw, REG_RDT, ring->count - 1);
@@ -257,7 +257,7 @@ static void shut_down_82576(struct hw *hw)
 	hw->link = false;
 }
 
-/* The PF pings its VFs. A ping without CTS says that it does not know us: it was reset. */
+/* The PF pings its VFs. A ping without CTS says that it does not know us any more: it was reset. */
 static int answer_ping(struct hw *hw)
 {
 	u32 word;
@@ -276,17 +276,16 @@ static int watch_82576(struct hw *hw)
 	u32 state = mailbox_look(mailbox);
 	u32 status = get(hw, REG_STATUS);
 
-	if (state == U32_MAX && status == U32_MAX) {
-		hw->link = false;
+	hw->link = false;	/* also when it has to be set up again: nothing arrives until then */
+	if (state == U32_MAX && status == U32_MAX)
 		return -ENXIO;
-	}
-	hw->link = status & STATUS_LINK_UP;
 	if (mailbox_take(mailbox, MAILBOX_RSTD) || state & MAILBOX_RSTI)
 		return -ESTALE;
 	if (!(get(hw, REG_RXDCTL) & RXDCTL_ENABLE))
 		return -ESTALE;
-	if (mailbox_take(mailbox, MAILBOX_PFSTS))
-		return answer_ping(hw);
+	if (mailbox_take(mailbox, MAILBOX_PFSTS) && answer_ping(hw))
+		return -ESTALE;
+	hw->link = status & STATUS_LINK_UP;
 	return 0;
 }
 

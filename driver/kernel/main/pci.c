@@ -184,9 +184,7 @@ static struct pci_driver driver = {
 	.probe = probe,
 	.remove = remove,
 	.shutdown = shutdown,
-	.driver = {
-		.dev_groups = capture_attribute_groups,
-	},
+	.dev_groups = capture_attribute_groups,
 };
 
 static int __init hpcapvf_init(void)

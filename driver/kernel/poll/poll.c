@@ -75,9 +75,13 @@ static void set_up_again(struct capture_device *device)
 	int error = hw->ops->bring_up(hw);
 
 	if (error) {
+		if (!hw->quiet && error != -EINTR)
+			pci_warn(device->pci, "not capturing (error %d): trying again until it works\n", error);
+		hw->quiet = true;
 		schedule_timeout_idle(msecs_to_jiffies(RETRY_MS));
 		return;
 	}
+	hw->quiet = false;
 	hpcap_ring_count_reset(&device->ring);
 	hpcap_ring_publish(&device->ring);
 	WRITE_ONCE(device->state, CAPTURE_UP);

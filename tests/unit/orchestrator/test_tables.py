@@ -14,7 +14,8 @@ from hpcapvf.model.plan import Finding
 from hpcapvf.spec import parse_spec
 from orchestrator.suggest import suggest_spec
 from orchestrator.tables import show_findings, show_host, show_plan
-from tests.unit.orchestrator.sample_host import CONTROLLER, sample_host, sample_plan
+from tests.factories import RAID
+from tests.unit.orchestrator.sample_host import sample_host, sample_plan
 
 
 def _text(*parts: RenderableType) -> str:
@@ -29,15 +30,15 @@ def _text(*parts: RenderableType) -> str:
 def test_the_inventory_names_nodes_cards_controllers_and_disks() -> None:
     text = _text(*show_host(sample_host()))
     for wanted in (
-        "6.12.0-amd64",
+        "6.12.0-test",
         "0-5",
-        "enp5s0",
-        "0000:05:00.0",
+        "ens5",
+        "0000:21:00.0",
         "0 of 7",
         "default route",
         "1000:0079",
         "sda",
-        "disk-d",
+        "diskd",
     ):
         assert wanted in text, wanted
     assert "None" not in text
@@ -55,7 +56,9 @@ def test_the_plan_names_each_step_and_where_everything_goes() -> None:
     text = _text(*show_plan(plan))
     for step in plan.steps:
         assert step.describe() in text
-    for wanted in ("vCPU 1 (polling)", "CPU 2", "512 hugepages", "0000:05:10.0", "pause frames"):
+    pins = plan.placement
+    polling = f"vCPU {pins.polling_vcpu} (polling)"
+    for wanted in (polling, f"CPU {pins.vcpu_pins[0]}", f"{pins.hugepages} hugepages", str(plan.vf), "pause frames"):
         assert wanted in text, wanted
 
 
@@ -68,8 +71,8 @@ def test_a_failed_check_shows_what_was_found() -> None:
 
 def test_a_suggested_spec_is_one_that_the_parser_takes() -> None:
     request = parse_spec(suggest_spec(sample_host(), name="probe1", image="/var/lib/images/guest.qcow2"))
-    assert request.network.pf == "enp5s0"
-    assert request.storage.controller == str(CONTROLLER)
+    assert request.network.pf == "ens5"
+    assert request.storage.controller == str(RAID)
 
 
 def test_no_spec_is_suggested_for_disks_in_use_or_the_default_route() -> None:

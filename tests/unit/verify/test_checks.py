@@ -268,5 +268,5 @@ def test_threads_that_ended_meanwhile_are_left_out() -> None:
 def test_card_without_pause_frames_is_not_blamed() -> None:
     server = Server()
     server.answers["ethtool -a"] = (1, "netlink error: Operation not supported")
-    assert read_interface(PLAN, server.machine()).pause is None
+    assert read_interface(PLAN.pf_interface, server.machine()).pause is None
     assert server.red() == {}

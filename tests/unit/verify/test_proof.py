@@ -182,6 +182,18 @@ def test_unsaved_frames_and_a_restart_are_red() -> None:
     assert red(Bench(guest).prove()) == wanted
 
 
+def test_a_service_that_was_started_anew_is_red_and_not_waited_for_in_vain() -> None:
+    guest = CaptureGuest(flushes=40)
+
+    def arrival(frames: list[bytes]) -> list[bytes]:
+        guest.emit(event="started")
+        guest.flushes = 0
+        return frames
+
+    guest.arrival = arrival
+    assert red(Bench(guest).prove()) == {"capture service kept running"}
+
+
 def test_a_source_that_sends_less_or_nothing_is_red() -> None:
     bench = Bench(CaptureGuest())
     assert red(bench.prove(source=Wire(bench.guest, swallows=1))) == {"frames sent by the source"}
@@ -297,7 +309,7 @@ def test_a_half_written_line_is_waited_for() -> None:
 
 
 def test_an_old_flush_is_not_taken_for_the_new_one() -> None:
-    guest, clock = CaptureGuest(deaf=True), ManualClock()
+    guest, clock = CaptureGuest(deaf=True, status=""), ManualClock()
     guest.emit(event="flushed", seq=3)
     with pytest.raises(WaitTimedOut):
         flush(guest, clock, after_sequence=3, from_byte=0, timeout_s=5)
