@@ -86,13 +86,6 @@ def test_an_attribute_is_written_but_never_made(root: Path) -> None:
     assert (root / "attribute").read_text() == "1\n"
 
 
-def test_the_kernels_refusal_of_a_write_is_explained() -> None:
-    with pytest.raises(FileFailed) as failed:
-        LocalFiles("/").write_text("/proc/self/cmdline", "x")  # the kernel never lets this be written
-    assert failed.value.operation == "write"
-    assert errno.errorcode[failed.value.errno] in failed.value.message
-
-
 def test_replacing_is_atomic_and_private_files_get_private_folders(root: Path) -> None:
     files = LocalFiles(str(root))
     files.replace("/var/lib/x/key", b"one", 0o600)
