@@ -226,9 +226,11 @@ def make_media(server: Image, guest: Image) -> Path:
         content.mkdir(exist_ok=True)
         compress_guest(server, guest, content / GUEST_FILE)
         size_kib = ((content / GUEST_FILE).stat().st_size * 11 // 10 + 32 * 1024 * 1024) // 1024
+        digest = sha256_of(content / GUEST_FILE)
+        (content / f"{GUEST_FILE}.sha256").write_text(f"{digest}  {GUEST_FILE}\n")
         description = {
             "file": GUEST_FILE,
-            "sha256": sha256_of(content / GUEST_FILE),
+            "sha256": digest,
             "kernel_release": guest.manifest["kernel_release"],
             "hash": guest.manifest["hash"],
             "login": "root",
