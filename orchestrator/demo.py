@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hpcapvf.lab.images import GUEST_FILE, MEDIA_PATH
@@ -13,13 +14,13 @@ from hpcapvf.lab.push import push
 from hpcapvf.lab.server import Lab
 from hpcapvf.lab.state import lab_names
 from hpcapvf.model.codec import from_json
-from hpcapvf.model.errors import ExitCode, ProofFailed
+from hpcapvf.model.errors import ExitCode, HpcapvfError, ProofFailed
 from hpcapvf.model.host import Host
 from hpcapvf.model.progress import Progress
 from hpcapvf.spec import parse_spec
 from hpcapvf.verify import snapshot_difference
 from orchestrator.answer import Answer
-from orchestrator.files import write_json, write_text
+from orchestrator.files import keep_logs, write_json, write_text
 from orchestrator.options import epilog, output_options
 from orchestrator.phases import PhaseClock
 from orchestrator.remote import ServerFailed, must, run_on_server
@@ -67,11 +68,17 @@ def run_demo(args: argparse.Namespace, progress: Progress) -> Answer:
     config = LabConfig(name=args.name, cpus=args.cpus, memory_mib=args.memory, accel=args.accel)
     try:
         facts = _whole_path(lab, config, progress, clock, keep=args.keep)
+    except BaseException as failure:
+        kept = keep_logs(lab.folder, args.out)
+        if isinstance(failure, HpcapvfError) and kept:
+            failure.details += (f"logs of the server: {', '.join(map(str, kept))}",)
+        raise
     finally:
         if not args.keep and args.name in lab_names():
             with clock.measure("shut down"):
                 progress.phase("shut the server down")
                 lab.down(clean=True)
+    facts = replace(facts, phases_s=clock.phases_s())
     report = demo_report(facts)
     write_json(args.out / "report.json", report)
     write_text(args.out / "topology.svg", demo_picture(facts))

@@ -211,7 +211,8 @@ def run_reset(args: argparse.Namespace, progress: Progress) -> Answer:
 
 def run_ssh(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf lab ssh``: this process becomes ssh, so its exit status is the command's."""
-    remote = shlex.join(args.words) if args.words else None
+    # One word is a line for the server's shell, as with ssh itself; several are one command with its arguments.
+    remote = args.words[0] if len(args.words) == 1 else shlex.join(args.words) or None
     command = Lab(args.name).target().command(remote)
     os.execvp(command[0], command)  # noqa: S606 - the words are ours, and no shell is involved
 

@@ -101,8 +101,9 @@ def kernel_arguments(*, iommu: bool, iomem_relaxed: bool, hugepages_1g: int) -> 
 
     mitigations=off: an emulated CPU pays for them and gains nothing. tsc=reliable: the emulated time stamp counters are
     one, but the CPU does not say so, and the kernel would read a slow device for every look at the clock.
+    no_timer_check: on a busy machine the check at boot comes too late and finds the timer broken.
     """
-    words = ["console=ttyS0", "mitigations=off", "tsc=reliable"]
+    words = ["console=ttyS0", "mitigations=off", "tsc=reliable", "no_timer_check"]
     if iommu:
         words += ["intel_iommu=on", "iommu=pt"]
     if iomem_relaxed:

@@ -10,6 +10,8 @@ from typing import Any
 import hpcapvf
 from hpcapvf.lab.images import load
 from hpcapvf.lab.modules import build_modules, build_user
+from hpcapvf.lab.process import run_ok
+from hpcapvf.lab.rootfs import tool
 from hpcapvf.lab.server import Lab
 from hpcapvf.lab.state import load_state
 from hpcapvf.model.errors import NotFound
@@ -19,6 +21,7 @@ TOOLKIT = Path("opt/hpcapvf")
 DRIVER_STORE = Path("var/lib/hpcapvf/driver")
 PACKAGES = ("hpcapvf", "orchestrator")
 TEMPLATES = "vm-templates"
+COMPILE_TIMEOUT_S = 120.0
 COMMANDS = {"hpcapvf": "hpcapvf", "deploy-vnp": "deploy_vnp", "deploy-vnma": "deploy_vnma"}
 WRAPPER = """\
 #!/usr/bin/python3
@@ -49,6 +52,7 @@ def push(lab: Lab, progress: Progress | None = None, *, source: Path | None = No
         if has_driver:
             progress.phase("driver", "building for " + ", ".join(releases))
             stage_driver(tree / "driver", stage, releases, state.builder_hash)
+        compile_toolkit(stage, load(state.server_hash).root)
         progress.phase("push", "copying the toolkit to the server")
         script = f"rm -rf /{TOOLKIT} /{DRIVER_STORE}; tar --extract --no-same-owner --no-overwrite-dir --directory /"
         lab.unpack(stage, script)
@@ -72,6 +76,14 @@ def stage_toolkit(tree: Path, stage: Path) -> None:
     for folder in (stage, *stage.rglob("*")):
         if folder.is_dir():
             folder.chmod(0o755)
+
+
+def compile_toolkit(stage: Path, server_root: Path) -> None:
+    """Compile the Python files with the server's own Python, here: an emulated CPU would need many seconds for it."""
+    argv = [*tool(server_root, "usr/bin/python3"), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    argv += ["-s", str(stage), "-p", "/", str(stage / TOOLKIT)]
+    python_home = {"PYTHONHOME": str(server_root / "usr"), "PYTHONDONTWRITEBYTECODE": "1"}
+    run_ok(argv, doing="compiling the toolkit", timeout_s=COMPILE_TIMEOUT_S, env=python_home)
 
 
 def stage_driver(driver: Path, stage: Path, releases: list[str], builder_hash: str) -> None:

@@ -25,6 +25,7 @@ from hpcapvf.lab.emulator import choose_emulator, emulator_at
 from hpcapvf.lab.images import GUEST_FILE, MEDIA_PATH, Image, Images, build_images, load
 from hpcapvf.lab.machine import DISK_GIB, LabConfig, LabFiles, lab_files, qemu_arguments
 from hpcapvf.lab.process import (
+    ProcessId,
     Result,
     end,
     is_alive,
@@ -41,7 +42,7 @@ from hpcapvf.model.errors import BadSpec, Conflict, HpcapvfError, LabFailed, Not
 from hpcapvf.model.progress import Progress, Silent
 
 BOOT_TIMEOUT_S = 300.0
-POWER_OFF_TIMEOUT_S = 60.0
+POWER_OFF_TIMEOUT_S = 120.0
 WIRE_START_TIMEOUT_S = 30.0
 LOOK_INSIDE = """\
 modprobe kvm_amd 2>/dev/null || modprobe kvm_intel
@@ -193,23 +194,29 @@ class Lab:
             ) from error
 
     def down(self, *, timeout_s: float = POWER_OFF_TIMEOUT_S, clean: bool = False) -> dict[str, Any]:
-        """Power the server off, by force when timeout_s passed, and end the wire. Returns how it ended."""
+        """Power the server off, by force when timeout_s passed, and end the wire. Returns how it ended.
+
+        clean: remove its disks and state as well; nothing is left to be written then, so it ends at once.
+        """
         with locked(f"lab-{self.name}", wait_s=timeout_s):
             state = load_state(self.name)
             how = "was not running"
             if state.qemu and is_alive(state.qemu):
-                how = "powered off"
-                with suppress(HpcapvfError):
-                    qmp_command(self.folder / "qmp.sock", "system_powerdown")
-                if not wait_gone(state.qemu, timeout_s=timeout_s):
-                    how = f"ended by force after {timeout_s:.0f} s"
-                    end(state.qemu)
+                how = "ended at once" if clean else self.power_off(state.qemu, timeout_s)
+                end(state.qemu)
             if state.wire:
                 end(state.wire)
             save_state(replace(state, qemu=None, wire=None))
             if clean:
                 remove_lab_files(self.folder)
         return {"name": self.name, "server": how, "removed": clean}
+
+    def power_off(self, qemu: ProcessId, timeout_s: float) -> str:
+        """Press the power button and wait. Returns how it ended; after timeout_s the process still runs."""
+        with suppress(HpcapvfError):
+            qmp_command(self.folder / "qmp.sock", "system_powerdown")
+        gone = wait_gone(qemu, timeout_s=timeout_s)
+        return "powered off" if gone else f"ended by force after {timeout_s:.0f} s"
 
     def reboot(self, *, timeout_s: float = BOOT_TIMEOUT_S, hard: bool = False) -> dict[str, Any]:
         """Reboot and wait for ssh of the new start. hard: the reset button instead of a clean shutdown."""

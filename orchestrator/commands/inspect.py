@@ -45,11 +45,11 @@ def add_inspect_commands(commands: Commands) -> None:
         "show what a deployment may change: VFs, bindings, registers, domains, hugepages",
         "hpcapvf snapshot 0000:05:00.0 0000:06:00.0 --json",
     )
-    snapshot.add_argument("pf", metavar="PF", type=PciAddress.parse, help="PCI address of the network card")
+    snapshot.add_argument("pf", metavar="PF", type=_pci_address, help="PCI address of the network card")
     snapshot.add_argument(
         "controller",
         metavar="CONTROLLER",
-        type=PciAddress.parse,
+        type=_pci_address,
         nargs="?",
         help="PCI address of the storage controller",
     )
@@ -132,6 +132,13 @@ def run_snapshot(args: argparse.Namespace, progress: Progress) -> Answer:
         raise NotFound(f"{args.pf} ({device.vendor:04x}:{device.device:04x}) is not of a known card family")
     snapshot = take_snapshot(machine, args.pf, args.controller, family.name)
     return Answer({"snapshot": to_json(snapshot)}, shown=(json.dumps(to_json(snapshot), indent=2),))
+
+
+def _pci_address(text: str) -> PciAddress:
+    try:
+        return PciAddress.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _domain_state(machine: Machine, deployment: Deployment) -> str:
