@@ -74,7 +74,7 @@ bench-driver: packages
 	cp driver/build/bench.json build/bench/driver.json
 
 bench-planner: $(STAMP)
-	$(BIN)/python tools/bench_planner.py build/bench/planner.json
+	$(BIN)/python -m tests.bench.planner build/bench/planner.json
 
 clean: ## what was built here; the lab's cache stays (hpcapvf lab clean)
 	$(MAKE) --no-print-directory -C driver clean

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,3 +26,13 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write a JSON-ready value, indented."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def keep_logs(folder: Path, target: Path) -> list[Path]:
+    """Copy the logs of a lab that is about to be removed. Returns the copies; what cannot be copied is left out."""
+    kept = []
+    for log in sorted(folder.glob("*.log")):
+        with suppress(OSError):
+            target.mkdir(parents=True, exist_ok=True)
+            kept.append(Path(shutil.copy(log, target / log.name)))
+    return kept

@@ -7,6 +7,7 @@ import sys
 
 from hpcapvf import __version__
 from orchestrator.commands.deploy import deploy_vnma_parser, deploy_vnp_parser
+from orchestrator.commands.image import add_image_commands
 from orchestrator.commands.inspect import add_inspect_commands
 from orchestrator.commands.upkeep import add_upkeep_commands
 from orchestrator.lab_cli import add_lab_commands
@@ -26,6 +27,7 @@ def hpcapvf_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_inspect_commands(commands)
     add_upkeep_commands(commands)
+    add_image_commands(commands)
     add_lab_commands(commands)
     return parser
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from hpcapvf.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:  # generic for type checkers only
+    Commands = argparse._SubParsersAction
 
 _MEANINGS = {
     ExitCode.OK: "done, or nothing to do",
@@ -55,9 +61,7 @@ def output_options() -> argparse.ArgumentParser:
     return parser
 
 
-def add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_text: str, *examples: str
-) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, help_text: str, *examples: str) -> argparse.ArgumentParser:
     """Define a command with its help, examples, exit codes and the output options."""
     parser = commands.add_parser(
         name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.host import Host, HugepagePool, NumaNode, PciDevice
 from hpcapvf.model.plan import Plan
-from orchestrator.picture_canvas import INK, MUTED, Canvas, Line, Paint, Rect
+from orchestrator.picture_canvas import INK, MUTED, Canvas, Line, Paint, Rect, text_width
 
 PAINTS = {
     "node": Paint("#fafafa", "#8a8a8a", 1.4),
@@ -60,7 +60,9 @@ class _Card:
 
     @property
     def width(self) -> float:
-        return max(len(self.chips) * (_CHIP_WIDTH + _CHIP_GAP) - _CHIP_GAP + 2 * _PAD, 170.0)
+        chips = len(self.chips) * (_CHIP_WIDTH + _CHIP_GAP) - _CHIP_GAP
+        texts = max(text_width(self.title, 12, bold=True), text_width(self.detail, 10))
+        return max(chips, texts) + 2 * _PAD
 
 
 def placed_on(host: Host, node: int | None) -> tuple[PciDevice, ...]:
@@ -215,7 +217,7 @@ def _cards(host: Host, plan: Plan | None, index: int | None) -> list[_Card]:
         chips = [("free", name, "network") for name in names[:3]]
         if len(names) > 3:
             chips.append(("free", f"+{len(names) - 3}", "more"))
-        cards.append(_Card("network", "without SR-IOV", tuple(chips), {}))
+        cards.append(_Card("network", "no VFs offered", tuple(chips), {}))
     return cards
 
 

@@ -17,13 +17,14 @@ from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.raw.pcap import read_pcap
-from hpcapvf.verify import Proof, prove, verify_plan
-from hpcapvf.verify.mix import MixTargets, traffic_mix
+from hpcapvf.verify import Proof, mix_targets, prove, verify_plan
+from hpcapvf.verify.mix import traffic_mix
 from orchestrator.phases import PhaseClock
 from orchestrator.tables import pairs, show_findings, show_placement, table
 
 OWN_MIX = "the project's own mix"
 MIX_FRAMES = 5000
+_COUNTED = ("missing", "altered", "out_of_order", "duplicated")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Traffic:
 
     name: str
     frames: tuple[bytes, ...] | None = None
+
+
+NO_TRAFFIC = Traffic("nothing sent", ())
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,10 @@ class Checks:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found: checks of the machine, and a proof for each traffic (none without a source)."""
+    """What was found: checks of the machine, and a proof for each traffic.
+
+    Without a source there is one proof of counters and files, with nothing sent.
+    """
 
     host: Host
     findings: tuple[Finding, ...]
@@ -55,12 +62,12 @@ class Verified:
         return {
             "host": to_json(self.host),
             "findings": [to_json(finding) for finding in self.findings],
-            "proofs": [{"traffic": name, "ok": proof.ok} | to_json(proof) for name, proof in self.proofs],
+            "proofs": [{"traffic": name} | proof.report() for name, proof in self.proofs],
         }
 
 
 def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
-    """The source and the pcap files that the user named, or the own mix. NotFound or BadSpec for a file that cannot be used."""
+    """What the user named: the source, and pcap files or the own mix. NotFound or BadSpec for an unusable file."""
     traffics = []
     for path in paths:
         try:
@@ -78,32 +85,24 @@ def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
 def verify_deployment(
     plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
 ) -> Verified:
-    """Check the machine against the plan; then, if there is a source, send each traffic and compare what was stored."""
+    """Check the machine against the plan, then send each traffic and compare what was stored."""
     with clock.measure("verify"):
         progress.phase("check the machine against the plan")
         findings = verify_plan(plan, host, machine)
+    sends = checks.source.name != "none"
     proofs = []
-    if checks.source.name != "none":
-        for traffic in checks.traffics:
-            with clock.measure("proof"):
-                targets = mix_targets(plan, host)
-                frames = traffic.frames if traffic.frames is not None else traffic_mix(MIX_FRAMES, targets=targets)
-                proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
+    for traffic in checks.traffics if sends else (NO_TRAFFIC,):
+        with clock.measure("proof"):
+            targets = mix_targets(plan, machine.files)
+            frames = traffic_mix(MIX_FRAMES, targets=targets) if traffic.frames is None else traffic.frames
+            proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
     return Verified(host, findings, tuple(proofs))
-
-
-def mix_targets(plan: Plan, host: Host) -> MixTargets:
-    """The MACs on the host that frames of the own mix are sent to."""
-    macs = {interface.name: interface.mac for interface in host.interfaces if interface.mac is not None}
-    pf_mac = macs.pop(plan.pf_interface, None)
-    others = tuple(sorted(set(macs.values()) - {plan.vf_mac, pf_mac}))
-    return MixTargets(plan.vf_mac, pf_mac, others)
 
 
 def failure_of(verified: Verified) -> ProofFailed | None:
     """The error that a verification ends with, or None if all is well."""
-    details = [f"{f.check}: expected {f.expected}, found {f.found}" for f in verified.findings if not f.ok]
-    details += [f"{name}: {verdict(proof)}" for name, proof in verified.proofs if not proof.ok]
+    details = [_said(finding) for finding in verified.findings if not finding.ok]
+    details += [f"{name}: {_said(f)}" for name, proof in verified.proofs for f in proof.findings if not f.ok]
     if not details:
         return None
     return ProofFailed(
@@ -113,32 +112,18 @@ def failure_of(verified: Verified) -> ProofFailed | None:
     )
 
 
-def verdict(proof: Proof) -> str:
-    """A proof in one line."""
-    found = proof.comparison
-    return (
-        f"{found.frames_sent} sent, {found.frames_stored} stored, {found.frames_identical} identical, "
-        f"{found.frames_missing} missing, {found.frames_altered} altered, {found.frames_out_of_order} out of order, "
-        f"{found.frames_duplicated} doubled"
-    )
-
-
 def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> RenderableType:
     """Frames sent, received, stored and identical, one line per traffic."""
-    columns = ("traffic", "sent", "received by the driver", "stored", "identical", "lost", "foreign", "verdict")
-    rows = [
-        (
-            name,
-            proof.comparison.frames_sent,
-            proof.frames_received,
-            proof.comparison.frames_stored,
-            proof.comparison.frames_identical,
-            proof.comparison.frames_missing,
-            proof.comparison.frames_foreign,
-            "ok" if proof.ok else "FAILED",
+    columns = ("traffic", "sent", "received by the driver", "stored", "identical", "missing, altered …", "foreign", "")
+    rows = []
+    for name, proof in proofs:
+        found = proof.comparison
+        wrong = sum(getattr(found, f"frames_{count}") for count in _COUNTED)
+        sent = ("-", "-", "-") if proof.frames_sent is None else (proof.frames_sent, found.frames_identical, wrong)
+        verdict = "ok" if proof.ok else "FAILED"
+        rows.append(
+            (name, sent[0], proof.frames_received, proof.frames_stored, *sent[1:], found.frames_foreign, verdict)
         )
-        for name, proof in proofs
-    ]
     return table("frames", columns, rows)
 
 
@@ -149,10 +134,22 @@ def show_phases(phases_s: Mapping[str, float]) -> RenderableType:
 
 def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float]) -> tuple[RenderableType, ...]:
     """Everything that people are shown at the end of a verification."""
-    parts: list[RenderableType] = [show_placement(plan), show_findings(verified.findings)]
-    if verified.proofs:
-        parts.append(show_proofs(verified.proofs))
-    else:
-        parts.append("no frames were sent (--source none): the machine was checked, storing was not proved")
+    parts = [show_placement(plan), show_findings(verified.findings), show_proofs(verified.proofs)]
+    parts += [
+        table(
+            f"stored but not sent in {name}: made by the machines themselves",
+            ("destination", "source", "ethertype", "length"),
+            [(f.destination, f.source, f.ethertype, f.length) for f in proof.comparison.foreign],
+        )
+        for name, proof in verified.proofs
+        if proof.comparison.foreign
+    ]
+    if all(proof.frames_sent is None for _, proof in verified.proofs):
+        parts.append("no frames were sent (--source none): counters and files were checked, storing was not proved")
     parts.append(show_phases(phases_s))
     return tuple(parts)
+
+
+def _said(finding: Finding) -> str:
+    hint = f" ({finding.hint})" if finding.hint else ""
+    return f"{finding.check}: expected {finding.expected}, found {finding.found}{hint}"

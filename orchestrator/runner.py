@@ -70,9 +70,10 @@ def _print(command: str, answer: Answer, *, as_json: bool) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) went away; Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if not as_json:
-        for warning in answer.warnings:
-            print_warning(warning, sys.stderr)
+    if as_json:
+        return  # warnings and the error are in the envelope
+    for warning in answer.warnings:
+        print_warning(warning, sys.stderr)
     if answer.error is not None:
         print_error(answer.error, sys.stderr)
 

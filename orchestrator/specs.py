@@ -71,11 +71,6 @@ def plan_spec(
     if isinstance(verdict, Refusal):
         raise refusal_error(verdict)
     if isinstance(verdict, Unchanged):
-        if verdict.condition != "deployed":
-            raise Conflict(
-                f"{verdict.name} is {verdict.condition}: an earlier run was cut short",
-                hint=f"run `hpcapvf destroy {verdict.name}` to put back what it did, then deploy again",
-            )
         return Planned(request, host, verdict)
     return Planned(request, host, complete_plan(verdict))
 

@@ -19,6 +19,7 @@ _STORAGE_CLASS = 0x01
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of texts; None is shown as "unknown"."""
     made = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
+    made.min_width = len(title)
     for column in columns:
         made.add_column(escape(column), overflow="fold")
     for row in rows:
@@ -111,21 +112,25 @@ def _host_facts(host: Host) -> Table:
 def _nodes(nodes: Sequence[NumaNode]) -> Table:
     rows = []
     for node in nodes:
-        pools = [f"{pool.size_kib} KiB: {pool.total}, {_said(pool.free)} free" for pool in node.hugepages if pool.total]
         distances = " ".join(map(str, node.distances)) or None
-        rows.append(
-            (node.index, str(node.cpus), node.memory_mib, node.memory_free_mib, "; ".join(pools) or "none", distances)
-        )
+        rows.append((node.index, str(node.cpus), node.memory_mib, node.memory_free_mib, _hugepages(node), distances))
     return table("NUMA nodes", ("node", "CPUs", "memory MiB", "free MiB", "hugepages", "distances"), rows)
+
+
+def _hugepages(node: NumaNode) -> str | None:
+    if not node.hugepages:
+        return None
+    pools = [f"{pool.size_kib} KiB: {pool.total}, {_said(pool.free)} free" for pool in node.hugepages if pool.total]
+    return "; ".join(pools) or "none"
 
 
 def _cards(host: Host) -> Table:
     rows = []
     for interface in host.interfaces:
         device = None if interface.pci is None else host.device(interface.pci)
-        sriov = (
-            "no" if device is None or device.sriov is None else f"{device.sriov.num_vfs} of {device.sriov.total_vfs}"
-        )
+        sriov = "" if device is None else "none offered"
+        if device is not None and device.sriov is not None:
+            sriov = f"{device.sriov.num_vfs} of {device.sriov.total_vfs}"
         notes = [f"in {interface.master}"] if interface.master else []
         notes += ["default route"] if interface.default_route else []
         rows.append(

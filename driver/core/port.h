@@ -10,6 +10,7 @@
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/processor.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/barrier.h>

@@ -1,7 +1,5 @@
 """Files below a root folder: the real machine with root ``/``, or a recorded tree that may not lead out of it."""
 
-# ruff: noqa: PTH - path strings are the subject here: os functions tell exactly which system call failed
-
 from __future__ import annotations
 
 import contextlib

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from hpcapvf.host.protocols import Clock
-from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import HpcapvfError, NotCapable, NotFound, StepFailed
 from hpcapvf.model.host import DomainInfo
 
@@ -69,11 +69,10 @@ class LibvirtHypervisor:
                 return
             if domain.isActive():
                 raise StepFailed(f"domain {name} still runs", hint="stop it first")
-            domain.undefineFlags(
-                libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-                | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-                | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-            )
+            flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            if "<nvram" in str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)):
+                flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM  # not every driver knows this flag
+            domain.undefineFlags(flags)
 
     def start(self, name: str) -> None:
         """Start a defined domain; nothing happens if it runs."""
@@ -159,13 +158,23 @@ def address_of(leases: dict[str, Any] | None, mac: Mac) -> str | None:
 
 def hostdevs_of(xml: str) -> tuple[PciAddress, ...]:
     """The PCI functions that a domain's definition takes, sorted. ValueError if the XML cannot be read."""
-    try:
-        tree = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own output: it has no entities
-    except ElementTree.ParseError as error:
-        raise ValueError(f"not XML: {error}") from None
+    tree = _parsed(xml)
     places = tree.findall("./devices/hostdev[@type='pci']/source/address")
     places += tree.findall("./devices/interface[@type='hostdev']/source/address")
     return tuple(sorted(_pci_address(place) for place in places))
+
+
+def pinned_cpus_of(xml: str) -> CpuSet:
+    """The host CPUs that a domain's vCPUs are pinned to. ValueError if the XML cannot be read."""
+    pins = _parsed(xml).findall("./cputune/vcpupin")
+    return CpuSet.of(cpu for pin in pins for cpu in CpuSet.parse(pin.get("cpuset") or ""))
+
+
+def _parsed(xml: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own output: it has no entities
+    except ElementTree.ParseError as error:
+        raise ValueError(f"not XML: {error}") from None
 
 
 def _pci_address(place: ElementTree.Element) -> PciAddress:
@@ -174,8 +183,14 @@ def _pci_address(place: ElementTree.Element) -> PciAddress:
 
 
 def _domain_info(domain: Any) -> DomainInfo:
-    hostdevs = hostdevs_of(str(domain.XMLDesc(0)))
-    return DomainInfo(str(domain.name()), str(domain.UUIDString()), bool(domain.isActive()), hostdevs)
+    xml = str(domain.XMLDesc(0))
+    return DomainInfo(
+        name=str(domain.name()),
+        uuid=str(domain.UUIDString()),
+        running=bool(domain.isActive()),
+        hostdevs=hostdevs_of(xml),
+        pinned=pinned_cpus_of(xml),
+    )
 
 
 def _domain(connection: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ can be written over the block of a copy-on-write overlay without mounting anythi
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 SECTOR_BYTES = 512
@@ -69,7 +70,7 @@ def default_grub(kernel_arguments: str) -> bytes:
     )
 
 
-def find_block(disk: bytes, mark: bytes) -> BootBlock:
+def find_block(disk: bytes | mmap.mmap, mark: bytes) -> BootBlock:
     """Find the one block that begins with a mark. disk: the disk's bytes (a memory map will do).
 
     Raises ValueError when there is none or more than one.
@@ -98,9 +99,11 @@ def master_boot_record(boot_code: bytes, disk_bytes: int) -> bytes:
 def kernel_arguments(*, iommu: bool, iomem_relaxed: bool, hugepages_1g: int) -> str:
     """The server's kernel arguments for a boot variant. hugepages_1g: number of 1 GiB pages set aside at boot.
 
-    mitigations=off: an emulated CPU pays for them and gains nothing.
+    mitigations=off: an emulated CPU pays for them and gains nothing. tsc=reliable: the emulated time stamp counters are
+    one, but the CPU does not say so, and the kernel would read a slow device for every look at the clock.
+    no_timer_check: on a busy machine the check at boot comes too late and finds the timer broken.
     """
-    words = ["console=ttyS0", "mitigations=off"]
+    words = ["console=ttyS0", "mitigations=off", "tsc=reliable", "no_timer_check"]
     if iommu:
         words += ["intel_iommu=on", "iommu=pt"]
     if iomem_relaxed:

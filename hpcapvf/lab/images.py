@@ -15,7 +15,7 @@ from typing import Any
 
 from hpcapvf.lab import boot_disk
 from hpcapvf.lab.cache import cache_root, image_folder, locked, read_json, write_json
-from hpcapvf.lab.process import run_ok
+from hpcapvf.lab.process import kill_running, run_ok
 from hpcapvf.lab.recipe import RECIPES, Recipe, image_hash, script_text
 from hpcapvf.lab.resolve import resolve
 from hpcapvf.lab.rootfs import (
@@ -34,7 +34,10 @@ MEDIA_LABEL = "hpcapvf-media"
 MEDIA_PATH = "/var/lib/hpcapvf/images"
 GUEST_FILE = "debian-lab.qcow2"
 DEFAULT_ARGUMENTS = boot_disk.kernel_arguments(iommu=True, iomem_relaxed=True, hugepages_1g=0)
-GUEST_ARGUMENTS = boot_disk.kernel_arguments(iommu=False, iomem_relaxed=False, hugepages_1g=0)
+# Each character on a nested guest's serial port costs a round trip through two emulators: errors only.
+GUEST_ARGUMENTS = (
+    boot_disk.kernel_arguments(iommu=False, iomem_relaxed=False, hugepages_1g=0) + " quiet systemd.show_status=no"
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,15 @@ def build_images(progress: Progress, *, refresh: bool = False) -> Images:
         progress.phase("build", "root file systems from Debian packages: " + ", ".join(missing))
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs = {name: pool.submit(obtain, RECIPES[name], hashes[name]) for name in missing}
-        for done, name in enumerate(missing, start=1):
-            jobs[name].result()
-            progress.advance(done, len(missing), "images")
+        try:
+            for done, name in enumerate(missing, start=1):
+                jobs[name].result()
+                progress.advance(done, len(missing), "images")
+        except BaseException:
+            # The pool waits for its threads, and they for their commands: an interrupt must not take minutes.
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_running()
+            raise
     server, guest, builder = (load(hashes[name]) for name in ("server", "guest", "builder"))
     return Images(server, guest, builder, make_media(server, guest), resolution.note)
 
@@ -90,7 +99,7 @@ def recipe_hash(recipe: Recipe, versions: Mapping[str, str]) -> str:
     """The name of the image that this recipe gives with these package versions."""
     scripts = {name: script_text(name) for name in (*recipe.before_packages, *recipe.after_packages)}
     boot = boot_disk.grub_cfg("UUID", arguments_of(recipe)) + boot_disk.default_grub(arguments_of(recipe))
-    return image_hash(recipe, versions, scripts, boot.decode())
+    return image_hash(recipe, versions, scripts, boot.decode() if recipe.disk_mib else "")
 
 
 def arguments_of(recipe: Recipe) -> str:
@@ -157,7 +166,7 @@ def build(recipe: Recipe, hash_text: str, work: Path, log: Path) -> None:
     write_json(work / "manifest.json", manifest)
 
 
-def make_disk(root: Path, disk: Path, size_mib: int, arguments: str, log: Path) -> dict[str, dict[str, int]]:
+def make_disk(root: Path, disk: Path, size_mib: int, arguments: str, log: Path) -> dict[str, Any]:
     """Make a bootable raw disk of a root file system. Returns where the two boot files lie, for the manifest."""
     filesystem_uuid = str(uuid.uuid4())
     cfg, default = boot_disk.grub_cfg(filesystem_uuid, arguments), boot_disk.default_grub(arguments)
@@ -190,7 +199,7 @@ def make_disk(root: Path, disk: Path, size_mib: int, arguments: str, log: Path) 
             }
     core.unlink()
     found = {name: {"offset": block.offset, "length": block.length} for name, block in blocks.items()}
-    return found | {"filesystem": {"uuid": filesystem_uuid}}  # type: ignore[dict-item]
+    return {**found, "filesystem": {"uuid": filesystem_uuid}}
 
 
 def write_in_root(root: Path, inside: str, content: bytes) -> None:
@@ -217,9 +226,11 @@ def make_media(server: Image, guest: Image) -> Path:
         content.mkdir(exist_ok=True)
         compress_guest(server, guest, content / GUEST_FILE)
         size_kib = ((content / GUEST_FILE).stat().st_size * 11 // 10 + 32 * 1024 * 1024) // 1024
+        digest = sha256_of(content / GUEST_FILE)
+        (content / f"{GUEST_FILE}.sha256").write_text(f"{digest}  {GUEST_FILE}\n")
         description = {
             "file": GUEST_FILE,
-            "sha256": sha256_of(content / GUEST_FILE),
+            "sha256": digest,
             "kernel_release": guest.manifest["kernel_release"],
             "hash": guest.manifest["hash"],
             "login": "root",

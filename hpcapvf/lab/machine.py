@@ -36,7 +36,7 @@ class LabConfig:
 
 @dataclass(frozen=True)
 class LabFiles:
-    """Where a lab's files are. Sockets are relative to folder, QEMU's working directory: their paths have a short limit."""
+    """Where a lab's files are. Sockets are names in folder, QEMU's working directory: a path has a short limit."""
 
     folder: Path
     disk: Path
@@ -63,15 +63,23 @@ def quoted(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def qemu_arguments(config: LabConfig, files: LabFiles, *, accel: str, ssh_port: int, credentials: dict[str, str]) -> list[str]:
+def qemu_arguments(
+    config: LabConfig, files: LabFiles, *, accel: str, ssh_port: int, credentials: dict[str, str]
+) -> list[str]:
     """Everything after the program's name.
 
     accel: tcg or kvm, as chosen. ssh_port: free port on 127.0.0.1 of this machine. credentials: systemd credential
     name → base64 text (systemd.system-credentials(7)).
     """
     arguments = ["-name", f"hpcapvf-lab-{config.name}", "-nodefaults", "-no-user-config", "-display", "none"]
-    arguments += ["-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi,tb-size=1024" if accel == "tcg" else "kvm"]
-    arguments += ["-cpu", "max" if accel == "tcg" else "host"]
+    arguments += [
+        "-machine",
+        "q35,kernel-irqchip=split",
+        "-accel",
+        "tcg,thread=multi,tb-size=1024" if accel == "tcg" else "kvm",
+    ]
+    # An emulated MWAIT never sleeps: without that feature an idle CPU halts and costs nothing.
+    arguments += ["-cpu", "max,-monitor" if accel == "tcg" else "host"]
     arguments += processor_and_memory(config)
     arguments += ["-device", "virtio-rng-pci"]
     arguments += storage(files)
@@ -136,7 +144,10 @@ def behind_node(bus_id: str, bus_number: int, node: int, chassis: int) -> list[s
 def card(number: str, own_socket: str, far_socket: str, mac: str, *, slot: int) -> list[str]:
     """An 82576 (igb) on node 0 whose port is a pair of datagram sockets: one datagram is one frame."""
     return [
-        *("-netdev", f"dgram,id=wire{number},local.type=unix,local.path={own_socket},remote.type=unix,remote.path={far_socket}"),
+        *(
+            "-netdev",
+            f"dgram,id=wire{number},local.type=unix,local.path={own_socket},remote.type=unix,remote.path={far_socket}",
+        ),
         *behind_node(f"nic{number}", 0x20 + 0x10 * slot, 0, 1 + slot),
         *("-device", f"igb,netdev=wire{number},bus=portnic{number},mac={mac},romfile="),
     ]

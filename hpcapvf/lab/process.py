@@ -7,12 +7,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpcapvf.model.errors import LabFailed, WaitTimedOut
 
 TAIL_LINES = 15
+# Commands that run now, in whatever thread: an interrupted main thread must be able to end those of the others.
+RUNNING: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def run(
     finally:
         if log_stream:
             log_stream.close()
+    RUNNING.add(process)
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -93,7 +97,16 @@ def run(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
+    finally:
+        RUNNING.discard(process)
     return Result(tuple(argv), process.returncode, stdout or b"", stderr or b"")
+
+
+def kill_running() -> None:
+    """Kill every command that run() waits for now; their callers see a failure."""
+    for process in tuple(RUNNING):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def run_ok(
@@ -153,7 +166,9 @@ def is_alive(process: ProcessId) -> bool:
     return same and state not in "ZX"
 
 
-def start_detached(argv: Sequence[str], *, marker: str, log: Path, cwd: Path, env: Mapping[str, str] | None = None) -> ProcessId:
+def start_detached(
+    argv: Sequence[str], *, marker: str, log: Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> ProcessId:
     """Start a process that outlives this one; both outputs go to log. marker: a word of its command line."""
     with log.open("ab") as stream:
         process = subprocess.Popen(

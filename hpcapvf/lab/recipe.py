@@ -12,12 +12,13 @@ SUITE = "trixie"
 
 BOOTABLE = (
     "linux-image-amd64", "systemd", "systemd-sysv", "udev", "dbus", "kmod", "openssh-server", "iproute2",
-    "grub-pc-bin", "grub2-common", "e2fsprogs", "zstd", "xz-utils", "mdadm", "xfsprogs", "pciutils", "tcpdump", "ethtool", "rsync",
+    "grub-pc-bin", "grub2-common", "e2fsprogs", "zstd", "xz-utils", "mdadm", "xfsprogs", "pciutils", "tcpdump",
+    "ethtool", "rsync",
 )  # fmt: skip
 SERVER = (
     "openssh-client", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "dnsmasq-base",
     "nftables", "iptables", "numactl", "nvme-cli", "xorriso", "python3-libvirt", "python3-pyudev", "python3-jinja2",
-    "python3-yaml", "python3-rich", "python3-lxml",
+    "python3-yaml", "python3-rich", "python3-lxml", "python3-pytest",
 )  # fmt: skip
 GUEST = ("cloud-init", "python3-minimal", "sudo")
 BUILDER = ("gcc", "make", "libc6-dev", "linux-headers-amd64", "kmod", "pkgconf")
@@ -52,7 +53,7 @@ def script_text(name: str) -> str:
 def image_hash(recipe: Recipe, versions: Mapping[str, str], scripts: Mapping[str, str], extra: str = "") -> str:
     """Sixteen hex digits over everything an image is made of; the same input gives the same name on every machine.
 
-    versions: package name → version as resolved. scripts: file name → text. extra: other texts that end up in the image.
+    versions: package name → version as resolved. scripts: file name → text. extra: more text that ends up in it.
     """
     digest = hashlib.sha256()
     fields = [str(FORMAT_VERSION), SUITE, recipe.name, str(recipe.disk_mib), extra, *sorted(recipe.packages)]

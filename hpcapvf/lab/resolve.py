@@ -64,7 +64,7 @@ def resolve(progress: Progress, *, refresh: bool = False) -> Resolution:
             if not usable or refresh:
                 raise LabFailed(
                     "the Debian archive cannot be asked for package versions: " + error.message,
-                    hint="The first build needs network access to deb.debian.org and the package debian-archive-keyring.",
+                    hint="The first build needs access to deb.debian.org and the package debian-archive-keyring.",
                     details=error.details,
                 ) from error
             days = (time.time() - stored["at_s"]) / 86400
@@ -105,7 +105,9 @@ def ask_apt() -> dict[str, dict[str, str]]:
         versions = {}
         for name, recipe in RECIPES.items():
             plan = run_ok(
-                [*apt, "--simulate", "install", *recipe.packages], doing=f"resolving the packages of {name}", timeout_s=60
+                [*apt, "--simulate", "install", *recipe.packages],
+                doing=f"resolving the packages of {name}",
+                timeout_s=60,
             )
             versions[name] = parse_simulation(plan.text)
         return versions

@@ -35,7 +35,7 @@ def check_tools() -> None:
 
 
 def make_root(recipe: Recipe, root: Path, log: Path) -> None:
-    """Fill the folder root with a recipe's packages and run its scripts. Needs the network; log gets mmdebstrap's words."""
+    """Fill the folder root with a recipe's packages and run its scripts. Needs the network; log gets all words."""
     scripts = root.parent / "scripts"
     scripts.mkdir()
     for name in (*recipe.before_packages, *recipe.after_packages):
@@ -54,7 +54,9 @@ def make_root(recipe: Recipe, root: Path, log: Path) -> None:
         return
     archive = root.parent / "root.tar"
     argv += ["--mode=unshare", SUITE, str(archive)]
-    run_ok(argv, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log, hint=hint + " Without root it needs the package uidmap.")
+    run_ok(
+        argv, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log, hint=hint + " Without root it needs the package uidmap."
+    )
     root.mkdir()
     unpack = [*as_owner(), "tar", "--extract", "--file", str(archive), "--directory", str(root), "--exclude=./dev/*"]
     run_ok(unpack, doing=f"unpacking the {recipe.name} root file system", timeout_s=300, log=log)

@@ -63,16 +63,27 @@ def remote_run(target: SshTarget, argv: Sequence[str], *, timeout_s: float, stdi
 def put(target: SshTarget, local: Path, remote: str, *, timeout_s: float = 300) -> None:
     """Copy a file or folder to the server; a folder's content replaces what remote held under the same names."""
     if local.is_dir():
-        source = ["tar", "--create", "--directory", str(local), "."]
-        archive = run_ok(source, doing=f"reading {local}", timeout_s=timeout_s).stdout
-        unpack = f"mkdir -p {shlex.quote(remote)} && tar --extract --no-same-owner --directory {shlex.quote(remote)}"
-        run_ok(target.command(unpack), doing=f"copying {local} to the server", timeout_s=timeout_s, stdin=archive)
+        quoted = shlex.quote(remote)
+        unpack(
+            target,
+            local,
+            f"mkdir -p {quoted} && tar --extract --no-same-owner --directory {quoted}",
+            timeout_s=timeout_s,
+        )
         return
     mode = local.stat().st_mode & 0o777
     quoted = shlex.quote(remote)
-    write = f"mkdir -p $(dirname {quoted}) && cat >{quoted}.part && chmod {mode:o} {quoted}.part && mv {quoted}.part {quoted}"
+    part = shlex.quote(remote + ".part")
+    write = f"mkdir -p $(dirname {quoted}) && cat >{part} && chmod {mode:o} {part} && mv {part} {quoted}"
     content = local.read_bytes()
     run_ok(target.command(write), doing=f"copying {local} to the server", timeout_s=timeout_s, stdin=content)
+
+
+def unpack(target: SshTarget, local: Path, script: str, *, timeout_s: float = 300) -> None:
+    """Give a folder's content as a tar archive to a shell script on the server."""
+    pack = ["tar", "--create", "--owner=0", "--group=0", "--numeric-owner", "--directory", str(local), "."]
+    archive = run_ok(pack, doing=f"reading {local}", timeout_s=timeout_s).stdout
+    run_ok(target.command(script), doing=f"copying {local} to the server", timeout_s=timeout_s, stdin=archive)
 
 
 def get(target: SshTarget, remote: str, local: Path, *, timeout_s: float = 300) -> None:

@@ -5,8 +5,8 @@ Both sockets of the wire speak it: ``control.sock`` on this machine, and a virti
 
 One request is one line of JSON (an object, at most LONGEST_LINE_BYTES), one reply is one line of JSON, in the order of
 the requests. Empty lines are ignored: a client that does not know what was written before it begins with a newline.
-Every reply has ``"ok"``; when it is false, ``"error"`` says why. A request may carry an ``"id"``, which its reply repeats:
-a client of the virtio-serial port drops replies whose id is not its own.
+Every reply has ``"ok"``; when it is false, ``"error"`` says why. A request may carry an ``"id"``, which its
+reply repeats: a client of the virtio-serial port drops replies whose id is not its own.
 
 ``{"op": "send", …}`` puts frames into the queue and returns ``{"run": N, "queued": frames}`` at once.
     ``"frames_b64"``: list of base64 texts, or ``"pcap"``: path of a file (only on this machine's socket).
@@ -87,7 +87,11 @@ class LineBuffer:
 
 @dataclass(eq=False)
 class Run:
-    """One queue of frames with its own pace; counters are what the socket really took."""
+    """One queue of frames with its own pace; counters are what the socket really took.
+
+    Times are on the monotonic clock. started_s: what the pace counts from (moved on when lateness is forgiven).
+    first_s, progress_s: first and last frame taken. seconds: between those two.
+    """
 
     number: int
     port: int
@@ -103,6 +107,8 @@ class Run:
     state: str = "waiting"
     error: str = ""
     started_s: float = 0.0
+    first_s: float = 0.0
+    progress_s: float = 0.0
     seconds: float = 0.0
 
     def counters(self) -> dict[str, Any]:
@@ -169,6 +175,14 @@ def whole(request: dict[str, Any], key: str, *, default: int, lowest: int) -> in
     return value
 
 
+def seconds_of(request: dict[str, Any], key: str, *, default: float, highest: float) -> float:
+    """A field that is a number of seconds, at most highest."""
+    value = request.get(key, default)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+        raise BadRequest(f"{key} must be a number of seconds")
+    return min(float(value), highest)
+
+
 def decode_frame(text: object, number: int) -> bytes:
     """One frame from base64. A frame below 60 bytes is legal here: the card pads it."""
     try:
@@ -198,7 +212,7 @@ def due_s(run: Run) -> float:
 def forgiven_s(run: Run, elapsed_s: float) -> float:
     """By how much to move a run's start so that lost time is not made good in one burst.
 
-    A burst is what overruns a receiver's ring; being late by LONGEST_CATCH_UP_S at most is made good, the rest is forgiven.
+    A burst is what overruns a receiver's ring; lateness up to LONGEST_CATCH_UP_S is made good, the rest is forgiven.
     """
     return max(0.0, elapsed_s - due_s(run) - LONGEST_CATCH_UP_S)
 

@@ -24,3 +24,13 @@ def seed_path(name: str) -> str:
 def console_path(name: str) -> str:
     """What the guest printed on its serial console."""
     return f"{IMAGES}/{name}/console.log"
+
+
+def guard_unit(name: str) -> str:
+    """The systemd unit that guards a deployment's registers."""
+    return f"hpcapvf-guard-{name}.service"
+
+
+def guard_path(name: str) -> str:
+    """Where the register guard keeps its counts."""
+    return f"/run/hpcapvf/{name}/guard.json"

@@ -42,7 +42,7 @@ def choose_cores(host: Host, node: int, vcpus: int, policy: str) -> Choice[CoreU
     taken = _pinned_by_domains(host) & online
     free = online - taken
     cores = _cores(host, free)
-    whole = [core for core in cores if not any(core.siblings & taken)]
+    whole = [core for core in cores if not core.siblings & taken]
     names = _Names(node, len(online), vcpus)
     if len(whole) >= vcpus + 1:
         pins = [core.first for core in whole[1 : vcpus + 1]]

@@ -79,7 +79,7 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
         hint = f"name the physical function: {pf.physfn}"
         return [objection(ExitCode.NOT_CAPABLE, pf.address, "is itself a virtual function", hint)]
     if pf.sriov is None or pf.sriov.total_vfs == 0:
-        why = "has no SR-IOV capability" if pf.sriov is None else "offers no virtual functions"
+        why = "shows no SR-IOV capability (sriov_totalvfs)" if pf.sriov is None else "offers no virtual functions"
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, "use an SR-IOV card, or enable it in firmware"))
     if family is None:
         why = f"card {pf.vendor:04x}:{pf.device:04x} is of no family in the tables"

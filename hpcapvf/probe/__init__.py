@@ -1,1 +1,5 @@
 """Host reads to a Host."""
+
+from hpcapvf.probe.host import probe_host
+
+__all__ = ["probe_host"]

@@ -41,7 +41,7 @@ def read_pcap(content: bytes) -> list[Frame]:
     """
     order, unit_ns = read_file_header(content)
     record = struct.Struct(order + "IIII")
-    frames = []
+    frames: list[Frame] = []
     offset = FILE_HEADER_BYTES
     while offset < len(content):
         if offset + RECORD_HEADER_BYTES > len(content):
@@ -67,7 +67,7 @@ def read_file_header(content: bytes) -> tuple[str, int]:
         raise BadSpec(f"pcap: the file begins with {content[:4].hex()}, which is no pcap magic number")
     order, unit_ns = MAGICS[content[:4]]
     # The upper bits of the link type field hold what is known about frame check sequences.
-    link_type = struct.unpack_from(order + "I", content, 20)[0] & 0x0FFFFFFF
+    link_type = struct.unpack_from(order + "I", content, 20)[0] & 0xFFFF
     if link_type != ETHERNET:
         raise BadSpec(f"pcap: link type {link_type} is not Ethernet (1)")
     return order, unit_ns

@@ -26,7 +26,7 @@ NS_PER_S = 1_000_000_000
 # A header that is read at a wrong offset has seconds that are anything. Frames that follow each other on a link
 # are close in time, unless the clock was set: then the records behind the jump agree with each other.
 _EARLIER_S = 2
-_LATER_S = 86_400
+_LATER_S = 7 * 86_400
 _FOLLOWERS = 2
 # After one damaged header the next record begins within the longest record. Beyond this the rest is given up.
 _SEARCH_BYTES = 1 << 20
@@ -51,6 +51,7 @@ class FaultKind(Enum):
     SHORT_TAIL = "fewer bytes are left than a record header has"
     BAD_PADDING = "padding that contradicts itself or exceeds the file"
     ZERO_FILL = "zeros that are not part of a padding record"
+    DOUBTFUL_FRAME = "a frame that claims to be cut, before a fault: its own length may be what is damaged"
     FRAMES_AFTER_PADDING = "frames after padding in the middle of the file"
 
 
@@ -163,9 +164,21 @@ class _Reader:
         start = max(offset + 1, search_from)
         kind = kind or (FaultKind.NOT_A_RECORD if offset else FaultKind.BEGINS_INSIDE_FRAME)
         stop = min(self.end - HEADER_BYTES, start + _SEARCH_BYTES)
+        if kind is not FaultKind.TRUNCATED_FRAME:
+            self._doubt_last(offset)
         found = next((at for at in range(start, stop + 1) if self._begins_chain(at)), self.end)
         self._fault(offset, kind, found - offset)
         return found
+
+    def _doubt_last(self, offset: int) -> None:
+        """Drop the record before a fault unless its two lengths vouch for each other: never garbage as a frame."""
+        if not self.records:
+            return
+        last = self.records[-1]
+        size = HEADER_BYTES + len(last.data)
+        if last.offset + size == offset and len(last.data) < last.length:
+            self.records.pop()
+            self._fault(last.offset, FaultKind.DOUBTFUL_FRAME, size)
 
     def _begins_chain(self, offset: int) -> bool:
         """Whether a search may go on here. Without an earlier record to compare with, more proof is asked for."""
@@ -179,9 +192,10 @@ class _Reader:
         return count >= _FOLLOWERS or (count > 0 and to_the_end)
 
     def _confirmed(self, offset: int, seconds: int) -> bool:
-        """Whether another record near that time follows at offset, or nothing more but padding does."""
+        """Whether another record near that time follows at offset. The end of the file is enough only where no time
+        is known that contradicts: else a damaged padding record could pass as a last frame."""
         count, to_the_end = self._followers(offset, seconds)
-        return count > 0 or to_the_end
+        return count > 0 or (to_the_end and (self.last_seconds is None or self._near_last(seconds)))
 
     def _followers(self, offset: int, seconds: int) -> tuple[int, bool]:
         """How many records near that time follow (at most _FOLLOWERS), and whether the file properly ends then."""

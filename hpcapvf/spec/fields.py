@@ -86,9 +86,10 @@ def _power_of_two(text: str) -> str:
 
 KEYS: tuple[Key, ...] = (
     Key("version", "number", "version of the spec's format", required=True, choices=(1,)),
+    # An md array takes its name too, and its metadata has 32 bytes for that.
     Key("guest.name", "text", "name of the deployment, its guest and its domain", required=True,
-        pattern=r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?",
-        form="1 to 32 lower-case letters, digits and '-', starting with a letter"),
+        pattern=r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?",
+        form="1 to 31 lower-case letters, digits and '-', starting with a letter"),
     Key("guest.image", "text", "cloud-init qcow2 on the host", required=True, check=_absolute_path),
     Key("guest.sha256", "text", "checksum of the image; empty: the file IMAGE.sha256 beside it",
         pattern=r"([0-9a-f]{64})?", form="64 lower-case hexadecimal digits"),

@@ -64,11 +64,12 @@ def default_of(key: Key) -> Any:
 
 def _section(section: str, mapping: Any) -> dict[str, Any]:
     """JSON-ready values of one section and what lies below it, every key present."""
-    if not isinstance(mapping, dict):
-        raise BadSpec(f"must be a mapping, not {kind_of(mapping)}", path=section)
     prefix = f"{section}." if section else ""
     keys = {p.removeprefix(prefix): k for p, k in _BY_PATH.items() if p.rpartition(".")[0] == section}
     inner = [s.removeprefix(prefix) for s in SECTIONS if s and s.rpartition(".")[0] == section]
+    if not isinstance(mapping, dict):
+        hint = f"its keys: {', '.join([*keys, *inner])}"
+        raise BadSpec(f"must be a mapping, not {kind_of(mapping)}", path=section, hint=hint)
     for name in mapping:
         if name not in keys and name not in inner:
             raise _unknown_key(prefix + name, name, [*keys, *inner])
@@ -95,7 +96,7 @@ def _unknown_key(path: str, name: str, known: list[str]) -> BadSpec:
 def _left_out(key: Key) -> Any:
     default = default_of(key)
     if default is dataclasses.MISSING:
-        raise BadSpec("is missing", path=key.path, hint=f"{key.note}")
+        raise BadSpec("is missing", path=key.path, hint=key.note)
     return to_json(default)
 
 

@@ -110,7 +110,9 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     return Answer(result, shown=shown, warnings=plan.warnings, error=failure_of(verified))
 
 
-def _verify(plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock) -> Verified:
+def _verify(
+    plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
+) -> Verified:
     """Verify; whatever goes wrong now, the user is told that the deployment stands."""
     name = plan.request.name
     stands = f"{name} stays deployed: `hpcapvf verify {name}` checks it again, `hpcapvf destroy {name}` takes it away"

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
 
 from hpcapvf.apply import Deployment, list_deployments, read_deployment
-from hpcapvf.apply.state import guard_path
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.codec import to_json
-from hpcapvf.model.errors import HpcapvfError, NotFound
+from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.probe import probe_host
-from hpcapvf.verify import take_snapshot
+from hpcapvf.verify import read_guard, take_snapshot
 from orchestrator.answer import Answer
-from orchestrator.options import add_command
+from orchestrator.options import Commands, add_command
 from orchestrator.specs import Planned, plan_spec
 from orchestrator.tables import pairs, show_deployments, show_host, show_placement, show_plan
 
 
-def add_inspect_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_inspect_commands(commands: Commands) -> None:
     """Define probe, plan, status and snapshot."""
     probe = add_command(
         commands, "probe", "show what this host is", "hpcapvf probe", "hpcapvf probe --root recorded/ --json"
@@ -47,11 +45,11 @@ def add_inspect_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
         "show what a deployment may change: VFs, bindings, registers, domains, hugepages",
         "hpcapvf snapshot 0000:05:00.0 0000:06:00.0 --json",
     )
-    snapshot.add_argument("pf", metavar="PF", type=PciAddress.parse, help="PCI address of the network card")
+    snapshot.add_argument("pf", metavar="PF", type=_pci_address, help="PCI address of the network card")
     snapshot.add_argument(
         "controller",
         metavar="CONTROLLER",
-        type=PciAddress.parse,
+        type=_pci_address,
         nargs="?",
         help="PCI address of the storage controller",
     )
@@ -106,7 +104,7 @@ def run_status(args: argparse.Namespace, progress: Progress) -> Answer:
         return Answer({"deployments": [to_json(deployed) for deployed in found]}, shown=(shown,))
     deployment = read_deployment(args.name, machine.files)
     domain = _domain_state(machine, deployment)
-    guard = read_guard(machine, args.name)
+    guard = read_guard(args.name, machine.files) or {}
     rows: list[tuple[str, object]] = [("condition", deployment.condition), ("domain", domain)]
     rows += [(f"guard: {key}", value) for key, value in guard.items()]
     rows += [(f"deployed in: {phase}", f"{seconds:.1f} s") for phase, seconds in deployment.phases_s.items()]
@@ -136,18 +134,11 @@ def run_snapshot(args: argparse.Namespace, progress: Progress) -> Answer:
     return Answer({"snapshot": to_json(snapshot)}, shown=(json.dumps(to_json(snapshot), indent=2),))
 
 
-def read_guard(machine: Machine, name: str) -> dict[str, Any]:
-    """What the register guard of a deployment counted until now; empty if it does not run."""
-    text = machine.files.read_text(guard_path(name))
-    if text is None:
-        return {}
+def _pci_address(text: str) -> PciAddress:
     try:
-        counts = json.loads(text)
+        return PciAddress.parse(text)
     except ValueError as error:
-        raise HpcapvfError(
-            f"{guard_path(name)} is not JSON: {error}", hint="is the guard's service being restarted?"
-        ) from None
-    return counts if isinstance(counts, dict) else {}
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _domain_state(machine: Machine, deployment: Deployment) -> str:

@@ -16,13 +16,13 @@ from hpcapvf.model.progress import Progress
 from hpcapvf.probe import probe_host
 from orchestrator.answer import Answer
 from orchestrator.commands.deploy import add_proof_options
-from orchestrator.options import add_command
+from orchestrator.options import Commands, add_command
 from orchestrator.phases import PhaseClock
 from orchestrator.proofs import failure_of, read_checks, show_verified, verify_deployment
 from orchestrator.tables import pairs
 
 
-def add_upkeep_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_upkeep_commands(commands: Commands) -> None:
     """Define verify, destroy and guard."""
     verify = add_command(
         commands,

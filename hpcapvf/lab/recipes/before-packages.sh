@@ -8,9 +8,17 @@ mkdir -p "$root/etc/initramfs-tools/conf.d" "$root/etc/initramfs-tools/hooks"
 printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\n' >"$root/etc/initramfs-tools/conf.d/hpcapvf-lab"
 cat >"$root/etc/initramfs-tools/hooks/hpcapvf-lab" <<'EOF'
 #!/bin/sh
-[ "$1" = prereqs ] && exit 0
+if [ "$1" = prereqs ]; then
+	echo mdadm udev
+	exit 0
+fi
 . /usr/share/initramfs-tools/hook-functions
 manual_add_modules virtio_pci virtio_blk ext4
+# The root file system is never on a RAID, and naming hardware can wait until it is mounted.
+rm -rf "$DESTDIR/usr/lib/udev/hwdb.bin" "$DESTDIR"/usr/lib/modules/*/kernel/drivers/md \
+	"$DESTDIR"/usr/lib/modules/*/kernel/crypto/async_tx "$DESTDIR"/usr/lib/modules/*/kernel/lib/raid6 \
+	"$DESTDIR"/usr/lib/modules/*/kernel/crypto/xor.ko "$DESTDIR/usr/sbin/mdadm" "$DESTDIR/usr/sbin/mdmon" \
+	"$DESTDIR"/scripts/local-block/mdadm "$DESTDIR"/scripts/local-bottom/mdadm
 EOF
 chmod 755 "$root/etc/initramfs-tools/hooks/hpcapvf-lab"
 

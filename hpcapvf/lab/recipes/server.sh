@@ -5,7 +5,7 @@ root=$1
 
 printf 'hpcapvf-server\n' >"$root/etc/hostname"
 mkdir -p "$root/var/lib/hpcapvf/images" "$root/var/lib/hpcapvf/driver"
-printf 'LABEL=hpcapvf-media /var/lib/hpcapvf/images ext4 ro,nofail,x-systemd.device-timeout=10s 0 0\n' >>"$root/etc/fstab"
+printf 'LABEL=hpcapvf-media /var/lib/hpcapvf/images ext4 ro,nofail,x-systemd.device-timeout=300s 0 0\n' >>"$root/etc/fstab"
 printf 'options kvm_amd nested=1\n' >"$root/etc/modprobe.d/hpcapvf-lab.conf"
 
 # libvirt's own NAT network, for the management ports of guests.

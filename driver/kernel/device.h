@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One captured device: what the rooms of the module share.
+ *
+ * Lifetime: pci.c creates it at probe and lets go of it at remove; every open file holds it as well, so that
+ * what is in the ring can still be read after the device went away.
+ */
+#ifndef HPCAPVF_DEVICE_H
+#define HPCAPVF_DEVICE_H
+
+#include <linux/kref.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+
+#include "core/ring.h"
+#include "hw/hw.h"
+
+#define HPCAPVF_QUEUE 0u	/* a virtual function of the families driven here is captured with one queue */
+
+/* Pages that the ring consists of; twice in a row in the kernel's addresses. */
+struct ring_memory {
+	struct page **pages;	/* 2 * page_count entries, the second half the same pages */
+	unsigned long page_count;
+	void *data;
+	struct page *control;
+};
+
+enum capture_state {
+	CAPTURE_UP,
+	CAPTURE_RESETTING,	/* the PF was reset; setting the device up again, until it works */
+	CAPTURE_UNREACHABLE,	/* registers read as all ones */
+};
+
+/* Wakes one listener once the write offset reaches wake_offset. */
+struct listener_wait {
+	wait_queue_head_t queue;
+	u64 wake_offset;	/* U64_MAX: nobody waits */
+};
+
+struct capture_device {
+	struct kref references;
+	struct pci_dev *pci;	/* not to be used once gone is set */
+	struct hw hw;
+	struct ring_memory memory;
+	struct hpcap_ring ring;
+	bool gone;
+
+	char interface[HPCAPVF_INTERFACE_BYTES];
+	char node[HPCAPVF_INTERFACE_BYTES + 16];
+	struct miscdevice misc;
+
+	struct mutex listeners_lock;	/* attach and detach */
+	struct listener_wait waits[HPCAPVF_LISTENERS_MAX];
+
+	struct task_struct *thread;
+	int cpu;
+	int numa_node;
+	enum capture_state state;
+};
+
+/* main/ring_memory.c: 0, -ENOMEM. */
+int ring_memory_allocate(struct ring_memory *memory, u64 bytes, int numa_node);
+void ring_memory_free(struct ring_memory *memory);
+
+/* main/pci.c */
+void capture_device_put(struct capture_device *device);
+
+/* poll/poll.c: starts and ends the thread. After stop the device's ring is no longer written. */
+int poll_start(struct capture_device *device);
+void poll_stop(struct capture_device *device);
+
+/* chardev/chardev.c: the node appears and disappears; unregister also wakes everybody who waits. */
+int chardev_register(struct capture_device *device);
+void chardev_unregister(struct capture_device *device);
+
+/* chardev/chardev.c: called by the thread after publishing. */
+void chardev_wake_listeners(struct capture_device *device);
+
+/* chardev/mapping.c */
+int chardev_map(struct capture_device *device, struct vm_area_struct *area);
+#define MAPPING_CONTROL_OFFSET 0ull
+#define MAPPING_DATA_OFFSET (1ull << 20)
+
+/* sysfs/sysfs.c */
+extern const struct attribute_group *capture_attribute_groups[];
+
+#endif /* HPCAPVF_DEVICE_H */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The interface to a NIC family. One file per family implements struct hw_ops; nothing outside hw/ knows a
+ * register or a descriptor.
+ *
+ * Errors of bring_up, each logged with what was waited for or refused:
+ *	-ETIME		the reset or the receive queue did not complete
+ *	-ETIMEDOUT	the physical function did not answer the mailbox
+ *	-EACCES		the physical function refused something that capturing needs
+ *	-EINTR		hw->stopping was set meanwhile
+ *	-ENXIO		registers read as all ones: the device does not answer at all
+ */
+#ifndef HPCAPVF_HW_H
+#define HPCAPVF_HW_H
+
+#include <linux/etherdevice.h>
+#include <linux/pci.h>
+#include <linux/types.h>
+
+#define HW_FRAME_ERROR BIT(0)		/* broken, or longer than a buffer: count it, do not store it */
+#define HW_FRAME_VLAN_STRIPPED BIT(1)	/* the NIC took the tag out; it is in vlan_tci */
+
+struct hw_frame {
+	const u8 *data;		/* in the NIC's buffer, until release */
+	u32 length;
+	u16 vlan_tci;
+	u16 flags;
+};
+
+enum hw_answer {
+	HW_NOT_ASKED,
+	HW_GRANTED,
+	HW_REFUSED,
+};
+
+struct hw;
+
+struct hw_ops {
+	const char *family;
+	resource_size_t registers_bytes;	/* BAR 0 must have at least as many */
+
+	/* Memory only; 0 or -ENOMEM. free also after a failed allocate. */
+	int (*allocate)(struct hw *hw, unsigned int descriptors);
+	void (*free)(struct hw *hw);
+
+	/* Reset, handshake, receive on. Also used to start again; sleeps. */
+	int (*bring_up)(struct hw *hw);
+	void (*shut_down)(struct hw *hw);
+
+	/*
+	 * Called every few ms: sets hw->link, answers the physical function's mailbox. 0; -ESTALE when
+	 * bring_up is due again; -ENXIO when registers read as all ones.
+	 */
+	int (*watch)(struct hw *hw);
+
+	/* Up to max frames that have arrived, in order. They stay valid until release. Never sleeps. */
+	unsigned int (*receive)(struct hw *hw, struct hw_frame *frames, unsigned int max);
+
+	/* Gives descriptors back. Few of them may be kept back for a later call unless all is set. */
+	void (*release)(struct hw *hw, bool all);
+};
+
+struct hw {
+	struct pci_dev *pci;
+	void __iomem *registers;
+	const struct hw_ops *ops;
+	void *private;		/* of the family */
+	bool stopping;		/* set from elsewhere: bring_up shall end soon */
+	bool quiet;		/* this failure was logged already: a PF may be down for hours */
+
+	u8 mac[ETH_ALEN];
+	bool link;
+	enum hw_answer allmulti;
+	u32 frame_bytes_max;	/* without CRC */
+};
+
+#define hw_complain(hw, format, ...)                                  \
+	do {                                                          \
+		if (!(hw)->quiet)                                     \
+			pci_err((hw)->pci, format, ##__VA_ARGS__);    \
+	} while (0)
+
+/* NULL: not a device this module drives. */
+const struct hw_ops *hw_find(const struct pci_dev *pci);
+
+extern const struct hw_ops hw_82576_ops;
+
+#endif /* HPCAPVF_HW_H */

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hw/rx_ring.h"
+
+#include <linux/dma-mapping.h>
+#include <linux/if_ether.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#define BUFFERS_PER_PAGE (PAGE_SIZE / RX_BUFFER_BYTES)
+
+/* Status and error bits of the write-back; e.g. DPDK's e1000_defines.h and the X550 datasheet agree on them. */
+#define STATUS_DD BIT(0)	/* written back */
+#define STATUS_EOP BIT(1)	/* end of the frame */
+#define STATUS_VP BIT(3)	/* carries a VLAN tag */
+#define STATUS_RXE BIT(31)	/* the frame was damaged */
+
+static struct rx_page *page_of(struct rx_ring *ring, unsigned int index)
+{
+	return &ring->pages[index / BUFFERS_PER_PAGE];
+}
+
+static unsigned int offset_of(unsigned int index)
+{
+	return index % BUFFERS_PER_PAGE * RX_BUFFER_BYTES;
+}
+
+static int allocate_page(struct rx_ring *ring, struct rx_page *page)
+{
+	page->page = alloc_pages_node(dev_to_node(ring->device), GFP_KERNEL | __GFP_ZERO, 0);
+	if (!page->page)
+		return -ENOMEM;
+	page->address = dma_map_page(ring->device, page->page, 0, PAGE_SIZE, DMA_FROM_DEVICE);
+	if (!dma_mapping_error(ring->device, page->address))
+		return 0;
+	__free_page(page->page);
+	page->page = NULL;
+	return -ENOMEM;
+}
+
+int rx_ring_allocate(struct rx_ring *ring, struct device *device, unsigned int count)
+{
+	unsigned int i;
+	int error = 0;
+
+	ring->device = device;
+	ring->count = count;
+	ring->pages = kvcalloc(DIV_ROUND_UP(count, BUFFERS_PER_PAGE), sizeof(*ring->pages), GFP_KERNEL);
+	ring->descriptors = dma_alloc_coherent(device, count * sizeof(*ring->descriptors), &ring->address, GFP_KERNEL);
+	if (!ring->pages || !ring->descriptors)
+		return -ENOMEM;
+	for (i = 0; i < count && !error; i += BUFFERS_PER_PAGE)
+		error = allocate_page(ring, page_of(ring, i));
+	return error;
+}
+
+void rx_ring_free(struct rx_ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; ring->pages && i < ring->count; i += BUFFERS_PER_PAGE) {
+		struct rx_page *page = page_of(ring, i);
+
+		if (!page->page)
+			continue;
+		dma_unmap_page(ring->device, page->address, PAGE_SIZE, DMA_FROM_DEVICE);
+		__free_page(page->page);
+	}
+	kvfree(ring->pages);
+	if (ring->descriptors)
+		dma_free_coherent(ring->device, ring->count * sizeof(*ring->descriptors), ring->descriptors,
+				  ring->address);
+	ring->pages = NULL;
+	ring->descriptors = NULL;
+}
+
+/* Writing the read format also clears DD, which is in the half that the header address takes. */
+static void prepare(struct rx_ring *ring, unsigned int index)
+{
+	union rx_descriptor *descriptor = &ring->descriptors[index];
+	dma_addr_t address = page_of(ring, index)->address + offset_of(index);
+
+	dma_sync_single_range_for_device(ring->device, page_of(ring, index)->address, offset_of(index),
+					 RX_BUFFER_BYTES, DMA_FROM_DEVICE);
+	descriptor->read.packet = cpu_to_le64(address);
+	descriptor->read.header = 0;
+}
+
+void rx_ring_reset(struct rx_ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; i < ring->count; i++)
+		prepare(ring, i);
+	ring->next = 0;
+	ring->unreleased = 0;
+	ring->in_part = false;
+	ring->part_bytes = 0;
+}
+
+/*
+ * VP says "tagged"; whether the tag was taken out depends on how the PF set up the pool. If the frame still
+ * shows the very tag that the descriptor reports, it is in place.
+ */
+static bool tag_was_stripped(const u8 *data, u32 length, u16 tci)
+{
+	const u8 *type = data + 2 * ETH_ALEN;
+
+	if (length < ETH_HLEN + 2)
+		return true;
+	return (type[0] << 8 | type[1]) != ETH_P_8021Q || (type[2] << 8 | type[3]) != tci;
+}
+
+static void describe(struct rx_ring *ring, unsigned int index, u32 status, u32 length, struct hw_frame *frame)
+{
+	const union rx_descriptor *descriptor = &ring->descriptors[index];
+	struct rx_page *page = page_of(ring, index);
+
+	dma_sync_single_range_for_cpu(ring->device, page->address, offset_of(index), RX_BUFFER_BYTES,
+				      DMA_FROM_DEVICE);
+	frame->data = (const u8 *)page_address(page->page) + offset_of(index);
+	frame->length = ring->part_bytes + length;
+	frame->vlan_tci = le16_to_cpu(descriptor->done.vlan);
+	frame->flags = 0;
+	/* a device answer: never believe a length that the buffer does not have */
+	if (ring->in_part || status & STATUS_RXE || length > RX_BUFFER_BYTES || length < ETH_HLEN)
+		frame->flags |= HW_FRAME_ERROR;
+	else if (status & STATUS_VP && tag_was_stripped(frame->data, length, frame->vlan_tci))
+		frame->flags |= HW_FRAME_VLAN_STRIPPED;
+}
+
+unsigned int rx_ring_receive(struct rx_ring *ring, struct hw_frame *frames, unsigned int max)
+{
+	unsigned int got = 0;
+
+	/* one descriptor always stays with us, or the NIC could not tell a full ring from an empty one */
+	while (got < max && ring->unreleased < ring->count - 1) {
+		union rx_descriptor *descriptor = &ring->descriptors[ring->next];
+		u32 status = le32_to_cpu(READ_ONCE(descriptor->done.status));
+		u32 length;
+
+		if (!(status & STATUS_DD))
+			break;
+		dma_rmb();	/* nothing else of the descriptor before DD is seen */
+		length = le16_to_cpu(descriptor->done.length);
+		if (status & STATUS_EOP) {
+			describe(ring, ring->next, status, length, &frames[got++]);
+			ring->in_part = false;
+			ring->part_bytes = 0;
+		} else {
+			ring->in_part = true;
+			ring->part_bytes += length;
+		}
+		ring->next = ring->next + 1 == ring->count ? 0 : ring->next + 1;
+		ring->unreleased++;
+	}
+	return got;
+}
+
+int rx_ring_release(struct rx_ring *ring, unsigned int at_least)
+{
+	unsigned int index;
+
+	if (!ring->unreleased || ring->unreleased < at_least)
+		return -1;
+	index = (ring->next + ring->count - ring->unreleased) % ring->count;
+	for (; ring->unreleased; ring->unreleased--) {
+		prepare(ring, index);
+		index = index + 1 == ring->count ? 0 : index + 1;
+	}
+	return (int)((ring->next + ring->count - 1) % ring->count);
+}

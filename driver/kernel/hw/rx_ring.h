@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A receive ring of Intel's advanced descriptors: the same 16 bytes in the 82576 and the 82599 families, one
+ * buffer each, no header split. Memory only; where its addresses go is up to the family.
+ */
+#ifndef HPCAPVF_RX_RING_H
+#define HPCAPVF_RX_RING_H
+
+#include "hw/hw.h"
+
+#define RX_BUFFER_BYTES 2048u
+
+union rx_descriptor {
+	struct {
+		__le64 packet;
+		__le64 header;
+	} read;
+	struct {
+		__le16 info;
+		__le16 header_info;
+		__le32 rss_hash;
+		__le32 status;
+		__le16 length;
+		__le16 vlan;
+	} done;
+};
+
+struct rx_page {
+	struct page *page;
+	dma_addr_t address;
+};
+
+struct rx_ring {
+	struct device *device;
+	union rx_descriptor *descriptors;
+	dma_addr_t address;
+	struct rx_page *pages;	/* each holds PAGE_SIZE / RX_BUFFER_BYTES buffers */
+	unsigned int count;
+	unsigned int next;	/* the descriptor looked at next */
+	unsigned int unreleased;	/* that many before next are still to be given back */
+	u32 part_bytes;		/* of a frame that goes on in the next descriptor */
+	bool in_part;
+};
+
+/* 0 or -ENOMEM; rx_ring_free also after a failure. */
+int rx_ring_allocate(struct rx_ring *ring, struct device *device, unsigned int count);
+void rx_ring_free(struct rx_ring *ring);
+
+/* All descriptors ready for the NIC, as after a reset. */
+void rx_ring_reset(struct rx_ring *ring);
+
+unsigned int rx_ring_receive(struct rx_ring *ring, struct hw_frame *frames, unsigned int max);
+
+/* Prepares what was received for the NIC again. Returns the new tail, or -1 if there is nothing to tell. */
+int rx_ring_release(struct rx_ring *ring, unsigned int at_least);
+
+#endif /* HPCAPVF_RX_RING_H */

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/parameters.h"
+
+#include <linux/cpumask.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "hw/rx_ring.h"
+
+#define RING_MIB_MAX (64 * 1024)
+#define DESCRIPTORS_MIN 64
+#define DESCRIPTORS_MAX 4096
+#define DESCRIPTORS_STEP 8	/* the ring's length in bytes is a multiple of 128 */
+#define NAME_LENGTH_MAX 15
+
+static int cpu = -1;
+module_param(cpu, int, 0444);
+MODULE_PARM_DESC(cpu, "CPU of the polling thread (-1, default: the first online CPU of the device's NUMA node)");
+
+static char *idle = "backoff";
+module_param(idle, charp, 0444);
+MODULE_PARM_DESC(idle, "what the polling thread does without frames: spin, or backoff (default; sleeps up to 1 ms)");
+
+static unsigned int ring_mib = 64;
+module_param(ring_mib, uint, 0444);
+MODULE_PARM_DESC(ring_mib, "size of the record ring in MiB, 1 to 65536 (default 64)");
+
+static unsigned int rx_descriptors = DESCRIPTORS_MAX;
+module_param(rx_descriptors, uint, 0444);
+MODULE_PARM_DESC(rx_descriptors, "receive descriptors, 64 to 4096, a multiple of 8 (default 4096)");
+
+static unsigned int caplen;
+module_param(caplen, uint, 0444);
+MODULE_PARM_DESC(caplen, "bytes kept of each frame, 14 to 65535 (default 0: all)");
+
+static char *name = "";
+module_param(name, charp, 0444);
+MODULE_PARM_DESC(name, "interface name in /dev/hpcap_<name>_<queue>, for one device only (default: from its PCI address)");
+
+struct parameters parameters;
+
+static int check_idle(void)
+{
+	if (!strcmp(idle, "spin"))
+		parameters.idle = IDLE_SPIN;
+	else if (!strcmp(idle, "backoff"))
+		parameters.idle = IDLE_BACKOFF;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static bool name_is_good(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length <= NAME_LENGTH_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
+}
+
+int parameters_check(void)
+{
+	if (check_idle()) {
+		pr_err("hpcapvf: idle=%s: must be spin or backoff\n", idle);
+		return -EINVAL;
+	}
+	if (cpu < -1 || (cpu >= 0 && (cpu >= (int)nr_cpu_ids || !cpu_online(cpu)))) {
+		pr_err("hpcapvf: cpu=%d: must be -1 or an online CPU (%*pbl)\n", cpu,
+		       cpumask_pr_args(cpu_online_mask));
+		return -EINVAL;
+	}
+	if (ring_mib < 1 || ring_mib > RING_MIB_MAX) {
+		pr_err("hpcapvf: ring_mib=%u: must be 1 to %u\n", ring_mib, RING_MIB_MAX);
+		return -EINVAL;
+	}
+	if (rx_descriptors < DESCRIPTORS_MIN || rx_descriptors > DESCRIPTORS_MAX ||
+	    rx_descriptors % DESCRIPTORS_STEP) {
+		pr_err("hpcapvf: rx_descriptors=%u: must be %u to %u, a multiple of %u\n", rx_descriptors,
+		       DESCRIPTORS_MIN, DESCRIPTORS_MAX, DESCRIPTORS_STEP);
+		return -EINVAL;
+	}
+	if (caplen && (caplen < ETH_HLEN || caplen > HPCAPVF_CAPLEN_MAX)) {
+		pr_err("hpcapvf: caplen=%u: must be 0 (all) or %u to %u\n", caplen, ETH_HLEN, HPCAPVF_CAPLEN_MAX);
+		return -EINVAL;
+	}
+	if (!name_is_good(name)) {
+		pr_err("hpcapvf: name=%s: at most %u of a-z and 0-9\n", name, NAME_LENGTH_MAX);
+		return -EINVAL;
+	}
+	parameters.cpu = cpu;
+	parameters.ring_bytes = (u64)ring_mib << 20;
+	parameters.rx_descriptors = rx_descriptors;
+	parameters.caplen = caplen;
+	return 0;
+}
+
+const char *parameters_idle_name(void)
+{
+	return parameters.idle == IDLE_SPIN ? "spin" : "backoff";
+}
+
+void parameters_interface_name(const struct pci_dev *pci, char out[HPCAPVF_INTERFACE_BYTES])
+{
+	char domain[12] = "", function[8] = "";
+
+	if (*name) {
+		strscpy(out, name, HPCAPVF_INTERFACE_BYTES);
+		return;
+	}
+	if (pci_domain_nr(pci->bus))
+		snprintf(domain, sizeof(domain), "P%d", pci_domain_nr(pci->bus));
+	if (PCI_FUNC(pci->devfn))
+		snprintf(function, sizeof(function), "f%u", PCI_FUNC(pci->devfn));
+	snprintf(out, HPCAPVF_INTERFACE_BYTES, "%sp%us%u%s", domain, pci->bus->number, PCI_SLOT(pci->devfn), function);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HPCAPVF_PARAMETERS_H
+#define HPCAPVF_PARAMETERS_H
+
+#include <linux/types.h>
+
+#include "hw/hw.h"
+#include "hpcapvf.h"
+
+enum idle_mode {
+	IDLE_SPIN,
+	IDLE_BACKOFF,
+};
+
+/* What the module was loaded with, checked. */
+struct parameters {
+	enum idle_mode idle;
+	int cpu;	/* -1: the first online CPU of the device's node */
+	u64 ring_bytes;
+	unsigned int rx_descriptors;
+	u32 caplen;
+};
+
+extern struct parameters parameters;
+
+/* Checks the parameters of the module; -EINVAL with the reason in the log. */
+int parameters_check(void);
+
+const char *parameters_idle_name(void);
+
+/*
+ * The name of a device: the parameter if it is set, else from the PCI address, such as p7s0, p7s0f1 (function 1)
+ * or P2p7s0 (domain 2). It does not depend on what else is there or on the order of probing.
+ */
+void parameters_interface_name(const struct pci_dev *pci, char name[HPCAPVF_INTERFACE_BYTES]);
+
+#endif /* HPCAPVF_PARAMETERS_H */

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The polling thread: from the NIC's ring to the record ring, and an eye on the device.
+ */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
+
+#include "device.h"
+#include "main/parameters.h"
+
+#define BURST 64
+#define WATCH_MS 10
+/* Polls without a frame before the first sleep, then sleeps that double. */
+#define EMPTY_POLLS_AWAKE 64
+#define SLEEP_US_MIN 20
+#define SLEEP_US_MAX 1000
+/* Between attempts to set up a device whose PF does not answer (it may be down for hours). */
+#define RETRY_MS 200
+
+static void store(struct hpcap_ring *ring, const struct hw_frame *from)
+{
+	struct timespec64 now;
+	struct hpcap_frame frame = {
+		.data = from->data,
+		.length = from->length,
+		.vlan_tci = from->vlan_tci,
+		.vlan_stripped = from->flags & HW_FRAME_VLAN_STRIPPED,
+	};
+
+	if (from->flags & HW_FRAME_ERROR) {
+		hpcap_ring_count_error(ring, from->length);
+		return;
+	}
+	ktime_get_real_ts64(&now);
+	frame.seconds = (u32)now.tv_sec;
+	frame.nanoseconds = (u32)now.tv_nsec;
+	hpcap_ring_append(ring, &frame);
+}
+
+static unsigned int take_burst(struct capture_device *device, struct hw_frame *frames)
+{
+	struct hw *hw = &device->hw;
+	unsigned int count = hw->ops->receive(hw, frames, BURST);
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		store(&device->ring, &frames[i]);
+	/* an empty NIC ring is the moment to give everything back */
+	hw->ops->release(hw, count < BURST);
+	if (count) {
+		hpcap_ring_publish(&device->ring);
+		chardev_wake_listeners(device);
+	}
+	return count;
+}
+
+/* Returns the next sleep. */
+static unsigned int rest(unsigned int empty_polls, unsigned int sleep_us)
+{
+	if (parameters.idle == IDLE_SPIN || empty_polls < EMPTY_POLLS_AWAKE) {
+		cpu_relax();
+		return SLEEP_US_MIN;
+	}
+	/* TASK_IDLE: a sleeping capture is no load */
+	usleep_range_state(sleep_us / 2, sleep_us, TASK_IDLE);
+	return min(2 * sleep_us, SLEEP_US_MAX + 0u);
+}
+
+static void set_up_again(struct capture_device *device)
+{
+	struct hw *hw = &device->hw;
+	int error = hw->ops->bring_up(hw);
+
+	if (error) {
+		if (!hw->quiet && error != -EINTR)
+			pci_warn(device->pci, "not capturing (error %d): trying again until it works\n", error);
+		hw->quiet = true;
+		schedule_timeout_idle(msecs_to_jiffies(RETRY_MS));
+		return;
+	}
+	hw->quiet = false;
+	hpcap_ring_count_reset(&device->ring);
+	hpcap_ring_publish(&device->ring);
+	WRITE_ONCE(device->state, CAPTURE_UP);
+	pci_info(device->pci, "capturing again after a reset of the physical function (reset %llu), link %s\n",
+		 device->ring.counters.resets, hw->link ? "up" : "down");
+}
+
+static void watch(struct capture_device *device)
+{
+	int error = device->hw.ops->watch(&device->hw);
+
+	if (error == -ESTALE) {
+		pci_warn(device->pci, "the physical function was reset: setting this function up again\n");
+		WRITE_ONCE(device->state, CAPTURE_RESETTING);
+	} else if (error == -ENXIO) {
+		pci_warn(device->pci, "registers read as all ones: waiting for the device\n");
+		WRITE_ONCE(device->state, CAPTURE_UNREACHABLE);
+	}
+}
+
+/* All ones during a function-level reset, or for good; whatever comes back has to be set up. */
+static void wait_until_reachable(struct capture_device *device)
+{
+	if (device->hw.ops->watch(&device->hw) == -ENXIO)
+		schedule_timeout_idle(msecs_to_jiffies(RETRY_MS));
+	else
+		WRITE_ONCE(device->state, CAPTURE_RESETTING);
+}
+
+static void capture(struct capture_device *device)
+{
+	unsigned long next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
+	unsigned int empty_polls = 0, sleep_us = SLEEP_US_MIN;
+	struct hw_frame frames[BURST];
+
+	while (!kthread_should_stop() && device->state == CAPTURE_UP) {
+		if (take_burst(device, frames)) {
+			empty_polls = 0;
+			sleep_us = SLEEP_US_MIN;
+		} else {
+			sleep_us = rest(empty_polls++, sleep_us);
+		}
+		cond_resched();
+		if (time_after_eq(jiffies, next_watch)) {
+			watch(device);
+			next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
+		}
+	}
+	/* what had arrived before a reset is still ours */
+	while (take_burst(device, frames))
+		cond_resched();
+}
+
+static int poll_thread(void *argument)
+{
+	struct capture_device *device = argument;
+
+	while (!kthread_should_stop()) {
+		switch (device->state) {
+		case CAPTURE_UP:
+			capture(device);
+			break;
+		case CAPTURE_RESETTING:
+			set_up_again(device);
+			break;
+		case CAPTURE_UNREACHABLE:
+			wait_until_reachable(device);
+			break;
+		}
+	}
+	return 0;
+}
+
+int poll_start(struct capture_device *device)
+{
+	struct task_struct *thread;
+
+	thread = kthread_create_on_node(poll_thread, device, device->numa_node, "hpcap_%s", device->interface);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	kthread_bind(thread, device->cpu);
+	device->thread = thread;
+	wake_up_process(thread);
+	return 0;
+}
+
+void poll_stop(struct capture_device *device)
+{
+	if (!device->thread)
+		return;
+	WRITE_ONCE(device->hw.stopping, true);
+	kthread_stop(device->thread);
+	device->thread = NULL;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* <PCI device>/hpcapvf/: one value per file. */
+#include <linux/device.h>
+#include <linux/sysfs.h>
+
+#include "device.h"
+#include "main/parameters.h"
+
+static struct capture_device *capture_of(struct device *device)
+{
+	return dev_get_drvdata(device);
+}
+
+#define COUNTER(field)                                                                                     \
+	static ssize_t field##_show(struct device *device, struct device_attribute *attribute, char *out) \
+	{                                                                                                  \
+		struct hpcapvf_stats stats;                                                                \
+                                                                                                           \
+		hpcap_ring_stats(&capture_of(device)->ring, &stats);                                       \
+		return sysfs_emit(out, "%llu\n", stats.field);                                             \
+	}                                                                                                  \
+	static DEVICE_ATTR_RO(field)
+
+COUNTER(received);
+COUNTER(received_bytes);
+COUNTER(published);
+COUNTER(published_bytes);
+COUNTER(ring_full_drops);
+COUNTER(no_listener_drops);
+COUNTER(errors);
+COUNTER(vlan_reinserted);
+COUNTER(resets);
+
+static const char *state_name(const struct capture_device *capture)
+{
+	switch (READ_ONCE(capture->state)) {
+	case CAPTURE_UP:
+		return "up";
+	case CAPTURE_RESETTING:
+		return "resetting";
+	case CAPTURE_UNREACHABLE:
+		return "unreachable";
+	}
+	return "unknown";
+}
+
+static const char *answer_name(enum hw_answer answer)
+{
+	switch (answer) {
+	case HW_NOT_ASKED:
+		return "not asked";
+	case HW_GRANTED:
+		return "granted";
+	case HW_REFUSED:
+		return "refused";
+	}
+	return "unknown";
+}
+
+#define SHOW(name) static ssize_t name##_show(struct device *device, struct device_attribute *attribute, char *out)
+
+SHOW(abi_version)
+{
+	return sysfs_emit(out, "%u.%u\n", HPCAPVF_ABI_MAJOR, HPCAPVF_ABI_MINOR);
+}
+static DEVICE_ATTR_RO(abi_version);
+
+SHOW(allmulti)
+{
+	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.allmulti)));
+}
+static DEVICE_ATTR_RO(allmulti);
+
+SHOW(cpu)
+{
+	return sysfs_emit(out, "%d\n", capture_of(device)->cpu);
+}
+static DEVICE_ATTR_RO(cpu);
+
+/* below /dev */
+SHOW(node)
+{
+	return sysfs_emit(out, "%s\n", capture_of(device)->node);
+}
+static DEVICE_ATTR_RO(node);
+
+SHOW(idle)
+{
+	return sysfs_emit(out, "%s\n", parameters_idle_name());
+}
+static DEVICE_ATTR_RO(idle);
+
+SHOW(interface)
+{
+	return sysfs_emit(out, "%s\n", capture_of(device)->interface);
+}
+static DEVICE_ATTR_RO(interface);
+
+SHOW(link)
+{
+	return sysfs_emit(out, "%d\n", READ_ONCE(capture_of(device)->hw.link));
+}
+static DEVICE_ATTR_RO(link);
+
+SHOW(listeners)
+{
+	return sysfs_emit(out, "%u\n", hpcap_ring_listeners(&capture_of(device)->ring));
+}
+static DEVICE_ATTR_RO(listeners);
+
+SHOW(mac)
+{
+	return sysfs_emit(out, "%pM\n", capture_of(device)->hw.mac);
+}
+static DEVICE_ATTR_RO(mac);
+
+SHOW(state)
+{
+	return sysfs_emit(out, "%s\n", state_name(capture_of(device)));
+}
+static DEVICE_ATTR_RO(state);
+
+static struct attribute *attributes[] = {
+	&dev_attr_abi_version.attr,	&dev_attr_allmulti.attr,	&dev_attr_cpu.attr,
+	&dev_attr_errors.attr,		&dev_attr_idle.attr,		&dev_attr_interface.attr,
+	&dev_attr_link.attr,		&dev_attr_listeners.attr,	&dev_attr_mac.attr,
+	&dev_attr_no_listener_drops.attr, &dev_attr_node.attr,		&dev_attr_published.attr,
+	&dev_attr_published_bytes.attr,	&dev_attr_received.attr,	&dev_attr_received_bytes.attr,
+	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
+	&dev_attr_vlan_reinserted.attr, NULL,
+};
+
+static const struct attribute_group group = {
+	.name = "hpcapvf",
+	.attrs = attributes,
+};
+
+const struct attribute_group *capture_attribute_groups[] = { &group, NULL };

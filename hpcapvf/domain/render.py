@@ -1,0 +1,97 @@
+"""Views to text through the templates in ``vm-templates/``."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+import hpcapvf
+from hpcapvf.domain.views import (
+    CaptureView,
+    DomainView,
+    DriverView,
+    SeedView,
+    capture_view,
+    domain_view,
+    driver_view,
+    seed_view,
+)
+from hpcapvf.model.errors import NotFound
+from hpcapvf.model.plan import Plan
+from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture, Step
+
+TEMPLATE_FOLDER = "vm-templates"
+
+
+def complete_plan(plan: Plan) -> Plan:
+    """The same plan with every rendered text filled in: domain XML, cloud-init seed, module options, service unit."""
+    return dataclasses.replace(plan, steps=tuple(_completed(step, plan) for step in plan.steps))
+
+
+def _completed(step: Step, plan: Plan) -> Step:
+    match step:
+        case DefineDomain():
+            return dataclasses.replace(step, xml=render_domain(domain_view(plan)))
+        case MakeSeed():
+            user_data, meta_data, network_config = render_seed(seed_view(plan))
+            return dataclasses.replace(step, user_data=user_data, meta_data=meta_data, network_config=network_config)
+        case InstallDriver():
+            return dataclasses.replace(step, modprobe_conf=render_module_options(driver_view(plan)))
+        case StartCapture():
+            return dataclasses.replace(step, unit=render_capture_unit(capture_view(plan)))
+        case _:
+            return step
+
+
+def render_domain(view: DomainView) -> str:
+    """The libvirt domain XML."""
+    return _template("domain.xml.j2").render(domain=view)
+
+
+def render_seed(view: SeedView) -> tuple[str, str, str]:
+    """(user-data, meta-data, network-config) for cloud-init's NoCloud source."""
+    user_data, meta_data, network_config = (
+        _template(f"{name}.j2").render(seed=view) for name in ("user-data", "meta-data", "network-config")
+    )
+    return user_data, meta_data, network_config
+
+
+def render_module_options(view: DriverView) -> str:
+    """``/etc/modprobe.d/hpcapvf.conf`` of the guest."""
+    return _template("hpcapvf.conf.j2").render(driver=view)
+
+
+def render_capture_unit(view: CaptureView) -> str:
+    """``hpcapvf-capture.service`` of the guest."""
+    return _template("hpcapvf-capture.service.j2").render(capture=view)
+
+
+def template_root() -> Path:
+    """The folder of templates: inside an installed package, or beside it in a source tree. NotFound if neither."""
+    package = Path(hpcapvf.__file__).resolve().parent
+    for root in (package / TEMPLATE_FOLDER, package.parent / TEMPLATE_FOLDER):
+        if root.is_dir():
+            return root
+    raise NotFound(
+        f"the templates are missing: no {TEMPLATE_FOLDER} in or beside {package}", hint="install the package again"
+    )
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment(template_root()).get_template(name)
+
+
+@cache
+def _environment(root: Path) -> jinja2.Environment:
+    """Unknown names are errors; XML is escaped; the other formats are quoted by the templates (tojson)."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(root),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(enabled_extensions=("xml.j2",), default=False),
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,96 @@
+"""What is known beside the kernel: libvirt's domains, guest images, and deployments of this program."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hpcapvf.host.protocols import Commands, Hypervisor
+from hpcapvf.model.address import PciAddress
+from hpcapvf.model.errors import HpcapvfError
+from hpcapvf.model.host import Deployed, DomainInfo, Image
+from hpcapvf.model.paths import DEPLOYMENTS
+from hpcapvf.model.progress import Progress
+from hpcapvf.probe.reading import Reader
+
+_SHA256 = re.compile(r"^\\?([0-9a-fA-F]{64})\b")
+_CHECKSUM_TIMEOUT_S = 900.0
+_INCOMPLETE = "incomplete"
+
+
+def probe_domains(reader: Reader, hypervisor: Hypervisor | None) -> tuple[DomainInfo, ...] | None:
+    """libvirt's domains, or None if there is no libvirt to ask."""
+    if hypervisor is None:
+        return None
+    try:
+        return hypervisor.domains()
+    except (HpcapvfError, ValueError) as error:
+        reader.note("libvirt", str(error))
+        return None
+
+
+def probe_image(reader: Reader, path: str, commands: Commands | None, progress: Progress) -> Image:
+    """One image. Its checksum is from the file ``<image>.sha256`` beside it, else computed if programs may be run."""
+    size = reader.size(path)
+    if size is None:
+        return Image(path, exists=False)
+    checksum = reader.parsed(f"{path}.sha256", parse_checksum)
+    if checksum is None and commands is not None:
+        progress.phase("checksum", path)
+        checksum = _computed(reader, path, commands)
+    return Image(path, exists=True, size_bytes=size, sha256=checksum)
+
+
+def probe_deployments(reader: Reader) -> tuple[Deployed, ...]:
+    """Deployments whose state this host keeps. One whose state cannot be understood counts as incomplete."""
+    found: list[Deployed] = []
+    for name in reader.names(DEPLOYMENTS) or ():
+        path = f"{DEPLOYMENTS}/{name}/state.json"
+        text = reader.text(path)
+        if text is None:
+            continue
+        try:
+            found.append(parse_state(name, text))
+        except ValueError as error:
+            reader.note(path, f"not understood: {error}")
+            found.append(Deployed(name, "", _INCOMPLETE))
+    return tuple(found)
+
+
+def parse_state(name: str, text: str) -> Deployed:
+    """What of a state file matters to planning: fingerprint, condition, and the PF that its guard holds."""
+    state = json.loads(text)
+    if not isinstance(state, dict):
+        raise ValueError("not an object")
+    fingerprint, condition = state.get("spec_sha256"), state.get("condition")
+    if not isinstance(fingerprint, str) or not isinstance(condition, str):
+        raise ValueError("spec_sha256 or condition missing")
+    return Deployed(name, fingerprint, condition, _guarded_pf(state.get("plan")))
+
+
+def parse_checksum(text: str) -> str:
+    """The first checksum in the output of sha256sum."""
+    match = _SHA256.match(text)
+    if match is None:
+        raise ValueError(text)
+    return match[1].lower()
+
+
+def _guarded_pf(plan: Any) -> PciAddress | None:
+    steps = plan.get("steps") if isinstance(plan, dict) else None
+    for step in steps if isinstance(steps, list) else ():
+        if isinstance(step, dict) and step.get("kind") == "program-receive-all":
+            return PciAddress.parse(str(step.get("pf")))
+    return None
+
+
+def _computed(reader: Reader, path: str, commands: Commands) -> str | None:
+    try:
+        result = commands.run(["sha256sum", "--", path], timeout_s=_CHECKSUM_TIMEOUT_S)
+        if result.returncode == 0:
+            return parse_checksum(result.stdout)
+        reader.note(path, f"sha256sum: {result.stderr.strip()}")
+    except (HpcapvfError, ValueError) as error:
+        reader.note(path, str(error))
+    return None

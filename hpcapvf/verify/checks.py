@@ -1,0 +1,232 @@
+"""Is the machine as the plan says? Each demand is a finding. Decisions on what ``readings`` read; no effects here
+but in ``verify_plan``, which reads and turns an unreadable part into a finding that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from hpcapvf.host.protocols import Machine
+from hpcapvf.model.address import CpuSet, PciAddress
+from hpcapvf.model.errors import HpcapvfError
+from hpcapvf.model.host import Host
+from hpcapvf.model.paths import guard_unit
+from hpcapvf.model.plan import Finding, Plan
+from hpcapvf.model.steps import MakeRaid, ProgramReceiveAll, SetOffloads, SetPause, StartCapture, StartGuard
+from hpcapvf.nic.receive import RegisterWant
+from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, guest_access
+from hpcapvf.verify.judgement import demand
+from hpcapvf.verify.readings import (
+    GuestReading,
+    InterfaceReading,
+    QemuReading,
+    read_drift,
+    read_guard,
+    read_guest,
+    read_interface,
+    read_qemu,
+)
+
+S = TypeVar("S")
+GUEST_ANSWER_TIMEOUT_S = 60.0
+_BRIDGE_CLASS = 0x06
+_LISTED = 4
+
+
+def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]:
+    """Every check of a deployed machine against its plan. host: probed afresh. Raises nothing that a check can say."""
+    findings = [*check_card(plan, host), *check_domain(plan, host)]
+    findings += _attempt("PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine)))
+    findings += _attempt("QEMU", lambda: check_qemu(plan, read_qemu(plan, machine.files)))
+    if _step(plan, ProgramReceiveAll):
+        findings += _attempt("registers for receiving everything", lambda: check_registers(read_drift(plan, machine)))
+    if _step(plan, StartGuard):
+        findings += _attempt("register guard", lambda: _guard(plan, machine))
+    findings += _attempt("guest", lambda: _guest(plan, machine))
+    return tuple(findings)
+
+
+def _attempt(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    try:
+        return list(check())
+    except HpcapvfError as error:
+        return [demand(f"{what} can be read", False, "an answer", error.message, error.hint)]
+
+
+def _step(plan: Plan, kind: type[S]) -> S | None:
+    return next((step for step in plan.steps if isinstance(step, kind)), None)
+
+
+def _equal(check: str, expected: object, found: object, hint: str = "") -> Finding:
+    text = "unknown" if found is None else str(found)
+    return demand(check, str(expected) == text, str(expected), text, hint)
+
+
+def check_card(plan: Plan, host: Host) -> list[Finding]:
+    """PF up, VF there, VF and controller on vfio-pci, each alone in its IOMMU group."""
+    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
+    pf = host.device(plan.pf)
+    vfs = pf.sriov.vfs if pf is not None and pf.sriov is not None else ()
+    vf = vfs[plan.vf_index] if plan.vf_index < len(vfs) else None
+    hint = "a PF that is down never answers its VFs: ip link set it up"
+    findings = [
+        _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint),
+        _equal(f"VF {plan.vf_index} of {plan.pf}", plan.vf, vf, "were the VFs removed? see sriov_numvfs of the PF"),
+        *_check_passed("VF", plan.vf, host),
+    ]
+    if plan.controller is not None:
+        findings += _check_passed("storage controller", plan.controller, host)
+    return findings
+
+
+def _updown(up: bool | None) -> str | None:
+    return None if up is None else "up" if up else "down"
+
+
+def _check_passed(what: str, address: PciAddress, host: Host) -> list[Finding]:
+    device = host.device(address)
+    driver = device.driver if device is not None else None
+    findings = [_equal(f"driver of {what} {address}", "vfio-pci", driver, "was it bound to something else since?")]
+    if device is None or device.iommu_group is None:
+        return [*findings, demand(f"IOMMU group of {what} {address}", False, "a group of its own", "unknown")]
+    members = host.group_members(device.iommu_group)
+    others = [str(m.address) for m in members if m.address != address and m.class_code >> 16 != _BRIDGE_CLASS]
+    found = f"shared with {', '.join(others)}" if others else "a group of its own"
+    return [*findings, _equal(f"IOMMU group of {what} {address}", "a group of its own", found)]
+
+
+def check_domain(plan: Plan, host: Host) -> list[Finding]:
+    """The domain runs, and it is ours."""
+    name = plan.request.name
+    domain = next((d for d in host.domains or () if d.name == name), None)
+    state = None if host.domains is None else "absent" if domain is None else "running" if domain.running else "off"
+    return [
+        _equal(f"domain {name}", "running", state, f"virsh start {name}, and see its log in /var/log/libvirt/qemu"),
+        _equal(f"UUID of domain {name}", plan.domain_uuid, domain.uuid if domain else None),
+    ]
+
+
+def check_interface(plan: Plan, reading: InterfaceReading) -> list[Finding]:
+    """Pause frames and offloads as the plan's steps set them; what the card cannot change is not held against it."""
+    findings = []
+    pause, offloads = _step(plan, SetPause), _step(plan, SetOffloads)
+    if pause is not None and reading.pause is not None:
+        wanted = f"rx {'on' if pause.rx else 'off'}, tx {'on' if pause.tx else 'off'}"
+        found = f"rx {reading.pause.get('rx', 'unknown')}, tx {reading.pause.get('tx', 'unknown')}"
+        findings.append(_equal(f"pause frames of {plan.pf_interface}", wanted, found, "ethtool -A sets them"))
+    if offloads is not None:
+        on = [name for name in offloads.features_off if reading.features.get(name) == "on"]
+        findings.append(
+            _equal(f"offloads of {plan.pf_interface}", "off", f"on: {', '.join(on)}" if on else "off", "ethtool -K")
+        )
+    return findings
+
+
+def check_qemu(plan: Plan, reading: QemuReading | None) -> list[Finding]:
+    """vCPUs and other threads on their CPUs, memory in hugepages of the planned node only."""
+    if reading is None:
+        return [demand("QEMU process", False, "running", "not found", "see virsh list and its log")]
+    placement = plan.placement
+    hint = "virsh vcpupin and emulatorpin show and set it"
+    findings = [
+        _equal(f"CPUs of vCPU {index}", pins, reading.vcpus.get(index), hint)
+        for index, pins in enumerate(placement.vcpu_pins)
+    ]
+    astray = [f"{name} on {cpus}" for name, cpus in reading.others if not _inside(cpus, placement.emulator_pins)]
+    where = f"on {placement.emulator_pins}"
+    found = "no threads" if not reading.others else "; ".join(astray[:_LISTED]) or where
+    findings.append(_equal("QEMU's other threads", where, found, hint))
+    elsewhere = {node: pages for node, pages in reading.hugepages.items() if node != placement.node and pages}
+    pages = reading.hugepages.get(placement.node, 0)
+    text = ", ".join(f"{count} on node {node}" for node, count in sorted(reading.hugepages.items())) or "none"
+    findings.append(
+        demand(
+            f"hugepages of {placement.hugepage_kib} KiB in use",
+            pages >= placement.hugepages and not elsewhere,
+            f"{placement.hugepages} on node {placement.node}",
+            text,
+            "memory of another node costs speed: numatune strict and enough free pages on the node",
+        )
+    )
+    return findings
+
+
+def _inside(cpus: CpuSet, allowed: CpuSet) -> bool:
+    return len(cpus) > 0 and len(cpus - allowed) == 0
+
+
+def check_registers(drifted: tuple[RegisterWant, ...]) -> list[Finding]:
+    """The card holds everything that the programme wants."""
+    shown = "; ".join(want.describe() for want in drifted[:_LISTED])
+    more = f" and {len(drifted) - _LISTED} more" if len(drifted) > _LISTED else ""
+    hint = "the PF driver rewrote them; the guard should put them back within its interval"
+    found = f"{len(drifted)} differ: {shown}{more}" if drifted else "as wanted"
+    return [_equal("registers for receiving everything", "as wanted", found, hint)]
+
+
+def _guard(plan: Plan, machine: Machine) -> list[Finding]:
+    name = plan.request.name
+    argv = ["systemctl", "is-active", guard_unit(name)]
+    state = machine.commands.run(argv, timeout_s=COMMAND_TIMEOUT_S).stdout.strip()
+    return check_guard(name, state, read_guard(name, machine.files))
+
+
+def check_guard(name: str, state: str, counts: dict[str, object] | None) -> list[Finding]:
+    """The guard's unit runs, looks, and has no complaint. How often it re-applied is told, not judged."""
+    unit = guard_unit(name)
+    hint = f"journalctl -u {unit}"
+    findings = [_equal(f"unit {unit}", "active", state, hint)]
+    if counts is None:
+        return [*findings, demand("register guard's counts", False, "at least 1 check", "none", hint)]
+    checks, error = counts.get("checks"), counts.get("error")
+    text = f"{checks} checks, {counts.get('drifts')} found registers rewritten" + (f"; {error}" if error else "")
+    good = isinstance(checks, int) and checks > 0 and not error
+    return [*findings, demand("register guard's counts", good, "checks without an error", text, hint)]
+
+
+def _guest(plan: Plan, machine: Machine) -> list[Finding]:
+    guest = machine.guests.connect(guest_access(plan), timeout_s=GUEST_ANSWER_TIMEOUT_S)
+    raid = _step(plan, MakeRaid)
+    capture = _step(plan, StartCapture)
+    mount = raid.mount if raid else capture.directory if capture else "/"
+    return check_guest(plan, read_guest(guest, mount))
+
+
+def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
+    """Driver, storage and capture service in the guest."""
+    facts, driver = reading.facts, reading.driver
+    hint = "see dmesg in the guest"
+    findings = [
+        _equal("module hpcapvf in the guest", "live", facts.get("module") or None, hint),
+        _equal("VF bound to hpcapvf", "one", "one" if driver else reading.driver_problem, hint),
+        _equal("link of the VF", "1", driver.get("link"), "is the PF's link up?"),
+        _equal("CPU of the polling thread", plan.placement.polling_vcpu, driver.get("cpu"), hint),
+        _equal("device node", "one", "one" if len(reading.nodes) == 1 else ", ".join(reading.nodes) or "none", hint),
+    ]
+    raid = _step(plan, MakeRaid)
+    if raid is not None:
+        chunk = facts.get("chunk_bytes", "")
+        kib = int(chunk) // 1024 if chunk.isdecimal() else None
+        level = facts.get("level") or None
+        findings += [
+            _equal(f"array behind {raid.mount}", "raid0", level, "cat /proc/mdstat in the guest"),
+            _equal("chunk of the array", f"{raid.chunk_kib} KiB", None if kib is None else f"{kib} KiB"),
+            _equal(f"file system on {raid.mount}", raid.filesystem, facts.get("filesystem") or None),
+        ]
+    capture = _step(plan, StartCapture)
+    if capture is not None:
+        listeners = driver.get("listeners", "")
+        journal = "journalctl -u hpcapvf-capture in the guest"
+        findings += [
+            _equal("capture service", "active", facts.get("unit") or None, journal),
+            _equal("program of the capture service", "hpcapdd", facts.get("program") or None, journal),
+            _equal("CPU of the reader", capture.reader_cpu, facts.get("reader_cpus") or None, journal),
+            demand(
+                "listeners of the driver",
+                listeners.isdecimal() and int(listeners) > 0,
+                "at least 1",
+                listeners or "unknown",
+                journal,
+            ),
+        ]
+    return findings

@@ -1,0 +1,96 @@
+"""What a proof's figures mean: each demand as a finding that can fail. Pure."""
+
+from __future__ import annotations
+
+from hpcapvf.model.plan import Finding
+from hpcapvf.verify.compare import Comparison
+
+_LOSS_COUNTERS = {
+    "ring_full_drops": "the reader was too slow: see the storage's speed, or give the ring more MiB (engine.ring_mib)",
+    "no_listener_drops": "hpcapdd did not have the device open: see its unit in the guest",
+    "errors": "the card flagged frames as bad, or they were longer than one receive buffer",
+    "resets": "the PF reset the card during the proof: see the host's kernel log",
+}
+
+
+def judge(
+    *,
+    sent: int | None,
+    wanted: int | None,
+    comparison: Comparison,
+    counters: dict[str, int],
+    nic_drops: int | None,
+    guard: dict[str, int] | None,
+    guard_expected: bool,
+    faults: tuple[str, ...],
+    count_errors: tuple[str, ...],
+    unsaved: int,
+    restarted: bool,
+) -> tuple[Finding, ...]:
+    """All demands on a proof. sent, wanted: None without a source. Unknown drops of the card are no
+    failure by themselves: the comparison sees the loss anyway."""
+    findings = [_none_of("capture service kept running", int(restarted), "see its journal in the guest")]
+    if wanted is not None:
+        findings += _judge_frames(sent, wanted, comparison, counters)
+    findings.append(
+        _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile")
+    )
+    for name, hint in _LOSS_COUNTERS.items():
+        found = counters.get(name)
+        findings.append(
+            demand(f"driver counter {name}", found == 0, "0", "unknown" if found is None else str(found), hint)
+        )
+    if nic_drops is not None:
+        hint = "the polling thread was too slow: give it a core of its own and idle: spin"
+        findings.append(_none_of("frames dropped by the card for this VF", nic_drops, hint))
+    findings.append(_none_of("frames that the capture service could not save", unsaved, "is the storage full?"))
+    findings.append(_listed("RAW files without faults", faults))
+    findings.append(_listed("files hold as many frames as announced", count_errors))
+    if guard_expected:
+        hint = "start it again: systemctl restart the guard's unit, see hpcapvf status"
+        found_text = "no counts" if guard is None else f"{guard.get('checks', 0)} checks"
+        findings.append(
+            demand("register guard at work", bool(guard and guard.get("checks", 0) > 0), "checks", found_text, hint)
+        )
+    return tuple(findings)
+
+
+def _judge_frames(sent: int | None, wanted: int, comparison: Comparison, counters: dict[str, int]) -> list[Finding]:
+    received = counters.get("received", 0)
+    lost = "; ".join(f"{count} {kind}" for kind, count in comparison.lost_per_class.items())
+    first_altered = comparison.altered[0].note if comparison.altered else ""
+    return [
+        demand("frames to send", wanted > 0, "at least 1", str(wanted), "a proof without frames proves nothing"),
+        demand("frames sent by the source", sent == wanted, str(wanted), str(sent), "see the source's own messages"),
+        demand(
+            "frames received by the driver",
+            received >= wanted,
+            f"at least {wanted}",
+            str(received),
+            "frames were lost before the VF: a too fast source, the card's registers, or a link that is down",
+        ),
+        demand(
+            "frames stored identical and in order",
+            comparison.frames_identical == wanted == comparison.frames_stored,
+            str(wanted),
+            f"{comparison.frames_identical} of {comparison.frames_stored} stored",
+        ),
+        _none_of("frames missing", comparison.frames_missing, f"by class: {lost}" if lost else ""),
+        _none_of("frames altered", comparison.frames_altered, first_altered),
+        _none_of("frames out of order", comparison.frames_out_of_order),
+        _none_of("frames duplicated", comparison.frames_duplicated, "two filters of the card give the frame to the VF"),
+    ]
+
+
+def demand(check: str, ok: bool, expected: str, found: str, hint: str = "") -> Finding:
+    """A finding; the remedy is only told where one is needed."""
+    return Finding(check, ok, expected, found, "" if ok else hint)
+
+
+def _none_of(check: str, count: int, hint: str = "") -> Finding:
+    return demand(check, count == 0, "0", str(count), hint)
+
+
+def _listed(check: str, problems: tuple[str, ...]) -> Finding:
+    found = "none" if not problems else f"{len(problems)}: {problems[0]}"
+    return demand(check, not problems, "none", found, "\n".join(problems[1:5]))

@@ -1,0 +1,294 @@
+"""The end-to-end proof: known frames go onto the link, and what the probe stored is read back and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpcapvf.host.protocols import Clock, Files, FrameSource, Guest, Machine, SendReport
+from hpcapvf.model.address import Mac
+from hpcapvf.model.codec import to_json
+from hpcapvf.model.errors import RegisterRefused
+from hpcapvf.model.plan import Finding, Plan
+from hpcapvf.model.progress import Progress
+from hpcapvf.nic.registers import register_table
+from hpcapvf.raw.records import Record, read_records
+from hpcapvf.verify.capture import (
+    Flush,
+    StoredFile,
+    capture_step,
+    fetch,
+    flush,
+    guest_access,
+    read_counters,
+    settle,
+)
+from hpcapvf.verify.compare import Comparison, compare
+from hpcapvf.verify.judgement import judge
+from hpcapvf.verify.mix import MixTargets, serial_of
+from hpcapvf.verify.readings import read_guard
+
+LARGEST_FETCH_BYTES = 1 << 30
+_FAULTS_LISTED = 20
+
+
+@dataclass(frozen=True)
+class ProofTimes:
+    """Deadlines and patience. send_frames_per_s: the slowest source that is waited for."""
+
+    guest_s: float = 120.0
+    flush_s: float = 120.0
+    send_s: float = 120.0
+    send_frames_per_s: float = 200.0
+    still_s: float = 2.0
+    quiet_s: float = 10.0
+    settle_s: float = 90.0
+    watch_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved. Counters are differences over the proof; None means unknown or not applicable, never 0.
+
+    frames_sent: None without a source. frames_received: by the driver, frames of the machines themselves included.
+    nic_drops: frames that the card dropped for want of descriptors, as the PF counts them (not on the emulated
+    card, whose counter stays 0). guard: what the register guard did meanwhile.
+    comparison: without a source, with nothing, so that everything stored counts as foreign.
+    """
+
+    source: str
+    frames_sent: int | None
+    source_seconds: float | None
+    frames_received: int
+    frames_stored: int
+    bytes_stored: int
+    counters: dict[str, int]
+    nic_drops: int | None
+    guard: dict[str, int] | None
+    files: tuple[StoredFile, ...]
+    faults: tuple[str, ...]
+    comparison: Comparison
+    findings: tuple[Finding, ...]
+    phases_s: dict[str, float] = field(default_factory=dict)
+    never_seen: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every finding is good."""
+        return all(finding.ok for finding in self.findings)
+
+    def report(self) -> dict[str, Any]:
+        """JSON-ready, with the headline figures on top; loss is the share of sent frames that is missing."""
+        figures = self.comparison if self.frames_sent is not None else None
+        head = {
+            "ok": self.ok,
+            "frames_sent": self.frames_sent,
+            "frames_received": self.frames_received,
+            "frames_stored": self.frames_stored,
+            "frames_identical": figures.frames_identical if figures else None,
+            "frames_foreign": figures.frames_foreign if figures else None,
+            "frames_padded": figures.frames_padded if figures else None,
+            "bytes_stored": self.bytes_stored,
+            "loss": figures.frames_missing / figures.frames_sent if figures and figures.frames_sent else None,
+        }
+        rest: dict[str, Any] = to_json(self)
+        return head | {key: value for key, value in rest.items() if key not in head}
+
+
+def mix_targets(plan: Plan, files: Files) -> MixTargets:
+    """The MACs on the card that the traffic mix is aimed at; without the PF's if the host does not say."""
+    text = files.read_text(f"/sys/class/net/{plan.pf_interface}/address")
+    return MixTargets(plan.vf_mac, Mac.parse(text) if text and text.strip() else None)
+
+
+def prove(
+    plan: Plan,
+    machine: Machine,
+    source: FrameSource | None,
+    frames: Sequence[bytes],
+    progress: Progress,
+    *,
+    targets: MixTargets | None = None,
+    times: ProofTimes | None = None,
+) -> Proof:
+    """Send the frames, read back what was stored, compare.
+
+    source None or named ``none``: nothing is sent, only counters and files are checked. targets: who owns which MAC,
+    for the classes of lost frames; None: the VF and the PF. Errors: StepFailed and
+    WaitTimedOut where the path itself is broken; lost or changed frames are findings, not errors.
+    """
+    owners = (targets or mix_targets(plan, machine.files)).owners()
+    return _Prover(plan, machine, progress, times or ProofTimes(), owners).run(source, frames)
+
+
+class _Prover:
+    """One proof: the machine, and how long each phase took."""
+
+    def __init__(
+        self, plan: Plan, machine: Machine, progress: Progress, times: ProofTimes, owners: dict[Mac, str]
+    ) -> None:
+        self.plan = plan
+        self.machine = machine
+        self.clock: Clock = machine.clock
+        self.progress = progress
+        self.times = times
+        self.owners = owners
+        self.directory = capture_step(plan).directory
+        self.phases_s: dict[str, float] = {}
+
+    def run(self, source: FrameSource | None, frames: Sequence[bytes]) -> Proof:
+        with self._phase("flush", "closing the file that is being written"):
+            guest = self.machine.guests.connect(guest_access(self.plan), timeout_s=self.times.guest_s)
+            first = flush(guest, self.clock, after_sequence=-1, from_byte=None, timeout_s=self.times.flush_s)
+            before = read_counters(guest)
+            side_before = self._side_counters()
+        sends = source if source is not None and source.name != "none" else None
+        sent = self._send(sends, frames)
+        after = self._settle(guest, before, len(frames) if sends else None)
+        with self._phase("flush again", "closing the file with the frames"):
+            second = flush(
+                guest,
+                self.clock,
+                after_sequence=first.sequence,
+                from_byte=first.next_byte,
+                timeout_s=self.times.flush_s,
+            )
+            side_after = self._side_counters()
+        records, faults, count_errors = self._read_back(guest, second)
+        with self._phase("compare"):
+            comparison = self._compare(frames if sends else (), records)
+        counters = {name: after[name] - before[name] for name in after if name in before}
+        guard = _difference(side_before[1], side_after[1])
+        findings = judge(
+            sent=sent.sent if sent else None,
+            wanted=len(frames) if sends else None,
+            comparison=comparison,
+            counters=counters,
+            nic_drops=_minus(side_after[0], side_before[0]),
+            guard=guard,
+            guard_expected=self.plan.request.network.receive == "all",
+            faults=faults,
+            count_errors=count_errors,
+            unsaved=sum(file.unsaved_frames for file in second.files),
+            restarted=second.restarted,
+        )
+        return Proof(
+            source=source.name if source is not None else "none",
+            frames_sent=len(frames) if sends else None,
+            source_seconds=sent.seconds if sent else None,
+            frames_received=counters.get("received", 0),
+            frames_stored=comparison.frames_stored if sends else len(records),
+            bytes_stored=sum(len(record.data) for record in records),
+            counters=counters,
+            nic_drops=_minus(side_after[0], side_before[0]),
+            guard=guard,
+            files=second.files,
+            faults=faults[:_FAULTS_LISTED],
+            comparison=comparison,
+            findings=findings,
+            phases_s=self.phases_s,
+            never_seen=self.plan.never_seen,
+        )
+
+    @contextmanager
+    def _phase(self, name: str, detail: str = "") -> Iterator[None]:
+        self.progress.phase(name, detail)
+        start = self.clock.monotonic()
+        yield
+        self.phases_s[name] = round(self.clock.monotonic() - start, 3)
+
+    def _send(self, source: FrameSource | None, frames: Sequence[bytes]) -> SendReport | None:
+        if source is None:
+            return None
+        with self._phase("send", f"{len(frames)} frames from {source.name}"):
+            timeout_s = self.times.send_s + len(frames) / self.times.send_frames_per_s
+            return source.send(frames, timeout_s=timeout_s)
+
+    def _settle(self, guest: Guest, before: dict[str, int], wanted: int | None) -> dict[str, int]:
+        """Counters after the frames; without a source, after having watched for a while."""
+        with self._phase("settle", "until the driver's counters stand still"):
+            if wanted is None:
+                self.clock.sleep(self.times.watch_s)
+                return read_counters(guest)
+            goal = before.get("received", 0) + wanted
+
+            def read() -> dict[str, int]:
+                counters = read_counters(guest)
+                self.progress.advance(counters.get("received", 0) - before.get("received", 0), wanted, "frames")
+                return counters
+
+            return settle(
+                read,
+                self.clock,
+                received_at_least=goal,
+                still_s=self.times.still_s,
+                quiet_s=self.times.quiet_s,
+                timeout_s=self.times.settle_s,
+            )
+
+    def _read_back(self, guest: Guest, flushed: Flush) -> tuple[list[Record], tuple[str, ...], tuple[str, ...]]:
+        """Records of all files in order, the files' faults, and files whose frames are not as many as was said."""
+        records: list[Record] = []
+        faults: list[str] = []
+        miscounted: list[str] = []
+        total = sum(file.file_bytes for file in flushed.files)
+        with self._phase("fetch", f"{len(flushed.files)} files, {total} bytes"):
+            done = 0
+            for file in flushed.files:
+                done += file.file_bytes
+                if done > LARGEST_FETCH_BYTES:
+                    faults.append(f"{file.path}: not read, a proof fetches at most {LARGEST_FETCH_BYTES} bytes")
+                    continue
+                content = read_records(fetch(guest, file, self.directory))
+                records += content.records
+                faults += [f"{file.path}: {fault.what}" for fault in content.faults]
+                if len(content.records) != file.frames:
+                    miscounted.append(f"{file.path}: {len(content.records)} frames, {file.frames} were announced")
+                self.progress.advance(done, total, "bytes")
+        return records, tuple(faults), tuple(miscounted)
+
+    def _compare(self, frames: Sequence[bytes], records: Sequence[Record]) -> Comparison:
+        caplen = self.plan.request.engine.caplen
+        return compare(frames, records, caplen=caplen, owners=self.owners, identify=serial_of)
+
+    def _side_counters(self) -> tuple[int | None, dict[str, int] | None]:
+        """Drops that the card counted for the VF's queues, and the guard's counts; None where not to be had."""
+        return _nic_drops(self.plan, self.machine), _guard_counts(self.plan.request.name, self.machine.files)
+
+
+def _guard_counts(name: str, files: Files) -> dict[str, int] | None:
+    """The register guard's counts; None if it never wrote any."""
+    counts = read_guard(name, files)
+    if counts is None:
+        return None
+    return {key: value for key, value in counts.items() if isinstance(value, int) and not isinstance(value, bool)}
+
+
+def _nic_drops(plan: Plan, machine: Machine) -> int | None:
+    """Frames that the card dropped on the VF's queues for want of descriptors (RQDPC), as the PF counts them."""
+    try:
+        register = register_table(plan.family).register("RQDPC")
+        window = machine.registers.open(plan.pf, plan.family)
+    except RegisterRefused:
+        return None
+    try:
+        pools = register_table(plan.family).register("VMOLR").count
+        queues = range(plan.vf_index, register.count, pools)
+        return sum(window.read(register.offset(queue)) for queue in queues)
+    except RegisterRefused:
+        return None
+    finally:
+        window.close()
+
+
+def _minus(after: int | None, before: int | None) -> int | None:
+    """A difference; None if either is unknown or the counter went back (the PF driver clears it)."""
+    return None if after is None or before is None or after < before else after - before
+
+
+def _difference(before: dict[str, int] | None, after: dict[str, int] | None) -> dict[str, int] | None:
+    if before is None or after is None:
+        return None
+    return {key: value - before.get(key, 0) for key, value in after.items()}

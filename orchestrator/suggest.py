@@ -1,0 +1,60 @@
+"""A spec for a host, from its inventory alone. The demo and the tests use it; so can a user who begins."""
+
+from __future__ import annotations
+
+from hpcapvf.model.errors import NotCapable
+from hpcapvf.model.host import BlockDevice, Host, NetInterface, PciDevice
+
+_SPEC = """\
+version: 1
+guest:
+  name: {name}
+  image: {image}
+  vcpus: 2
+  memory_mib: 1024
+network:
+  pf: {pf}          # {pf_address}, {pf_vfs} VFs possible
+  receive: all
+storage:
+  mode: passthrough
+  controller: {controller}  # {disks}
+"""
+
+
+def suggest_spec(host: Host, *, name: str, image: str) -> str:
+    """YAML that deploys a probe with the first fitting card and controller. NotCapable names what is missing."""
+    interface, pf = _fitting_card(host)
+    controller, disks = _fitting_controller(host)
+    sriov = pf.sriov
+    return _SPEC.format(
+        name=name,
+        image=image,
+        pf=interface.name,
+        pf_address=pf.address,
+        pf_vfs=sriov.total_vfs if sriov is not None else 0,
+        controller=controller.address,
+        disks=f"{len(disks)} disks: {' '.join(disk.name for disk in disks)}",
+    )
+
+
+def _fitting_card(host: Host) -> tuple[NetInterface, PciDevice]:
+    for interface in host.interfaces:
+        device = host.device(interface.pci) if interface.pci is not None else None
+        free = interface.default_route is False and interface.master is None
+        if device is not None and device.sriov is not None and device.sriov.total_vfs > 0 and free:
+            return interface, device
+    raise NotCapable(
+        "no network card for a probe: none has SR-IOV without carrying the default route",
+        hint="`hpcapvf probe` lists the cards",
+    )
+
+
+def _fitting_controller(host: Host) -> tuple[PciDevice, tuple[BlockDevice, ...]]:
+    for device in host.pci:
+        disks = tuple(disk for disk in host.disks if disk.controller == device.address)
+        if len(disks) > 1 and all(disk.in_use == () for disk in disks):
+            return device, disks
+    raise NotCapable(
+        "no storage controller for a probe: none has two or more disks of which none is in use",
+        hint="`hpcapvf probe` lists controllers and what holds their disks",
+    )

@@ -1,0 +1,60 @@
+"""How long planning takes on hosts of growing size: ``python -m tests.bench.planner FILE.json``."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hpcapvf.domain import complete_plan
+from hpcapvf.model.plan import Plan
+from hpcapvf.plan import plan_vnp
+from hpcapvf.spec import parse_spec
+from orchestrator.suggest import suggest_spec
+from tests.factories import IMAGE, make_host, make_request
+
+SIZES = ((2, 2), (2, 6), (2, 32), (4, 64), (8, 64))  # nodes, cores per node
+RUNS = 21
+
+
+def median_ms(work: Callable[[], object]) -> float:
+    """Median time of RUNS runs."""
+    times = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return round(statistics.median(times) * 1000, 3)
+
+
+def measure(nodes: int, cores: int) -> dict[str, float]:
+    """Times of one host size."""
+    host, request = make_host(nodes=nodes, cores_per_node=cores, threads_per_core=2), make_request()
+    plan = plan_vnp(request, host, "0" * 64)
+    if not isinstance(plan, Plan):
+        raise SystemExit(f"the benchmark's own host is refused: {plan}")
+    spec = suggest_spec(host, name="probe1", image=IMAGE)
+    return {
+        "nodes": nodes,
+        "cpus": len(host.cpus),
+        "parse_spec_ms": median_ms(lambda: parse_spec(spec)),
+        "plan_ms": median_ms(lambda: plan_vnp(request, host, "0" * 64)),
+        "render_ms": median_ms(lambda: complete_plan(plan)),
+    }
+
+
+def main() -> None:
+    """Measure all sizes and write them."""
+    target = Path(sys.argv[1])
+    found = [measure(nodes, cores) for nodes, cores in SIZES]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"schema": "hpcapvf-bench/1", "runs": RUNS, "planner": found}, indent=2) + "\n")
+    for row in found:
+        print(row)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Options for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# How long one example takes depends on who else uses the machine; runs are bounded as a whole instead.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate-golden", action="store_true", help="write the golden files anew, then read the diff")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a file in tests/golden, or write that file if told to regenerate."""
+    regenerate = request.config.getoption("--regenerate-golden")
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if regenerate:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"no golden file {name}: run pytest --regenerate-golden"
+        assert text == path.read_text(), f"{name} differs: if that is meant, run pytest --regenerate-golden"
+
+    return check

@@ -1,0 +1,52 @@
+"""The whole path: deploy, send, store, compare."""
+
+from __future__ import annotations
+
+from hpcapvf.model.errors import ExitCode
+from orchestrator.remote import Envelope
+from tests.lab.conftest import PROBE, SPEC, Server
+
+
+def test_every_frame_sent_is_stored_identical_and_in_order(deployed: Envelope) -> None:
+    (proof,) = deployed.result["proofs"]
+    assert proof["frames_sent"] >= 5000
+    assert proof["frames_sent"] == proof["frames_stored"] == proof["frames_identical"], proof["comparison"]
+    assert proof["loss"] == 0
+    assert proof["bytes_stored"] > 60 * proof["frames_sent"]
+
+
+def test_the_mix_has_every_kind_of_frame(deployed: Envelope) -> None:
+    classes = " ".join(deployed.result["proofs"][0]["comparison"]["sent_per_class"])
+    for kind in ("ipv4", "ipv6", "vlan", "multicast", "broadcast", "unknown-unicast", "unicast-to-vf", "unicast-to-pf"):
+        assert kind in classes, kind
+
+
+def test_all_checks_of_the_machine_are_good(deployed: Envelope) -> None:
+    assert deployed.result["findings"]
+    assert [finding for finding in deployed.result["findings"] if not finding["ok"]] == []
+    assert deployed.exit_code is ExitCode.OK, deployed.error
+
+
+def test_the_same_spec_again_changes_nothing_and_says_so(server: Server, deployed: Envelope) -> None:
+    assert deployed.ok
+    before = server.snapshot()
+    answer = server.command("deploy-vnp", SPEC)
+    assert answer.ok, answer.error
+    assert answer.result["changed"] is False
+    assert server.changes_since(before) == ()
+
+
+def test_another_spec_under_the_same_name_is_refused(server: Server, deployed: Envelope) -> None:
+    assert deployed.ok
+    server.write("/root/other.yaml", server.spec().replace("memory_mib: 1024", "memory_mib: 1280"))
+    answer = server.command("deploy-vnp", "/root/other.yaml")
+    assert answer.exit_code is ExitCode.CONFLICT, answer.error
+    assert PROBE in answer.error["message"]
+
+
+def test_status_tells_what_stands(server: Server, deployed: Envelope) -> None:
+    assert deployed.ok
+    status = server.command("hpcapvf", "status", PROBE).result
+    assert status["condition"] == "deployed"
+    assert status["domain"] == "running"
+    assert status["guard"]["checks"] > 0

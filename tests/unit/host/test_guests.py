@@ -1,0 +1,87 @@
+"""What is pure about reaching guests, and the wait for one that never answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpcapvf.host.files import LocalFiles
+from hpcapvf.host.guests import SshGuests, ssh_argv, ssh_failure
+from hpcapvf.host.protocols import GuestAccess
+from hpcapvf.model.address import Mac
+from hpcapvf.model.errors import WaitTimedOut
+from hpcapvf.model.paths import console_path
+from tests.fakes.machine import FakeClock
+
+ACCESS = GuestAccess("probe", Mac.parse("52:54:00:00:00:01"), "probe", "/var/lib/x/id_ed25519")
+
+
+class Ssh:
+    """ssh that always fails with one complaint."""
+
+    def __init__(self, complaint: str) -> None:
+        self.complaint = complaint.encode()
+        self.calls: list[Sequence[str]] = []
+
+    def run_bytes(self, argv: Sequence[str], **_: Any) -> tuple[int, bytes, bytes]:
+        self.calls.append(argv)
+        return 255, b"", self.complaint
+
+
+class Leases:
+    """A hypervisor that knows one address, or none."""
+
+    def __init__(self, address: str | None) -> None:
+        self.address = address
+
+    def guest_address(self, name: str, mac: Mac) -> str | None:
+        return self.address
+
+
+@pytest.fixture(autouse=True)
+def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpcapvf.host.guests._SOCKETS", str(tmp_path / "run"))
+
+
+def connect(tmp_path: Path, ssh: Ssh, address: str | None) -> None:
+    clock = FakeClock()
+    guests = SshGuests(ssh, Leases(address), LocalFiles(str(tmp_path)), clock)  # type: ignore[arg-type]
+    guests.connect(ACCESS, timeout_s=30)
+
+
+def test_no_lease_is_told_with_the_console(tmp_path: Path) -> None:
+    LocalFiles(str(tmp_path)).replace(console_path("probe"), b"booting\n\nKernel panic - not syncing\n")
+    with pytest.raises(WaitTimedOut, match="no DHCP lease") as timed_out:
+        connect(tmp_path, Ssh(""), None)
+    assert timed_out.value.details[-1] == "Kernel panic - not syncing"
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "ssh: connect to host 10.0.0.9 port 22: Connection refused",
+        "probe@10.0.0.9: Permission denied (publickey).",
+        "Host key verification failed.",
+    ],
+)
+def test_the_last_obstacle_is_told(tmp_path: Path, complaint: str) -> None:
+    with pytest.raises(WaitTimedOut) as timed_out:
+        connect(tmp_path, Ssh(f"{complaint}\n"), "10.0.0.9")
+    assert complaint in timed_out.value.message
+
+
+def test_only_sshs_own_complaints_count_as_a_broken_connection() -> None:
+    assert ssh_failure("ssh: connect to host x port 22: No route to host\n")
+    assert ssh_failure("client_loop: send disconnect: Broken pipe\nConnection to x closed.\n")
+    assert ssh_failure("mdadm: cannot open /dev/md0\n") == ""
+
+
+def test_ssh_uses_this_deployments_key_and_known_hosts_alone() -> None:
+    argv = ssh_argv(ACCESS, "10.0.0.9")
+    assert argv[:6] == ["ssh", "-F", "none", "-T", "-i", "/var/lib/x/id_ed25519"]
+    assert "UserKnownHostsFile=/var/lib/x/known_hosts" in argv
+    assert "BatchMode=yes" in argv
+    assert argv[-4:] == ["-l", "probe", "--", "10.0.0.9"]

@@ -1,0 +1,215 @@
+"""A whole plan for the factory's host: its steps, their order, and that nothing depends on the order of the input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from typing import Any
+
+import pytest
+
+from hpcapvf.model.address import CpuSet, PciAddress
+from hpcapvf.model.codec import from_json, to_json
+from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
+from hpcapvf.model.plan import Plan, Refusal, Unchanged
+from hpcapvf.model.request import EngineRequest, Request
+from hpcapvf.plan import plan_vnp
+from hpcapvf.plan.link import vf_address
+from tests.factories import (
+    PF,
+    RAID,
+    make_host,
+    make_request,
+    replace_device,
+    replace_disk,
+    replace_interface,
+    vf_at,
+)
+
+SHA = "ab" * 32
+
+
+def planned(host: Host | None = None, **request: Any) -> Plan:
+    result = plan_vnp(make_request(**request), host or make_host(), SHA)
+    assert isinstance(result, Plan), result
+    return result
+
+
+def kinds(plan: Plan) -> list[str]:
+    return [step.kind for step in plan.steps]
+
+
+def test_the_steps_and_their_order() -> None:
+    assert kinds(planned()) == [
+        "set-link",
+        "set-pause",
+        "set-offloads",
+        "set-autoprobe",
+        "set-numvfs",
+        "set-vf-mac",
+        "reserve-hugepages",
+        "bind-driver",
+        "bind-driver",
+        "start-network",
+        "make-disk",
+        "make-seed",
+        "define-domain",
+        "start-domain",
+        "wait-guest",
+        "install-driver",
+        "program-receive-all",
+        "start-guard",
+        "make-raid",
+        "start-capture",
+    ]
+
+
+def test_what_cannot_be_undone_comes_after_all_that_may_fail() -> None:
+    steps = planned().steps
+    first = next(i for i, step in enumerate(steps) if not step.reversible)
+    assert [s.kind for s in steps[first:]] == ["make-raid", "start-capture"]
+
+
+def test_receive_own_touches_no_register() -> None:
+    plan = planned(receive="own")
+    assert not {"program-receive-all", "start-guard"} & set(kinds(plan))
+    assert plan.warnings == ()
+
+
+def test_existing_vfs_are_used_and_their_number_is_left_alone() -> None:
+    plan = planned(make_host(vfs=3))
+    assert not {"set-autoprobe", "set-numvfs"} & set(kinds(plan))
+    assert (plan.vf, plan.vf_index) == (vf_at(0), 0)
+
+
+def test_the_plan_says_who_gets_what() -> None:
+    plan = planned(vcpus=3, pf=str(PF))
+    assert (plan.pf, plan.pf_interface, plan.family, plan.controller) == (PF, "ens5", "82576", RAID)
+    assert plan.vf == PciAddress.parse("0000:21:10.0")
+    assert plan.placement.node == 0
+    assert plan.placement.vcpu_pins == tuple(CpuSet.of([c]) for c in (1, 2, 3))
+    assert plan.placement.emulator_pins == CpuSet.of([0])
+    assert (plan.placement.polling_vcpu, plan.placement.reader_vcpu) == (2, 1)
+    assert (plan.placement.hugepage_kib, plan.placement.hugepages) == (2048, 512)
+    assert plan.domain_type == "kvm"
+    assert len(plan.never_seen) == 3
+
+
+def test_names_give_the_same_macs_and_uuid_and_other_names_others() -> None:
+    one, again, other = planned(), planned(vcpus=3), planned(name="probe2")
+    there = planned(make_host(hostname="elsewhere"))
+    identity = [(p.vf_mac, p.management_mac, p.domain_uuid) for p in (one, other, there)]
+    assert (again.vf_mac, again.management_mac, again.domain_uuid) == identity[0]
+    assert len({x for three in identity for x in three}) == 9
+
+
+def test_a_plan_survives_the_codec() -> None:
+    plan = planned()
+    assert from_json(Plan, json.loads(json.dumps(to_json(plan)))) == plan
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_order_of_the_input_does_not_matter(seed: int) -> None:
+    """Also where there is a choice to make or a refusal to explain."""
+    order = random.Random(seed)  # noqa: S311 (not for secrets)
+    requests = [make_request(), make_request(controller="auto", vcpus=8), make_request(pf="ens4", node=1, image="/x")]
+    hosts = [make_host(vfs=4, threads_per_core=2), make_host(cores_per_node=2, raid_node=1), crowded_host()]
+    for request in requests:
+        for host in hosts:
+            assert plan_vnp(request, shuffled(host, order), "other") == plan_vnp(request, host, "other")
+
+
+def crowded_host() -> Host:
+    """Several of everything that a planner might pick the first of."""
+    host = replace_interface(replace_disk(make_host(vfs=2), "sda", in_use=("swap",)), "ens5", master="br0")
+    second = PciDevice(PciAddress.parse("0000:23:00.0"), 0x1000, 0x0079, 0x010400, "megaraid_sas", 1, "numa_node", 40)
+    uuid = "11111111-2222-3333-4444-555555555555"
+    return dataclasses.replace(
+        host,
+        pci=(*host.pci, second),
+        interfaces=(*host.interfaces, NetInterface("ens5b", PF, None, False, False, master="br1")),
+        disks=(*host.disks, *(BlockDevice(f"sd{c}", 1, second.address, in_use=("swap",) * (c > "f")) for c in "efgh")),
+        domains=tuple(
+            DomainInfo(name, uuid, True, (vf_at(0), vf_at(1)), CpuSet.of([n])) for n, name in enumerate("abc")
+        ),
+        deployments=tuple(Deployed(name, SHA, "deployed", PF) for name in ("probe1", "probe2", "probe3")),
+    )
+
+
+def shuffled(host: Host, order: random.Random) -> Host:
+    names = ("nodes", "cpus", "pci", "interfaces", "disks", "domains", "images", "deployments")
+    changed: dict[str, Any] = {}
+    for name in names:
+        values = list(getattr(host, name) or ())
+        order.shuffle(values)
+        changed[name] = tuple(values)
+    return dataclasses.replace(host, **changed)
+
+
+@pytest.mark.parametrize(
+    ("pf", "offset", "stride", "index", "vf"),
+    [
+        ("0000:21:00.0", 0x80, 2, 0, "0000:21:10.0"),
+        ("0000:21:00.0", 0x80, 2, 3, "0000:21:10.6"),
+        ("0000:21:00.1", 0x80, 2, 4, "0000:21:11.1"),
+        ("0000:03:00.0", 0x180, 4, 0, "0000:04:10.0"),
+        ("0001:fe:1f.7", 1, 1, 0, "0001:ff:00.0"),
+    ],
+)
+def test_where_a_vf_will_appear(pf: str, offset: int, stride: int, index: int, vf: str) -> None:
+    assert vf_address(PciAddress.parse(pf), offset, stride, index) == PciAddress.parse(vf)
+
+
+def test_figures_of_10_gigabit_cards_are_not_quoted_for_slower_ones() -> None:
+    assert not any("36.3" in a.text for a in planned().warnings)
+    host = replace_device(make_host(), PF, device=0x10FB)
+    advice = [a for a in planned(host, receive="own").warnings if "36.3 %" in a.text and "82.7 %" in a.text]
+    assert [a.source for a in advice] == ["thesis section 6.2.4, table 6.3"]
+
+
+def test_every_warning_names_its_source() -> None:
+    host = make_host(vfs=2, raid_node=1, cores_per_node=2, kvm_available=False, iomem_strict=None, domains=None)
+    warnings = planned(host, vcpus=4).warnings
+    assert all(a.text and a.source for a in warnings)
+    for said in ("software emulation", "iomem=relaxed", "libvirt", "other VF", "controller 0000:22:00.0", "share CPUs"):
+        assert any(said in a.text for a in warnings), said
+
+
+def test_without_kvm_the_domain_is_emulated() -> None:
+    assert planned(make_host(kvm_available=False)).domain_type == "qemu"
+
+
+def test_a_second_run_of_the_same_spec_changes_nothing() -> None:
+    host = make_host(deployments=(Deployed("probe1", SHA, "deployed"),))
+    assert plan_vnp(make_request(), host, SHA) == Unchanged("probe1", "deployed")
+
+
+def test_a_destroyed_deployment_is_in_nobodys_way() -> None:
+    assert planned(make_host(deployments=(Deployed("probe1", "cd" * 32, "destroyed", PF),)))
+
+
+def test_the_engine_does_not_change_the_placement() -> None:
+    spin = planned(engine=EngineRequest(idle="spin", ring_mib=128))
+    assert spin.placement == planned().placement
+
+
+@pytest.mark.parametrize("missing", ["nodes", "cpus", "pci", "interfaces", "disks"])
+def test_a_host_that_says_little_is_refused_with_reasons(missing: str) -> None:
+    changes: dict[str, Any] = {missing: ()}
+    result = plan_vnp(make_request(), dataclasses.replace(make_host(), **changes), SHA)
+    if missing == "disks":  # a controller without visible disks may be on vfio-pci already
+        assert isinstance(result, Plan)
+        return
+    assert isinstance(result, Refusal)
+    assert all(r.subject and r.why for r in result.reasons)
+
+
+def test_an_empty_host_is_refused_without_a_traceback() -> None:
+    empty = Host(None, None, None, None, None, None, (), (), ())
+    for request in (make_request(), make_request(controller="auto", node=3, receive="own"), bare_request()):
+        assert isinstance(plan_vnp(request, empty, SHA), Refusal)
+
+
+def bare_request() -> Request:
+    return make_request(pf=str(PF), image="/nowhere")

@@ -1,0 +1,92 @@
+"""docs/reference.md says what the code says."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from pathlib import Path
+
+import pytest
+
+from hpcapvf.apply.journal import __doc__ as journal_text
+from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.steps import Step
+from hpcapvf.spec import KEYS, Key, default_of
+from orchestrator.options import exit_code_meaning
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in lines)
+
+
+def exit_codes() -> str:
+    """Number, name, meaning."""
+    return _table(
+        ("code", "name", "meaning"),
+        [(str(code.value), code.name.lower().replace("_", " "), exit_code_meaning(code)) for code in ExitCode],
+    )
+
+
+def spec_keys() -> str:
+    """Path, values, default, meaning."""
+    return _table(("key", "values", "default", "meaning"), [_key_row(key) for key in KEYS])
+
+
+def _key_row(key: Key) -> tuple[str, str, str, str]:
+    values = key.kind
+    if key.choices:
+        values = ", ".join(f"`{choice}`" for choice in key.choices)
+    elif key.least is not None:
+        values = f"{key.least} to {key.most}"
+    elif key.form:
+        values = key.form
+    if key.later:
+        values += "; later: " + ", ".join(f"`{choice}`" for choice in key.later)
+    default = default_of(key)
+    said = {"": "empty", "None": "none", "()": "empty list", "False": "`false`"}.get(str(default), f"`{default}`")
+    note = key.note + ("; not built yet" if key.only_default else "")
+    return f"`{key.path}`", values, "required" if default is dataclasses.MISSING else said, note
+
+
+def steps() -> str:
+    """Kind, whether it can be undone, meaning, fields."""
+    rows = []
+    for step in typing.get_args(Step):
+        meaning = (step.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").strip()
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(step))
+        rows.append((f"`{step.kind}`", "yes" if step.reversible else "no", meaning, fields))
+    return _table(("kind", "undone", "what it wants", "fields"), rows)
+
+
+GENERATED = {"exit codes": exit_codes, "spec keys": spec_keys, "steps": steps}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_tables_are_current(name: str, request: pytest.FixtureRequest) -> None:
+    text = REFERENCE.read_text()
+    block = re.compile(rf"(<!-- generated: {name} -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
+    found = block.search(text)
+    assert found is not None, f"docs/reference.md has no place for {name}"
+    if request.config.getoption("--regenerate-golden"):
+        REFERENCE.write_text(block.sub(lambda match: match[1] + GENERATED[name]() + match[3], text))
+        return
+    assert found[2] == GENERATED[name](), "differs from the code: run pytest --regenerate-golden"
+
+
+def test_every_event_of_the_journal_is_named() -> None:
+    text = REFERENCE.read_text()
+    events = re.findall(r"^``([a-z-]+)``", journal_text or "", re.MULTILINE)
+    assert len(events) >= 9
+    for event in events:
+        assert f"`{event}`" in text, event
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    top = REFERENCE.parents[1]
+    for document in (top / "README.md", *sorted((top / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
