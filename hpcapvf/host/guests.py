@@ -13,7 +13,7 @@ from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
-from hpcapvf.model.paths import console_path
+from hpcapvf.model.paths import console_path, known_hosts_path
 
 _SOCKETS = "/run/hpcapvf"
 _CONNECT_S = 10
@@ -122,14 +122,13 @@ class SshGuest:
 
 def ssh_argv(access: GuestAccess, address: str) -> list[str]:
     """ssh with this deployment's key alone; the first connection shares its TCP connection with the next ones."""
-    known_hosts = posixpath.join(posixpath.dirname(access.key_path), "known_hosts")
     label = hashlib.sha256(f"{access.key_path}\0{access.user}\0{address}".encode()).hexdigest()[:16]
     options = {
         "BatchMode": "yes",
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
         "StrictHostKeyChecking": "accept-new",
-        "UserKnownHostsFile": known_hosts,
+        "UserKnownHostsFile": known_hosts_path(access.key_path),
         "GlobalKnownHostsFile": "/dev/null",
         "HostKeyAlias": access.domain,  # the lease may change; the guest's key may not
         "ConnectTimeout": str(_CONNECT_S),

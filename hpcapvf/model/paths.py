@@ -11,6 +11,11 @@ def key_path(name: str) -> str:
     return f"{DEPLOYMENTS}/{name}/id_ed25519"
 
 
+def known_hosts_path(key: str) -> str:
+    """The file of the guest's host key, beside the private key that reaches it."""
+    return f"{key.rsplit('/', 1)[0]}/known_hosts"
+
+
 def disk_path(name: str) -> str:
     """The guest's own disk; in a folder that libvirt's QEMU user may read."""
     return f"{IMAGES}/{name}/disk.qcow2"

@@ -44,7 +44,8 @@ def take_snapshot(machine: Machine, pf: PciAddress, controller: PciAddress | Non
         "links": lambda: _links(machine, pf),
         "registers": lambda: _registers(machine, pf, family),
         "units": lambda: _units(files),
-        "files": lambda: [*_below(files, DEPLOYMENTS), *_below(files, IMAGES)],
+        # The two folders themselves stay, like an installed program's: what is in them must not.
+        "files": lambda: [*_below(files, DEPLOYMENTS)[1:], *_below(files, IMAGES)[1:]],
         "controller_disks": lambda: _disks_behind(files, controller),
     }
     return {name: _readable(read) for name, read in parts.items()}

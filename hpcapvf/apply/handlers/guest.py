@@ -22,6 +22,7 @@ from hpcapvf.apply.state import DRIVER_STORE
 from hpcapvf.host.protocols import Files, Guest
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
+from hpcapvf.model.paths import known_hosts_path
 from hpcapvf.model.steps import InstallDriver, WaitGuest
 
 DRIVER = "hpcapvf"
@@ -34,7 +35,7 @@ _RECOVERABLE = 2  # cloud-init's status: done, with complaints
 
 
 class WaitGuestHandler(Handler[WaitGuest]):
-    """Wait for ssh and for the end of cloud-init. Waiting changes nothing, so it is never skipped or undone."""
+    """Wait for ssh and for the end of cloud-init; the host key that the guest showed is what it leaves behind."""
 
     phase = "guest boot"
 
@@ -65,7 +66,8 @@ class WaitGuestHandler(Handler[WaitGuest]):
         return {"kernel": run_checked(guest, ["uname", "-r"]).strip()}
 
     def undo(self, step: WaitGuest, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Nothing to undo."""
+        """Forget the guest's host key."""
+        context.machine.files.remove(known_hosts_path(step.key_path))
         return ()
 
 

@@ -100,10 +100,13 @@ class SetOffloadsHandler(Handler[SetOffloads]):
         return {"left": left}
 
     def undo(self, step: SetOffloads, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Switch on again what was on."""
+        """Switch on again what was on, and off again what came along: a group's name switches all its members."""
+        before = trace.before["on"]
         found = _read_features(step.interface, context.machine)
-        wanted = [name for name in trace.before["on"] if found.get(name) == "off"]
-        _switch_features(step.interface, wanted, "on", context)
+        _switch_features(step.interface, [name for name in before if found.get(name) == "off"], "on", context)
+        found = _read_features(step.interface, context.machine)
+        along = [name for name, value in found.items() if value == "on" and name not in before]
+        _switch_features(step.interface, along, "off", context)
         return ()
 
 
