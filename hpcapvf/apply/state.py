@@ -14,10 +14,11 @@ from hpcapvf.host.protocols import Files
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import HpcapvfError, NotFound
 from hpcapvf.model.host import Deployed
+from hpcapvf.model.paths import DEPLOYMENTS
 from hpcapvf.model.plan import Plan
+from hpcapvf.model.steps import ProgramReceiveAll
 
 VERSION = 1
-DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 HISTORY = "/var/lib/hpcapvf/history"
 DRIVER_STORE = "/var/lib/hpcapvf/driver"
 LOCK = "/run/lock/hpcapvf.lock"
@@ -99,5 +100,6 @@ def list_deployments(files: Files) -> tuple[Deployed, ...]:
     for name in files.list(DEPLOYMENTS) or ():
         if _NAME.fullmatch(name) and files.exists(state_path(name)):
             deployment = read_deployment(name, files)
-            found.append(Deployed(name, deployment.plan.spec_sha256, deployment.condition))
+            pf = next((s.pf for s in deployment.plan.steps if isinstance(s, ProgramReceiveAll)), None)
+            found.append(Deployed(name, deployment.plan.spec_sha256, deployment.condition, receive_all_pf=pf))
     return tuple(found)

@@ -86,9 +86,10 @@ class Register:
         return {field.name: field.extract(value) for field in self.fields}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegisterTable:
-    """All registers of one family."""
+    """All registers of one family. There is one table a family, compared by identity: hashing its contents at each
+    register access took most of a guard's time."""
 
     family: str
     registers: tuple[Register, ...]

@@ -103,7 +103,6 @@ class InstallDriverHandler(Handler[InstallDriver]):
         guest = context.guest()
         payload = _payload(step, guest, context.machine.files)
         for path, data, mode in payload.files:
-            run_checked(guest, ["mkdir", "-p", path.rsplit("/", 1)[0]])
             guest.put(data, path, mode)
         run_checked(guest, ["depmod", "-a"], timeout_s=_MODULE_TIMEOUT_S)
         function = find_function(guest, step.vf_vendor, step.vf_device)

@@ -5,13 +5,8 @@ from __future__ import annotations
 from hpcapvf.apply.checked import read_int, wait_until, write_and_read_back
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.model.address import PciAddress
-from hpcapvf.model.errors import HpcapvfError, StepFailed
+from hpcapvf.model.errors import StepFailed
 from hpcapvf.model.steps import SetAutoprobe, SetNumVfs
-
-_FEW_VFS_HINT = (
-    "no space or busy: the kernel lacks bus numbers or memory for the VFs (kernel argument pci=realloc,assign-busses, "
-    "or SR-IOV in the firmware's set-up), or a VF is in use"
-)
 
 
 class SetAutoprobeHandler(Handler[SetAutoprobe]):
@@ -61,26 +56,21 @@ class SetNumVfsHandler(Handler[SetNumVfs]):
                 f"{step.pf} has {before['count']} VFs, not {step.count}, and the kernel changes that only through 0",
                 hint=f"ask for {before['count']} VFs, or free them and write 0 to sriov_numvfs",
             )
-        self._write(step, step.count, context)
+        write_and_read_back(context.machine.files, _numvfs(step.pf), str(step.count))
+        context.machine.udev.wait_for_vfs(step.pf, step.count, timeout_s=step.timeout_s)
         wait_until(
             context.machine.clock,
-            f"{step.count} VFs of {step.pf} with their IOMMU groups",
+            f"the IOMMU groups of {step.count} VFs of {step.pf}",
             step.timeout_s,
-            lambda: True if _all_there(step.pf, step.count, context) else None,
+            lambda: True if _all_grouped(step.pf, step.count, context) else None,
         )
         return {}
 
     def undo(self, step: SetNumVfs, trace: Trace, context: Context) -> tuple[str, ...]:
         """Take them away if there were none."""
         if trace.before["count"] == 0 and _num_vfs(step.pf, context) != 0:
-            self._write(step, 0, context)
+            write_and_read_back(context.machine.files, _numvfs(step.pf), "0")
         return ()
-
-    def _write(self, step: SetNumVfs, count: int, context: Context) -> None:
-        try:
-            write_and_read_back(context.machine.files, f"{_pf(step.pf)}/sriov_numvfs", str(count))
-        except HpcapvfError as error:
-            raise StepFailed(error.message, hint=error.hint or _FEW_VFS_HINT, details=error.details) from error
 
 
 def _pf(pf: PciAddress) -> str:
@@ -91,11 +81,15 @@ def _autoprobe(pf: PciAddress) -> str:
     return f"{_pf(pf)}/sriov_drivers_autoprobe"
 
 
+def _numvfs(pf: PciAddress) -> str:
+    return f"{_pf(pf)}/sriov_numvfs"
+
+
 def _num_vfs(pf: PciAddress, context: Context) -> int:
-    return read_int(context.machine.files, f"{_pf(pf)}/sriov_numvfs")
+    return read_int(context.machine.files, _numvfs(pf))
 
 
-def _all_there(pf: PciAddress, count: int, context: Context) -> bool:
+def _all_grouped(pf: PciAddress, count: int, context: Context) -> bool:
     files = context.machine.files
     groups = [files.link_name(f"{_pf(pf)}/virtfn{i}/iommu_group") for i in range(count)]
     return all(groups)

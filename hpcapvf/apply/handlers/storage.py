@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+
 from hpcapvf.apply.checked import run_any, wait_until
 from hpcapvf.apply.handler import Context
 from hpcapvf.host.protocols import Files
 from hpcapvf.model.address import PciAddress
-from hpcapvf.model.errors import Conflict, StepFailed, WaitTimedOut
+from hpcapvf.model.errors import Conflict, FileFailed, WaitTimedOut
 
 _DISKS_TIMEOUT_S = 60.0
 _READ_TIMEOUT_S = 30.0
@@ -33,40 +36,55 @@ def refuse_disks_in_use(controller: PciAddress, files: Files) -> None:
 
 
 def reset_controller(controller: PciAddress, context: Context) -> None:
-    """Reset a controller that a guest had, while no disk driver holds it (it otherwise fails its disks)."""
-    files = context.machine.files
+    """Reset a controller that a guest had, while no disk driver holds it: its firmware may be in the guest's state.
+
+    The kernel may offer no reset for it; then giving it back decides (vfio-pci has reset it as well, if it can).
+    """
     path = f"/sys/bus/pci/devices/{controller}/reset"
-    if files.exists(path):
-        files.write_text(path, "1")
+    if context.machine.files.exists(path):
+        with contextlib.suppress(FileFailed):
+            context.machine.files.write_text(path, "1")
 
 
 def wait_for_disks(controller: PciAddress, count: int, context: Context) -> tuple[str, ...]:
-    """Wait until as many disks are there as before and a sector of each can be read."""
-    machine = context.machine
-    disks = wait_until(
-        machine.clock,
-        f"{count} disk(s) behind {controller}",
-        _DISKS_TIMEOUT_S,
-        lambda: found if len(found := disks_of(controller, machine.files)) >= count else None,
-        poll_s=0.5,
-    )
-    for disk in disks:
-        wait_until(
-            machine.clock,
-            f"a sector of /dev/{disk} (behind {controller})",
-            _READ_TIMEOUT_S,
-            lambda disk=disk: True if _reads(disk, context) else None,  # type: ignore[misc]
-            poll_s=1.0,
+    """Wait until as many disks are there as before and a sector of each can be read; what was done, for people.
+
+    Only reading tells: drivers log hardware errors while they attach that mean nothing. A controller whose disks do
+    not answer is taken off the bus and found again, once.
+    """
+    try:
+        return (_read_disks(controller, count, context),)
+    except WaitTimedOut as error:
+        files = context.machine.files
+        files.write_text(f"/sys/bus/pci/devices/{controller}/remove", "1")
+        files.write_text("/sys/bus/pci/rescan", "1")
+        return (
+            f"{error.message}, so it was removed from the bus and found again",
+            _read_disks(controller, count, context),
         )
-    return (f"a sector of each of {', '.join(disks)} was read",)
 
 
-def _reads(disk: str, context: Context) -> bool:
+def _read_disks(controller: PciAddress, count: int, context: Context) -> str:
+    machine = context.machine
+
+    def all_there() -> tuple[str, ...] | None:
+        found = disks_of(controller, machine.files)
+        return found if len(found) >= count else None
+
+    disks = wait_until(machine.clock, f"{count} disk(s) behind {controller}", _DISKS_TIMEOUT_S, all_there, poll_s=0.5)
+    for disk in disks:
+        answers = functools.partial(_reads, disk, context)
+        what = f"a sector of /dev/{disk} (behind {controller})"
+        wait_until(machine.clock, what, _READ_TIMEOUT_S, answers, poll_s=1.0)
+    return f"a sector of each of {', '.join(disks)} was read"
+
+
+def _reads(disk: str, context: Context) -> bool | None:
     argv = ["dd", f"if=/dev/{disk}", "of=/dev/null", "bs=4096", "count=1", "iflag=direct"]
     try:
-        return run_any(context.machine, argv, timeout_s=_READ_TIMEOUT_S).returncode == 0
-    except (StepFailed, WaitTimedOut):
-        return False
+        return run_any(context.machine, argv, timeout_s=_READ_TIMEOUT_S).returncode == 0 or None
+    except WaitTimedOut:
+        return None
 
 
 def _in_use(controller: PciAddress, disk: str, why: str) -> Conflict:

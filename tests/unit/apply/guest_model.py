@@ -1,0 +1,185 @@
+"""The programs that apply runs in a guest, with a state behind them: PCI functions, disks, md, mounts, services."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from tests.fakes.guest import FakeGuest
+from tests.fakes.machine import FakeMachine
+from tests.fakes.tree import GUEST_RELEASE
+
+VF = "0000:05:00.0"
+CONTROLLER = "0000:06:00.0"
+Answer = tuple[int, str, str]
+OK: Answer = (0, "", "")
+
+
+@dataclass
+class Disk:
+    """md: name of the array whose superblock it carries."""
+
+    serial: str
+    signatures: list[str] = field(default_factory=list)
+    md: str = ""
+    md_devices: int = 0
+
+
+class GuestModel:
+    """Replaces the fake guest's own programs. drivers: what each function is bound to. arrays: active md devices."""
+
+    def __init__(self, fake: FakeMachine) -> None:
+        self.fake = fake
+        self.guest: FakeGuest = fake.guest
+        self.disks = {f"sd{letter}": Disk(f"SERIAL-{letter}") for letter in "abcd"}
+        self.arrays: dict[str, tuple[str, ...]] = {}
+        self.filesystems: dict[str, str] = {}
+        self.mounts: dict[str, str] = {}
+        self.drivers: dict[str, str] = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
+        self.override = ""
+        self.chunk_kib = 0
+        self.formatted = 0
+        handlers = {
+            "ls": self._ls, "grep": self._grep, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
+            "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
+            "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
+            "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
+            "journalctl": lambda _a, _i: (0, "a line\n", ""), "dmesg": lambda _a, _i: (0, "kernel line\n", ""),
+        }  # fmt: skip
+        for program, handler in handlers.items():
+            self.guest.on(program, handler)
+
+    def data(self, path: str) -> bytes | None:
+        """Contents of a file in the guest."""
+        entry = self.guest.files.get(path)
+        return entry[1] if entry else None
+
+    def _ls(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        path = argv[-1]
+        if path == "/sys/bus/pci/devices":
+            return 0, "\n".join(self.drivers), ""
+        if path == "/sys/block":
+            return 0, "\n".join([*self.disks, "vda", *self.arrays]), ""
+        if path == "/dev":
+            return 0, "null\nhpcap_hpcap5_0\n" if self.drivers[VF] == "hpcapvf" else "null\n", ""
+        name = path.split("/")[3]
+        return 0, "\n".join(array for array, members in self.arrays.items() if name in members), ""
+
+    def _grep(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
+        lines = []
+        for path in argv[3:]:
+            function, word = path.split("/")[5:7]
+            lines.append(f"{path}:{ids[function][word == 'device']}")
+        return 0, "\n".join(lines) + "\n", ""
+
+    def _readlink(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if argv[1] != "-f":
+            driver = self.drivers.get(argv[-1].split("/")[5], "")
+            return (0, f"../../../bus/pci/drivers/{driver}\n", "") if driver else (1, "", "")
+        return 0, "".join(f"{self._real(path)}\n" for path in argv[2:]), ""
+
+    def _real(self, path: str) -> str:
+        name = path.rsplit("/", 1)[-1]
+        if path.startswith("/dev/"):
+            return path
+        return f"/sys/devices/pci0000:00/{CONTROLLER if name in self.disks else '0000:00:04.0'}/host0/block/{name}"
+
+    def _cat(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        path = argv[-1]
+        if path.endswith("/hpcapvf/link") and self.drivers[VF] == "hpcapvf":
+            return 0, "up\n", ""
+        if path.endswith("/hpcapvf/listeners"):
+            return 0, f"{int('hpcapvf-capture.service' in self.guest.units)}\n", ""
+        if path == "/sys/module/hpcapvf/refcnt":
+            return (0, "0\n", "") if "hpcapvf" in self.guest.modules else (1, "", "")
+        if path.endswith("/md/chunk_size"):
+            return 0, f"{self.chunk_kib * 1024}\n", ""
+        data = self.data(path)
+        return (0, data.decode(), "") if data is not None else (1, "", f"cat: {path}: No such file or directory\n")
+
+    def _tee(self, argv: tuple[str, ...], stdin: bytes) -> Answer:
+        path, value = argv[-1], stdin.decode()
+        if path.endswith("/driver_override"):
+            self.override = value
+        elif path.endswith("/unbind"):
+            self.drivers[value] = ""
+        elif path.endswith("/drivers_probe") and self.override in self.guest.modules and not self.drivers[value]:
+            self.drivers[value] = self.override
+            self.fake.registers.wipe()
+        return 0, value, ""
+
+    def _modprobe(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if "-r" in argv:
+            self.guest.modules.discard(argv[-1])
+        elif self.data(f"/lib/modules/{GUEST_RELEASE}/updates/hpcapvf.ko") is None:
+            return 1, "", "modprobe: FATAL: Module hpcapvf not found\n"
+        else:
+            self.guest.modules.add(argv[-1])
+        return OK
+
+    def _lsblk(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        name = argv[-1].rsplit("/", 1)[-1]
+        device = {"name": name, "serial": self.disks[name].serial, "size": 4 << 30}
+        return 0, json.dumps({"blockdevices": [device]}), ""
+
+    def _wipefs(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        names = [word.rsplit("/", 1)[-1] for word in argv[1:] if word.startswith("/dev/")]
+        if "--all" in argv:
+            for name in names:
+                self.disks[name] = Disk(self.disks[name].serial)
+            return OK
+        found = [{"type": kind, "offset": "0x0"} for kind in self.disks[names[0]].signatures]
+        return 0, json.dumps({"signatures": found}) if found else "", ""
+
+    def _mdadm(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        names = tuple(word.rsplit("/", 1)[-1] for word in argv[1:] if word.startswith("/dev/sd"))
+        if "--examine" in argv:
+            disk = self.disks[names[0]]
+            facts = f"MD_LEVEL=raid0\nMD_DEVICES={disk.md_devices}\nMD_NAME={disk.md}\nMD_UUID=1\n"
+            return (0, facts, "") if disk.md else (1, "", "mdadm: No md superblock detected\n")
+        if "--stop" in argv:
+            device = argv[-1].rsplit("/", 1)[-1]
+            if f"/dev/{device}" in self.mounts.values():
+                return 1, "", "mdadm: Cannot get exclusive access\n"
+            self.arrays.pop(device)
+            return OK
+        if "--create" in argv:
+            name = next(word.partition("=")[2] for word in argv if word.startswith("--name="))
+            self.chunk_kib = next(int(word[8:-1]) for word in argv if word.startswith("--chunk="))
+            for disk in names:
+                self.disks[disk] = Disk(self.disks[disk].serial, ["linux_raid_member"], name, len(names))
+        self.arrays["md127"] = names
+        return OK
+
+    def _mkfs(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        self.filesystems[argv[-1]] = "xfs"
+        self.formatted += 1
+        return OK
+
+    def _blkid(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        found = self.filesystems.get(argv[-1])
+        return (0, "UUID-1\n" if "UUID" in argv else f"{found}\n", "") if found else (2, "", "")
+
+    def _findmnt(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        device = self.mounts.get(argv[-1])
+        return (0, f"{device}\n", "") if device else (1, "", "")
+
+    def _systemctl(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        units = {word for word in argv[2:] if not word.startswith("-")}
+        mounts = {unit for unit in units if unit.endswith(".mount")}
+        if argv[1] == "is-active":
+            return (0 if units <= self.guest.units else 3), "", ""
+        if argv[1] == "enable":
+            self.guest.units |= units
+            self.mounts |= {f"/{unit.removesuffix('.mount')}": "/dev/md127" for unit in mounts}
+        elif argv[1] == "stop":
+            self.guest.units -= units
+            for unit in mounts:
+                self.mounts.pop(f"/{unit.removesuffix('.mount')}", None)
+        return OK
+
+    def _sha256sum(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        data = self.data(argv[-1])
+        return (0, f"{hashlib.sha256(data).hexdigest()}  {argv[-1]}\n", "") if data is not None else (1, "", "no\n")

@@ -1,0 +1,212 @@
+"""A whole plan on the fake machine: there, there again, back, and back from every point where it may fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from hpcapvf.apply import apply_plan, destroy, list_deployments, read_deployment, state
+from hpcapvf.apply.handlers import HANDLERS
+from hpcapvf.apply.journal import Journal
+from hpcapvf.apply.run import run_steps
+from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, UndoIncomplete
+from hpcapvf.model.progress import Silent
+from hpcapvf.model.steps import Step
+from tests.fakes.faults import InjectedFault
+from tests.unit.apply.world import NAME, World, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path)
+
+
+def deploy(world: World) -> None:
+    apply_plan(world.plan, world.fake.machine, Silent())
+
+
+def test_plan_has_every_kind_of_step(world: World) -> None:
+    assert {step.kind for step in world.plan.steps} == set(HANDLERS) == {kind.kind for kind in Step.__args__}
+
+
+def test_apply_does_every_step_and_destroy_restores_everything(world: World) -> None:
+    before = world.snapshot()
+    outcome = apply_plan(world.plan, world.fake.machine, Silent())
+    assert {report.result for report in outcome.steps} == {"done"}
+    deployed = world.snapshot()
+    assert deployed != before
+    assert world.guest.mounts == {"/capture": "/dev/md127"}
+    assert world.guest.drivers["0000:05:00.0"] == "hpcapvf"
+    assert read_deployment(NAME, world.fake.files).condition == "deployed"
+    assert set(outcome.phases_s) >= {"network card", "guest boot", "capture"}
+
+    report = destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
+    assert report.restored == tuple(step.describe() for step in reversed(world.plan.steps))
+    assert any("sda" in note for note in report.notes)
+    assert any("stay on the disks" in note for note in report.notes)
+    assert world.fake.files.read_text(report.journal)
+    with pytest.raises(NotFound):
+        read_deployment(NAME, world.fake.files)
+
+
+def test_running_the_steps_again_changes_nothing_and_says_why(world: World) -> None:
+    deploy(world)
+    before = world.snapshot()
+    journal = Journal(world.fake.files, world.fake.clock, "/var/lib/hpcapvf/again.jsonl")
+    reports = run_steps(world.plan, world.fake.machine, Silent(), journal)
+    assert {r.kind for r in reports if r.result == "done"} <= {"wait-guest", "reserve-hugepages"}
+    assert all(report.why for report in reports if report.result == "skipped")
+    assert world.snapshot() == before
+
+
+def test_second_deployment_of_the_name_is_refused(world: World) -> None:
+    deploy(world)
+    before = world.snapshot()
+    with pytest.raises(Conflict, match="deployed already"):
+        deploy(world)
+    assert world.snapshot() == before
+
+
+def test_held_lock_refuses_and_names_the_holder(world: World) -> None:
+    before = world.snapshot()
+    with (
+        world.fake.files.hold_lock(state.LOCK, "deployment of other"),
+        pytest.raises(Conflict, match="deployment of other"),
+    ):
+        deploy(world)
+    assert world.snapshot() == before
+
+
+def effects_to_fail(log: list[tuple[str, str]]) -> list[int]:
+    """Numbers (from 1) of all effects in a log. Of the writes to the two big hash tables every 16th will do."""
+    return [
+        n for n, (kind, what) in enumerate(log, start=1) if kind != "register" or n % 16 == 0 or "= 0xff" not in what
+    ]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it takes place", "after it did"])
+def test_failure_at_every_effect_leaves_everything_as_it_was(tmp_path: Path, after: bool) -> None:
+    world = make_world(tmp_path / "0")
+    deploy(world)
+    log = list(world.fake.faults.log)
+    numbers = effects_to_fail(log)
+    assert len(log) > 400
+    assert len(numbers) > 200
+    for n in numbers:
+        world = make_world(tmp_path / str(n))
+        before = world.snapshot()
+        world.fake.faults.fail_at("any", n, after=after)
+        with pytest.raises(HpcapvfError) as caught:
+            deploy(world)
+        assert not isinstance(caught.value, UndoIncomplete), f"{log[n - 1]}: {caught.value} {caught.value.details}"
+        assert world.snapshot() == before, f"effect {n}: {log[n - 1]}"
+        shutil.rmtree(world.fake.root)
+
+
+def test_failure_names_step_cause_and_what_was_undone(world: World) -> None:
+    world.fake.commands.on("ssh-keygen", lambda _a, _i: (1, "", "no entropy\n"))
+    with pytest.raises(StepFailed, match="make cloud-init seed .*no entropy") as caught:
+        deploy(world)
+    assert f"undone: set link {world.plan.pf_interface} up" in caught.value.details
+    assert list_deployments(world.fake.files) == ()
+
+
+def test_interruption_undoes_and_passes_on(world: World) -> None:
+    before = world.snapshot()
+
+    def interrupt(_argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        raise KeyboardInterrupt
+
+    world.fake.commands.on("genisoimage", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        deploy(world)
+    assert world.snapshot() == before
+    assert any(note.startswith("undone: ") for note in caught.value.__notes__)
+
+
+def test_failing_undo_is_listed_and_destroy_ends_it_later(world: World) -> None:
+    before = world.snapshot()
+    world.fake.commands.on("genisoimage", lambda _a, _i: (1, "", "disk full\n"))
+    dd = world.fake.commands._handlers["dd"]
+    world.fake.commands.on("dd", lambda _a, _i: (1, "", "Input/output error\n"))
+    with pytest.raises(UndoIncomplete, match="disk full") as caught:
+        deploy(world)
+    assert any("0000:03:00.0" in line for line in caught.value.details)
+    assert read_deployment(NAME, world.fake.files).condition == "incomplete"
+    assert world.snapshot()["sysfs"] == before["sysfs"]
+
+    world.fake.commands.on("dd", dd)
+    report = destroy(NAME, world.fake.machine, Silent())
+    assert report.restored == ("bind 0000:03:00.0 to vfio-pci",)
+    assert world.snapshot() == before
+
+
+def test_destroy_survives_failure_at_every_effect(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "0")
+    deploy(world)
+    done = len(world.fake.faults.log)
+    destroy(NAME, world.fake.machine, Silent())
+    log = world.fake.faults.log[done:]
+    for n in effects_to_fail(log):
+        world = make_world(tmp_path / str(n))
+        before = world.snapshot()
+        deploy(world)
+        world.fake.faults.fail_at("any", n)
+        with pytest.raises((UndoIncomplete, InjectedFault)):
+            destroy(NAME, world.fake.machine, Silent())
+        if world.fake.files.exists(state.state_path(NAME)):
+            destroy(NAME, world.fake.machine, Silent())
+        assert world.snapshot() == before, f"effect {n}: {log[n - 1]}"
+        shutil.rmtree(world.fake.root)
+
+
+def test_destroy_of_a_run_that_was_cut_off(world: World) -> None:
+    """Power went in the middle of a journal line: the state says incomplete and destroy cleans up."""
+    before = world.snapshot()
+    deploy(world)
+    path = world.fake.root / state.journal_path(NAME).lstrip("/")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]) + lines[-1][:20])
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
+
+
+def test_destroy_of_an_unknown_name(world: World) -> None:
+    with pytest.raises(NotFound):
+        destroy("nobody", world.fake.machine, Silent())
+    with pytest.raises(NotFound):
+        destroy("../etc", world.fake.machine, Silent())
+
+
+def test_destroy_with_a_guest_that_is_off(world: World) -> None:
+    before = world.snapshot()
+    deploy(world)
+    world.fake.hypervisor.stop(NAME, 1)
+    world.fake.guests.silent = "off"
+    report = destroy(NAME, world.fake.machine, Silent())
+    assert any("guest was off" in note for note in report.notes)
+    assert world.snapshot() == before
+
+
+def test_state_is_private_and_journal_holds_no_secrets(world: World) -> None:
+    deploy(world)
+    folder = world.fake.root / state.folder(NAME).lstrip("/")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for name in ("state.json", "journal.jsonl"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    journal = (folder / "journal.jsonl").read_text()
+    assert "@PUBLIC_KEY@" not in journal
+    assert "fake private key" not in journal
+    assert "ssh-ed25519" in (world.fake.root / "var/lib/libvirt/images/hpcapvf/probe1/seed.iso").read_text()
+    assert json.loads(journal.splitlines()[0])["version"] == 1
+
+
+def test_deployments_are_listed_with_the_card_that_they_guard(world: World) -> None:
+    deploy(world)
+    (found,) = list_deployments(world.fake.files)
+    assert (found.name, found.condition, found.receive_all_pf) == (NAME, "deployed", world.plan.pf)

@@ -1,0 +1,172 @@
+"""A fake server with a whole deployment's plan: every kind of step once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpcapvf.apply import state
+from hpcapvf.model import paths
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
+from hpcapvf.model.plan import Placement, Plan
+from hpcapvf.model.request import GuestRequest, NetworkRequest, Request, StorageRequest
+from hpcapvf.model.steps import (
+    BindDriver,
+    DefineDomain,
+    InstallDriver,
+    MakeDisk,
+    MakeRaid,
+    MakeSeed,
+    ProgramReceiveAll,
+    ReserveHugepages,
+    SetAutoprobe,
+    SetLink,
+    SetNumVfs,
+    SetOffloads,
+    SetPause,
+    SetVfMac,
+    StartCapture,
+    StartDomain,
+    StartGuard,
+    StartNetwork,
+    Step,
+    WaitGuest,
+)
+from tests.fakes import tree
+from tests.fakes.kernel import vf_address
+from tests.fakes.machine import FakeMachine, fake_machine
+from tests.unit.apply.guest_model import GuestModel
+
+NAME = "probe1"
+UUID = "12345678-1234-5678-1234-567812345678"
+PF = PciAddress.parse(tree.PF)
+VF = PciAddress.parse(vf_address(0))
+CONTROLLER = PciAddress.parse(tree.CONTROLLER)
+VF_MAC = Mac.parse("02:00:00:00:00:01")
+MANAGEMENT_MAC = Mac.parse("02:00:00:00:00:02")
+_KEPT_FOLDERS = ("/var/lib/hpcapvf/deployments", "/var/lib/libvirt/images", "/run/hpcapvf")
+
+
+@dataclass
+class World:
+    """The fake machine, the guest behind it, and a plan for both."""
+
+    fake: FakeMachine
+    guest: GuestModel
+    plan: Plan
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that must be as before: the fake's own snapshot, and files that a deployment makes."""
+        return self.fake.snapshot() | {"files": {folder: self._files(folder) for folder in _KEPT_FOLDERS}}
+
+    def _files(self, folder: str) -> dict[str, str]:
+        base = self.fake.root / folder.lstrip("/")
+        return {str(path.relative_to(base)): path.read_text() for path in base.rglob("*") if path.is_file()}
+
+
+def make_world(root: Path) -> World:
+    """A fresh one."""
+    fake = fake_machine(root, tree.Shape(vfio_loaded=True))  # a module that was loaded stays loaded
+    fake.commands.link(tree.PF_INTERFACE)
+    _add_host_programs(fake)
+    digest = hashlib.sha256((root / tree.IMAGE.lstrip("/")).read_bytes()).hexdigest()
+    return World(fake, GuestModel(fake), make_plan(digest))
+
+
+def make_plan(image_sha256: str) -> Plan:
+    """All steps, in the planner's order."""
+    request = Request(
+        version=1,
+        guest=GuestRequest(NAME, tree.IMAGE),
+        network=NetworkRequest(tree.PF_INTERFACE),
+        storage=StorageRequest(controller=tree.CONTROLLER),
+    )
+    placement = Placement(0, (CpuSet.of([1]), CpuSet.of([2])), CpuSet.of([3]), 0, 1, 2048, 8)
+    return Plan(
+        request=request,
+        spec_sha256="f" * 64,
+        pf=PF,
+        pf_interface=tree.PF_INTERFACE,
+        family="82576",
+        vf=VF,
+        vf_index=0,
+        vf_mac=VF_MAC,
+        management_mac=MANAGEMENT_MAC,
+        controller=CONTROLLER,
+        placement=placement,
+        domain_uuid=UUID,
+        steps=(*_host_steps(image_sha256), *_guest_steps()),
+    )
+
+
+def _host_steps(image_sha256: str) -> tuple[Step, ...]:
+    key = paths.key_path(NAME)
+    return (
+        SetLink(tree.PF_INTERFACE),
+        SetPause(tree.PF_INTERFACE, rx=False, tx=False),
+        SetOffloads(tree.PF_INTERFACE, ("generic-receive-offload", "large-receive-offload")),
+        SetAutoprobe(PF, enabled=False),
+        SetNumVfs(PF, 2),
+        SetVfMac(tree.PF_INTERFACE, 0, VF_MAC),
+        ReserveHugepages(0, 2048, 8),
+        BindDriver(VF, "vfio-pci"),
+        BindDriver(CONTROLLER, "vfio-pci"),
+        StartNetwork("default"),
+        MakeDisk(paths.disk_path(NAME), tree.IMAGE, image_sha256, 8),
+        MakeSeed(paths.seed_path(NAME), key, "keys: @PUBLIC_KEY@", "instance-id: probe1", ""),
+        DefineDomain(NAME, UUID, _xml()),
+        StartDomain(NAME),
+    )
+
+
+def _guest_steps() -> tuple[Step, ...]:
+    return (
+        WaitGuest(NAME, MANAGEMENT_MAC, "probe", paths.key_path(NAME), 600),
+        InstallDriver(NAME, 0x8086, 0x10CA, 1, "options hpcapvf cpu=1\n"),
+        ProgramReceiveAll(PF, "82576", 0),
+        StartGuard(NAME),
+        MakeRaid(NAME, NAME, 1024, "xfs", "/capture", ()),
+        StartCapture(NAME, "/capture", 1, "[Service]\nExecStart=/usr/local/bin/hpcapdd\n"),
+    )
+
+
+def _xml() -> str:
+    functions = "".join(
+        f"<hostdev type='pci' managed='no'><source><address domain='{a.domain:#x}' bus='{a.bus:#x}' "
+        f"slot='{a.device:#x}' function='{a.function:#x}'/></source></hostdev>"
+        for a in (VF, CONTROLLER)
+    )
+    network = f"<interface type='network'><mac address='{MANAGEMENT_MAC}'/><source network='default'/></interface>"
+    return f"<domain><name>{NAME}</name><uuid>{UUID}</uuid><devices>{functions}{network}</devices></domain>"
+
+
+def _add_host_programs(fake: FakeMachine) -> None:
+    """Programs that the shared fake does not have, and a guard that reports its first check."""
+
+    def exists(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        return (0, "", "") if (fake.root / argv[-1].lstrip("/")).exists() else (1, "", f"{argv[-1]}: not there\n")
+
+    make_overlay = fake.commands._handlers["qemu-img"]
+
+    def qemu_img(argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
+        if argv[1] == "info":
+            text = (fake.root / argv[-1].lstrip("/")).read_text()
+            return 0, json.dumps({"backing-filename": text.partition("overlay of ")[2].partition(",")[0]}), ""
+        return make_overlay(argv, stdin)
+
+    start_unit = fake.commands._handlers["systemd-run"]
+
+    def systemd_run(argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
+        answer = start_unit(argv, stdin)
+        fake.kernel.tree.write(state.guard_path(argv[-1]), '{"checks": 1}')
+        return answer
+
+    fake.kernel.tree.write("/usr/bin/genisoimage", "")
+    fake.commands.on("chmod", exists)
+    fake.commands.on("id", lambda _a, _i: (0, "64055\n", ""))
+    fake.commands.on("qemu-img", qemu_img)
+    fake.commands.on("systemd-run", systemd_run)
+    fake.commands.on("journalctl", lambda _a, _i: (0, "", ""))
