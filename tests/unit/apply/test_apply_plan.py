@@ -110,7 +110,7 @@ def test_failure_at_every_effect_leaves_everything_as_it_was(tmp_path: Path, aft
 
 def test_failure_names_step_cause_and_what_was_undone(world: World) -> None:
     world.fake.commands.on("ssh-keygen", lambda _a, _i: (1, "", "no entropy\n"))
-    with pytest.raises(StepFailed, match="make cloud-init seed .*no entropy") as caught:
+    with pytest.raises(StepFailed, match=r"make cloud-init seed .*no entropy") as caught:
         deploy(world)
     assert f"undone: set link {world.plan.pf_interface} up" in caught.value.details
     assert list_deployments(world.fake.files) == ()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpcapvf.apply import state
 from hpcapvf.model import paths
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.plan import Placement, Plan
@@ -161,7 +160,7 @@ def _add_host_programs(fake: FakeMachine) -> None:
 
     def systemd_run(argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
         answer = start_unit(argv, stdin)
-        fake.kernel.tree.write(state.guard_path(argv[-1]), '{"checks": 1}')
+        fake.kernel.tree.write(paths.guard_path(argv[-1]), '{"checks": 1}')
         return answer
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")
