@@ -56,6 +56,7 @@ class MakeDiskHandler(Handler[MakeDisk]):
 
     def undo(self, step: MakeDisk, trace: Trace, context: Context) -> tuple[str, ...]:
         """Remove it."""
+        context.refuse_while_running(step.path)
         context.machine.files.remove(step.path)
         _remove_empty_folder(_folder(step.path), trace, context)
         return ()
@@ -93,6 +94,7 @@ class MakeSeedHandler(Handler[MakeSeed]):
 
     def undo(self, step: MakeSeed, trace: Trace, context: Context) -> tuple[str, ...]:
         """Remove seed and keys."""
+        context.refuse_while_running(step.path)
         _remove_staging(step, context)
         context.machine.files.remove(step.path)
         _remove_key(step, context)

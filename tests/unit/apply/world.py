@@ -57,6 +57,15 @@ class World:
     guest: GuestModel
     plan: Plan
 
+    def fresh_guest(self) -> None:
+        """A guest that nobody was in yet, with blank disks; effects are counted anew."""
+        guest = self.fake.guest
+        for state_of_old in (guest.files, guest.modules, guest.units, guest.enabled):
+            state_of_old.clear()
+        self.guest = GuestModel(self.fake)
+        self.fake.faults.log.clear()
+        self.fake.faults.clear()
+
     def snapshot(self) -> dict[str, Any]:
         """Everything that must be as before: the fake's own snapshot, and files that a deployment makes."""
         return self.fake.snapshot() | {"files": {folder: self._files(folder) for folder in _KEPT_FOLDERS}}
