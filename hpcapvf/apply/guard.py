@@ -15,6 +15,7 @@ from hpcapvf.apply.card import key_of, open_card, wants_of
 from hpcapvf.apply.handler import Json
 from hpcapvf.apply.journal import Journal, read_events, to_undo
 from hpcapvf.host.protocols import Machine
+from hpcapvf.model import paths
 from hpcapvf.model.errors import HpcapvfError, NotFound, StepFailed
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll, StartGuard
@@ -89,7 +90,7 @@ def run_guard(
     while not stop() and machine.files.exists(state.state_path(name)):
         counts = _check(plan, machine, counts, keeper, log)
         data = json.dumps(dataclasses.asdict(counts), indent=1).encode() + b"\n"
-        machine.files.replace(state.guard_path(name), data, mode=0o644)
+        machine.files.replace(paths.guard_path(name), data, mode=0o644)
         machine.clock.sleep(interval_s)
     return counts
 

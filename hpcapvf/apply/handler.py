@@ -39,6 +39,14 @@ class Context:
         """The guest of this plan over ssh; WaitTimedOut if it does not answer."""
         return self.machine.guests.connect(guest_access(self.plan), timeout_s=timeout_s)
 
+    def refuse_while_running(self, what: str) -> None:
+        """StepFailed if the plan's domain still runs, so that nothing is taken away from under it."""
+        if self.guest_runs(self.plan.request.name):
+            raise StepFailed(
+                f"{what} cannot be put back while domain {self.plan.request.name} runs",
+                hint=f"stop it (virsh shutdown {self.plan.request.name}), then run this again",
+            )
+
     def guest_runs(self, domain: str) -> bool:
         """Whether the hypervisor says that the domain is running."""
         return any(d.name == domain and d.running for d in self.machine.hypervisor.domains())

@@ -11,6 +11,7 @@ from hpcapvf.apply.handler import Context, Handler, Json
 from hpcapvf.apply.handlers import handler_of, handler_of_kind
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.host.protocols import Files, Machine
+from hpcapvf.model import paths
 from hpcapvf.model.errors import (
     Conflict,
     HpcapvfError,
@@ -265,6 +266,6 @@ def _forget(name: str, machine: Machine) -> str:
 
 
 def _remove_run_folder(name: str, files: Files) -> None:
-    files.remove(state.guard_path(name))
+    files.remove(paths.guard_path(name))
     if files.exists(f"{state.RUN}/{name}"):
         files.remove_folder(f"{state.RUN}/{name}")

@@ -53,16 +53,6 @@ def journal_path(name: str) -> str:
     return f"{folder(name)}/journal.jsonl"
 
 
-def guard_path(name: str) -> str:
-    """Where the register guard puts its counts."""
-    return f"{RUN}/{name}/guard.json"
-
-
-def guard_unit(name: str) -> str:
-    """The systemd unit of a deployment's register guard."""
-    return f"hpcapvf-guard-{name}.service"
-
-
 def write_state(files: Files, plan: Plan, condition: str, phases_s: dict[str, float]) -> None:
     """Write the state file atomically."""
     state = {

@@ -60,9 +60,12 @@ class BindDriverHandler(Handler[BindDriver]):
         """Give it back to its former driver. Where that one drives disks, they must answer again."""
         files = context.machine.files
         if not files.exists(f"{PCI_DEVICES}/{step.device}"):
+            if step.device == context.plan.vf:
+                return ("the VF is gone already",)
             raise StepFailed(f"{step.device} is gone from the PCI bus", hint="echo 1 > /sys/bus/pci/rescan")
         before = trace.before
         if _driver(step.device, files) != before["driver"]:
+            _refuse_held(step.device, context)
             if before["disks"]:
                 storage.reset_controller(step.device, context)
             _unbind(step.device, context)
@@ -113,6 +116,16 @@ def _write_override(device: PciAddress, override: str, files: Files) -> None:
 
 def _probe(device: PciAddress, context: Context) -> None:
     context.machine.files.write_text("/sys/bus/pci/drivers_probe", str(device))
+
+
+def _refuse_held(device: PciAddress, context: Context) -> None:
+    """Unbinding a function that a VM holds would wait in the kernel, without an end, until that VM is gone."""
+    for domain in context.machine.hypervisor.domains():
+        if domain.running and device in domain.hostdevs:
+            raise StepFailed(
+                f"{device} is held by the running domain {domain.name}",
+                hint=f"stop it (virsh shutdown {domain.name}), then run this again",
+            )
 
 
 def _refuse_shared_group(device: PciAddress, files: Files) -> None:

@@ -15,7 +15,6 @@ _CHECKSUM_TIMEOUT_S = 900.0  # a large image on a slow disk
 _DISK_FOLDER_MODE = 0o711  # libvirt's QEMU user walks through, nobody lists
 _QEMU_USERS = ("libvirt-qemu", "qemu")  # Debian's name, then Fedora's
 _CONSOLE_LOG = "console.log"  # and its rotated copies; libvirt writes them
-_SSH_LEFTOVERS = ("known_hosts", "known_hosts.old")  # of whoever connected to the guest with the key
 _ISO_TOOLS = ("genisoimage", "xorrisofs", "mkisofs")  # all understand the same options
 
 
@@ -57,6 +56,7 @@ class MakeDiskHandler(Handler[MakeDisk]):
 
     def undo(self, step: MakeDisk, trace: Trace, context: Context) -> tuple[str, ...]:
         """Remove it."""
+        context.refuse_while_running(step.path)
         context.machine.files.remove(step.path)
         _remove_empty_folder(_folder(step.path), trace, context)
         return ()
@@ -94,11 +94,10 @@ class MakeSeedHandler(Handler[MakeSeed]):
 
     def undo(self, step: MakeSeed, trace: Trace, context: Context) -> tuple[str, ...]:
         """Remove seed and keys."""
+        context.refuse_while_running(step.path)
         _remove_staging(step, context)
         context.machine.files.remove(step.path)
         _remove_key(step, context)
-        for name in _SSH_LEFTOVERS:
-            context.machine.files.remove(f"{_folder(step.key_path)}/{name}")
         _remove_empty_folder(_folder(step.path), trace, context)
         return ()
 

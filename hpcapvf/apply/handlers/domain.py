@@ -37,6 +37,7 @@ class StartNetworkHandler(Handler[StartNetwork]):
         """Stop it, unless another running domain might hang on it by now."""
         if not _network_active(step, context):
             return ()
+        context.refuse_while_running(f"network {step.network}")
         others = [d.name for d in context.machine.hypervisor.domains() if d.running]
         if others:
             return (f"left active, because {', '.join(others)} may use it",)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from hpcapvf.apply import state
 from hpcapvf.apply.checked import run_any, run_checked, wait_until
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.model import paths
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.steps import StartGuard
 
@@ -21,7 +21,7 @@ class StartGuardHandler(Handler[StartGuard]):
 
     def satisfied(self, step: StartGuard, context: Context) -> str | None:
         """It runs."""
-        return f"{state.guard_unit(step.deployment)} runs" if _is_active(step, context) else None
+        return f"{paths.guard_unit(step.deployment)} runs" if _is_active(step, context) else None
 
     def observe(self, step: StartGuard, context: Context) -> Json:
         """Nothing: it did not run."""
@@ -29,9 +29,9 @@ class StartGuardHandler(Handler[StartGuard]):
 
     def do(self, step: StartGuard, before: Json, context: Context) -> Json:
         """Start it and wait for its first check."""
-        unit = state.guard_unit(step.deployment)
+        unit = paths.guard_unit(step.deployment)
         machine = context.machine
-        machine.files.remove(state.guard_path(step.deployment))
+        machine.files.remove(paths.guard_path(step.deployment))
         run_any(machine, ["systemctl", "reset-failed", unit])  # of an earlier guard; fails if there is none
         run_checked(
             machine,
@@ -64,18 +64,18 @@ class StartGuardHandler(Handler[StartGuard]):
 
     def undo(self, step: StartGuard, trace: Trace, context: Context) -> tuple[str, ...]:
         """Stop it; its counts go with it."""
-        unit = state.guard_unit(step.deployment)
+        unit = paths.guard_unit(step.deployment)
         remarks = _remarks(step, context)
         run_any(context.machine, ["systemctl", "stop", unit], timeout_s=_STOP_TIMEOUT_S)
         run_any(context.machine, ["systemctl", "reset-failed", unit])
         if _is_active(step, context):
             raise StepFailed(f"{unit} still runs", hint=f"systemctl kill {unit}")
-        context.machine.files.remove(state.guard_path(step.deployment))
+        context.machine.files.remove(paths.guard_path(step.deployment))
         return remarks
 
 
 def _is_active(step: StartGuard, context: Context) -> bool:
-    argv = ["systemctl", "is-active", "--quiet", state.guard_unit(step.deployment)]
+    argv = ["systemctl", "is-active", "--quiet", paths.guard_unit(step.deployment)]
     return run_any(context.machine, argv).returncode == 0
 
 
@@ -87,7 +87,7 @@ def _first_check(step: StartGuard, context: Context) -> bool | None:
 
 
 def _counts(step: StartGuard, context: Context) -> Json:
-    text = context.machine.files.read_text(state.guard_path(step.deployment))
+    text = context.machine.files.read_text(paths.guard_path(step.deployment))
     try:
         found = json.loads(text or "{}")
     except ValueError:

@@ -130,6 +130,8 @@ class SetVfMacHandler(Handler[SetVfMac]):
 
     def undo(self, step: SetVfMac, trace: Trace, context: Context) -> tuple[str, ...]:
         """Set to what it was; zero makes the PF driver forget that one was assigned."""
+        if step.vf_index >= read_int(context.machine.files, f"/sys/class/net/{step.interface}/device/sriov_numvfs"):
+            return ("the VF is gone already",)
         if _vf_mac(step, context) != trace.before["mac"]:
             _set_vf_mac(step, trace.before["mac"], context)
         return ()

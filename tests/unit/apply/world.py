@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpcapvf.apply import state
 from hpcapvf.model import paths
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.plan import Placement, Plan
@@ -57,6 +56,15 @@ class World:
     fake: FakeMachine
     guest: GuestModel
     plan: Plan
+
+    def fresh_guest(self) -> None:
+        """A guest that nobody was in yet, with blank disks; effects are counted anew."""
+        guest = self.fake.guest
+        for state_of_old in (guest.files, guest.modules, guest.units, guest.enabled):
+            state_of_old.clear()
+        self.guest = GuestModel(self.fake)
+        self.fake.faults.log.clear()
+        self.fake.faults.clear()
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that must be as before: the fake's own snapshot, and files that a deployment makes."""
@@ -161,7 +169,7 @@ def _add_host_programs(fake: FakeMachine) -> None:
 
     def systemd_run(argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
         answer = start_unit(argv, stdin)
-        fake.kernel.tree.write(state.guard_path(argv[-1]), '{"checks": 1}')
+        fake.kernel.tree.write(paths.guard_path(argv[-1]), '{"checks": 1}')
         return answer
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")
