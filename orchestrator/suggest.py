@@ -18,6 +18,8 @@ network:
 storage:
   mode: passthrough
   controller: {controller}  # {disks}
+engine:
+  idle_max_us: 20000  # naps of 1 ms keep an emulated CPU busy; on a real one leave the default
 """
 
 

@@ -69,6 +69,7 @@ class DriverView:
 
     polling_cpu: int
     idle: str
+    idle_max_us: int
     ring_mib: int
     caplen: int
 
@@ -118,7 +119,7 @@ def seed_view(plan: Plan) -> SeedView:
 def driver_view(plan: Plan) -> DriverView:
     """The driver's parameters of a plan."""
     engine = plan.request.engine
-    return DriverView(plan.placement.polling_vcpu, engine.idle, engine.ring_mib, engine.caplen)
+    return DriverView(plan.placement.polling_vcpu, engine.idle, engine.idle_max_us, engine.ring_mib, engine.caplen)
 
 
 def capture_view(plan: Plan) -> CaptureView:

@@ -46,6 +46,7 @@ POWER_OFF_TIMEOUT_S = 120.0
 WIRE_START_TIMEOUT_S = 30.0
 LOOK_INSIDE = """\
 modprobe kvm_amd 2>/dev/null || modprobe kvm_intel
+echo 0 >/sys/module/kvm/parameters/halt_poll_ns
 test -c /dev/kvm && echo kvm
 ls /sys/kernel/iommu_groups | wc -l
 ls -d /sys/bus/pci/drivers/igb/0* /sys/bus/pci/drivers/megaraid_sas/0*

@@ -59,6 +59,7 @@ class EngineRequest:
 
     kind: str = "hpcapvf"
     idle: str = "backoff"
+    idle_max_us: int = 1000
     ring_mib: int = 64
     caplen: int = 0
     file_mib: int = 2048

@@ -119,6 +119,8 @@ KEYS: tuple[Key, ...] = (
         pattern=r"[\x21-\x7e]{1,64}", form="a serial number without blanks, or all"),
     Key("engine.kind", "text", "capture engine in the guest", choices=("hpcapvf",), later=("dpdk",)),
     Key("engine.idle", "text", "what the polling thread does without frames", choices=("backoff", "spin")),
+    Key("engine.idle_max_us", "number", "longest sleep of backoff; a frame is stamped up to this late", least=20,
+        most=100_000),
     Key("engine.ring_mib", "number", "size of the ring between driver and readers", least=1, most=1 << 20),
     Key("engine.caplen", "number", "bytes kept of each frame, 0: all", least=0, most=65535),
     Key("engine.file_mib", "number", "size of a RAW file", least=1, most=1 << 20),

@@ -12,6 +12,8 @@
 #define DESCRIPTORS_MAX 4096
 #define DESCRIPTORS_STEP 8	/* the ring's length in bytes is a multiple of 128 */
 #define NAME_LENGTH_MAX 15
+#define IDLE_US_MIN 20
+#define IDLE_US_MAX 100000
 
 static int cpu = -1;
 module_param(cpu, int, 0444);
@@ -19,7 +21,11 @@ MODULE_PARM_DESC(cpu, "CPU of the polling thread (-1, default: the first online 
 
 static char *idle = "backoff";
 module_param(idle, charp, 0444);
-MODULE_PARM_DESC(idle, "what the polling thread does without frames: spin, or backoff (default; sleeps up to 1 ms)");
+MODULE_PARM_DESC(idle, "what the polling thread does without frames: spin, or backoff (default; sleeps up to idle_max_us)");
+
+static unsigned int idle_max_us = 1000;
+module_param(idle_max_us, uint, 0444);
+MODULE_PARM_DESC(idle_max_us, "longest sleep of backoff in microseconds, 20 to 100000 (default 1000)");
 
 static unsigned int ring_mib = 64;
 module_param(ring_mib, uint, 0444);
@@ -63,6 +69,10 @@ int parameters_check(void)
 		pr_err("hpcapvf: idle=%s: must be spin or backoff\n", idle);
 		return -EINVAL;
 	}
+	if (idle_max_us < IDLE_US_MIN || idle_max_us > IDLE_US_MAX) {
+		pr_err("hpcapvf: idle_max_us=%u: must be %u to %u\n", idle_max_us, IDLE_US_MIN, IDLE_US_MAX);
+		return -EINVAL;
+	}
 	if (cpu < -1 || (cpu >= 0 && (cpu >= (int)nr_cpu_ids || !cpu_online(cpu)))) {
 		pr_err("hpcapvf: cpu=%d: must be -1 or an online CPU (%*pbl)\n", cpu,
 		       cpumask_pr_args(cpu_online_mask));
@@ -86,6 +96,7 @@ int parameters_check(void)
 		pr_err("hpcapvf: name=%s: at most %u of a-z and 0-9\n", name, NAME_LENGTH_MAX);
 		return -EINVAL;
 	}
+	parameters.idle_max_us = idle_max_us;
 	parameters.cpu = cpu;
 	parameters.ring_bytes = (u64)ring_mib << 20;
 	parameters.rx_descriptors = rx_descriptors;

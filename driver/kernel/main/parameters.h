@@ -15,6 +15,7 @@ enum idle_mode {
 /* What the module was loaded with, checked. */
 struct parameters {
 	enum idle_mode idle;
+	unsigned int idle_max_us;
 	int cpu;	/* -1: the first online CPU of the device's node */
 	u64 ring_bytes;
 	unsigned int rx_descriptors;

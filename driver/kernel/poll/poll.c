@@ -13,10 +13,9 @@
 
 #define BURST 64
 #define WATCH_MS 10
-/* Polls without a frame before the first sleep, then sleeps that double. */
+/* Polls without a frame before the first sleep, then sleeps that double up to the parameter idle_max_us. */
 #define EMPTY_POLLS_AWAKE 64
 #define SLEEP_US_MIN 20
-#define SLEEP_US_MAX 1000
 /* Between attempts to set up a device whose PF does not answer (it may be down for hours). */
 #define RETRY_MS 200
 
@@ -66,7 +65,7 @@ static unsigned int rest(unsigned int empty_polls, unsigned int sleep_us)
 	}
 	/* TASK_IDLE: a sleeping capture is no load */
 	usleep_range_state(sleep_us / 2, sleep_us, TASK_IDLE);
-	return min(2 * sleep_us, SLEEP_US_MAX + 0u);
+	return min(2 * sleep_us, parameters.idle_max_us);
 }
 
 static void set_up_again(struct capture_device *device)
