@@ -16,6 +16,7 @@ from hpcapvf.model.errors import BadSpec, NotFound, ProofFailed
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
+from hpcapvf.probe import probe_host
 from hpcapvf.raw.pcap import read_pcap
 from hpcapvf.verify import Proof, mix_targets, prove, verify_plan
 from hpcapvf.verify.mix import traffic_mix
@@ -83,11 +84,12 @@ def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
 
 
 def verify_deployment(
-    plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
+    plan: Plan, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
 ) -> Verified:
-    """Check the machine against the plan, then send each traffic and compare what was stored."""
+    """Read the machine anew, check it against the plan, then send each traffic and compare what was stored."""
     with clock.measure("verify"):
         progress.phase("check the machine against the plan")
+        host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)
         findings = verify_plan(plan, host, machine)
     sends = checks.source.name != "none"
     proofs = []

@@ -18,6 +18,7 @@ from hpcapvf.nic.receive import RegisterWant, drift, receive_all
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, read_attributes
 
+_KERNEL_WORKERS = ("kvm-nx-lpage-re",)  # a kernel thread inside the process of the VM (x86 KVM)
 _VCPU_THREAD = re.compile(r"^CPU (\d+)/")
 _PAUSE_LINE = re.compile(r"^(RX|TX):\s*(\S+)", re.MULTILINE)
 _FEATURE_LINE = re.compile(r"^\s*([a-z0-9-]+): (on|off)( \[fixed\])?", re.MULTILINE)
@@ -80,8 +81,8 @@ def read_qemu(plan: Plan, files: Files) -> QemuReading | None:
     for task in tasks:
         name = (files.read_text(f"/proc/{pid}/task/{task}/comm") or "").strip()
         allowed = _allowed_cpus(files.read_text(f"/proc/{pid}/task/{task}/status") or "")
-        if allowed is None:
-            continue  # the thread ended meanwhile
+        if allowed is None or name.startswith(_KERNEL_WORKERS):
+            continue  # the thread ended meanwhile, or is KVM's own and nobody's to pin
         match = _VCPU_THREAD.match(name)
         if match:
             vcpus[int(match[1])] = allowed

@@ -102,7 +102,7 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
         return plan_answer(planned)
     outcome = apply_plan(plan, machine, progress)
     clock.add(outcome.phases_s)
-    verified = _verify(plan, planned.host, machine, checks, progress=progress, clock=clock)
+    verified = _verify(plan, machine, checks, progress=progress, clock=clock)
     result = _result(plan, planned.host, outcome, verified) | {"phases_s": clock.phases_s()}
     if args.report:
         write_json(args.report, to_json(result))
@@ -110,14 +110,12 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     return Answer(result, shown=shown, warnings=plan.warnings, error=failure_of(verified))
 
 
-def _verify(
-    plan: Plan, host: Host, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
-) -> Verified:
+def _verify(plan: Plan, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock) -> Verified:
     """Verify; whatever goes wrong now, the user is told that the deployment stands."""
     name = plan.request.name
     stands = f"{name} stays deployed: `hpcapvf verify {name}` checks it again, `hpcapvf destroy {name}` takes it away"
     try:
-        return verify_deployment(plan, host, machine, checks, progress=progress, clock=clock)
+        return verify_deployment(plan, machine, checks, progress=progress, clock=clock)
     except HpcapvfError as error:
         error.details += (stands,)
         raise

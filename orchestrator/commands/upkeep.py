@@ -13,7 +13,6 @@ from hpcapvf.host.machine import local_machine
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import Conflict
 from hpcapvf.model.progress import Progress
-from hpcapvf.probe import probe_host
 from orchestrator.answer import Answer
 from orchestrator.commands.deploy import add_proof_options
 from orchestrator.options import Commands, add_command
@@ -56,10 +55,7 @@ def run_verify(args: argparse.Namespace, progress: Progress) -> Answer:
         raise Conflict(
             f"{args.name} is {deployment.condition}", hint=f"run `hpcapvf destroy {args.name}` and deploy it again"
         )
-    with clock.measure("probe"):
-        progress.phase("probe host")
-        host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)
-    verified = verify_deployment(deployment.plan, host, machine, checks, progress=progress, clock=clock)
+    verified = verify_deployment(deployment.plan, machine, checks, progress=progress, clock=clock)
     result = {"name": args.name, "plan": to_json(deployment.plan)} | verified.result() | {"phases_s": clock.phases_s()}
     shown = show_verified(deployment.plan, verified, clock.phases_s())
     return Answer(result, shown=shown, error=failure_of(verified))
