@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.text import Text
 
 from hpcapvf.lab.clean import clean_cache
 from hpcapvf.lab.images import Images, build_images
@@ -21,8 +22,11 @@ from hpcapvf.lab.wire_protocol import DEFAULT_RATE
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.progress import Progress
 from orchestrator.answer import Answer, Handler
+from orchestrator.files import write_text
 from orchestrator.options import Commands, add_command
 from orchestrator.tables import pairs, table
+
+YAML_WIDTH = 72
 
 
 def add_lab_commands(commands: Commands) -> None:
@@ -36,12 +40,19 @@ def add_lab_commands(commands: Commands) -> None:
     simple = (
         ("status", "say what a lab is and whether it runs", run_status),
         ("push", "bring the toolkit and the driver into the server", run_push),
-        ("inventory", "print an Ansible inventory of the lab", run_inventory),
         ("reboot", "reboot the server and wait for it", run_reboot),
         ("reset", "press the server's reset button and wait for it", run_reset),
     )
     for name, help_text, handler in simple:
         named(below, name, help_text, handler, f"hpcapvf lab {name} --name mine")
+    listed = named(
+        below,
+        "inventory",
+        "print an Ansible inventory of the lab",
+        run_inventory,
+        "hpcapvf lab inventory --output inventory/lab.yaml",
+    )
+    listed.add_argument("--output", type=Path, metavar="FILE", help="write it there, whatever the terminal's width")
     ssh = named(below, "ssh", "open a shell on the server, or run a command", run_ssh, "hpcapvf lab ssh -- lspci -nn")
     ssh.add_argument("words", nargs="*", metavar="CMD", help="the command, after --")
     down = named(below, "down", "power the server off", run_down, "hpcapvf lab down --name mine")
@@ -194,7 +205,10 @@ def run_inventory(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf lab inventory``."""
     lab = Lab(args.name)
     content = inventory(args.name, lab.target(), lab.facts())
-    return Answer(content, shown=(yaml.safe_dump(content, sort_keys=False, width=1000),))
+    if args.output:
+        write_text(args.output, yaml.safe_dump(content, sort_keys=False))
+        return answer(args.name, {"written": str(args.output)})
+    return Answer(content, shown=(Text(yaml.safe_dump(content, sort_keys=False, width=YAML_WIDTH)),))
 
 
 def run_reboot(args: argparse.Namespace, progress: Progress) -> Answer:

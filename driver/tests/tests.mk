@@ -6,16 +6,33 @@ TEST_RING := tests/ring_memory.c tests/frames.c core/raw.c core/ring.c lib/next.
 $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/raw_scan.c lib/next.c)
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
 
-ADDRESS_TESTS := test_raw test_ring
-$(ADDRESS_TESTS:%=$(TEST_BIN)/%):
+$(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c tests/sandbox.c core/raw.c \
+	core/raw_scan.c lib/next.c tools/hpcapdd/raw_writer.c tools/hpcapdd/raw_path.c)
+$(TEST_BIN)/test_hpcapdd: $(call objects,address,tests/test_hpcapdd.c tests/sandbox.c tests/frames.c core/raw_scan.c)
+$(TEST_BIN)/test_raw2pcap: $(call objects,address,tests/test_raw2pcap.c tests/sandbox.c tests/frames.c core/raw.c)
+
+# The programs under test: hpcapdd with a ring of its own in the place of a device, raw2pcap as it is.
+$(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) tests/ring_device.c $(TEST_RING))
+$(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) core/raw_scan.c)
+
+PROGRAMS := hpcapdd raw2pcap
+ADDRESS_TESTS := test_raw test_ring test_raw_writer test_hpcapdd test_raw2pcap
+$(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE_ADDRESS) -o $@ $^
+	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^
 
 $(TEST_BIN)/test_ring_threads: $(call objects,thread,tests/test_ring_threads.c $(TEST_RING))
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_THREAD) -pthread -o $@ $^
 
-test: $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(TEST_BIN)/test_ring_threads
+test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(TEST_BIN)/test_ring_threads
 	@for test in $(ADDRESS_TESTS) test_ring_threads; do \
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
+
+# For a machine with a device: copy it there and run it.
+.PHONY: device-tests
+device-tests: $(BUILD)/tests/abuse
+$(BUILD)/tests/abuse: $(call objects,plain,tests/device/abuse.c $(LIB))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^

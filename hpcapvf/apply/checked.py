@@ -10,7 +10,7 @@ from hpcapvf.model.errors import StepFailed, WaitTimedOut
 
 T = TypeVar("T")
 
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 120.0
 _DETAIL_LINES = 12
 
 

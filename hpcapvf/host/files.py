@@ -128,7 +128,7 @@ class LocalFiles:
         with _failing_as(path, "lock"):
             target = self._resolve(path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take_lock(path, descriptor, who)
             yield
@@ -268,7 +268,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _write_and_sync(path: str, data: bytes, mode: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)
         _write_all(descriptor, data)

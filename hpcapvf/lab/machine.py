@@ -18,8 +18,9 @@ class LabConfig:
     """What a lab is asked to be.
 
     cpus: vCPUs over both nodes (even). memory_mib: over both nodes (even). accel: auto, tcg or kvm.
-    iommu False: neither the device nor its kernel argument. bare: the device, but a kernel without any of our
-    arguments. hugepages_1g: 1 GiB pages set aside at boot.
+    iommu False: neither the device nor its kernel argument. bare: the devices, but none of the kernel arguments that a
+    probe needs (Debian's kernel then uses the IOMMU all the same, in its default mode, and keeps registers to their
+    drivers). hugepages_1g: 1 GiB pages set aside at boot.
     """
 
     name: str = "default"

@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpcapvf.lab.cache import cache_root, locked, read_json, write_json
-from hpcapvf.lab.process import run_ok
+from hpcapvf.lab.process import run, run_ok, tail
 from hpcapvf.lab.recipe import RECIPES, SUITE
+from hpcapvf.lab.rootfs import check_tools
 from hpcapvf.model.errors import HpcapvfError, LabFailed
 from hpcapvf.model.progress import Progress
 
 MAX_AGE_S = 24 * 3600
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SOURCES = (
-    f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE} main\n"
-    f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE}-updates main\n"
-    f"deb [signed-by={KEYRING}] http://security.debian.org/debian-security {SUITE}-security main\n"
-)
+SHOW_SOURCES = 'cat "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* 2>/dev/null; exit 3'
 INSTALL_LINE = re.compile(r"^Inst (?P<name>\S+) \((?P<version>\S+) ")
 
 
@@ -59,12 +55,13 @@ def resolve(progress: Progress, *, refresh: bool = False) -> Resolution:
             return Resolution(stored["versions"], stored["at_s"])
         progress.phase("resolve", f"asking the {SUITE} archive for package versions")
         try:
+            check_tools()
             versions = ask_apt()
         except HpcapvfError as error:
             if not usable or refresh:
                 raise LabFailed(
                     "the Debian archive cannot be asked for package versions: " + error.message,
-                    hint="The first build needs access to deb.debian.org and the package debian-archive-keyring.",
+                    hint=error.hint or "The first build needs network access to the Debian archive.",
                     details=error.details,
                 ) from error
             days = (time.time() - stored["at_s"]) / 86400
@@ -75,13 +72,29 @@ def resolve(progress: Progress, *, refresh: bool = False) -> Resolution:
         return Resolution(versions, now)
 
 
+def parse_sources(text: str) -> str:
+    """The apt source lines (deb …) among the words of mmdebstrap; LabFailed when there is none."""
+    lines = [line for line in text.splitlines() if line.startswith("deb ")]
+    if not lines:
+        raise LabFailed("mmdebstrap does not say which archive it would use", details=tail(text))
+    return "\n".join(lines) + "\n"
+
+
+def archive_sources() -> str:
+    """The archive that mmdebstrap chooses on this machine: it is stopped as soon as it has written that down."""
+    argv = ["mmdebstrap", "--variant=extract", f"--setup-hook={SHOW_SOURCES}", SUITE, "/dev/null"]
+    result = run(argv, timeout_s=60)
+    return parse_sources(result.text + "\n" + result.error_text)
+
+
 def ask_apt() -> dict[str, dict[str, str]]:
     """Let apt plan each recipe on an empty system. It reads the machine's own proxy settings, nothing else."""
+    sources = archive_sources()
     with tempfile.TemporaryDirectory(prefix="hpcapvf-apt-") as text:
         folder = Path(text)
         for name in ("etc/apt/preferences.d", "lists/partial", "archives/partial", "log"):
             (folder / name).mkdir(parents=True)
-        (folder / "sources.list").write_text(SOURCES)
+        (folder / "sources.list").write_text(sources)
         (folder / "status").touch()
         options = {
             "Dir::Etc::SourceList": folder / "sources.list",

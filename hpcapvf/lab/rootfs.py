@@ -47,7 +47,7 @@ def make_root(recipe: Recipe, root: Path, log: Path) -> None:
     argv += [f"--essential-hook={scripts / name}" for name in recipe.before_packages]
     argv += [f"--customize-hook={scripts / name}" for name in recipe.after_packages]
     doing = f"building the {recipe.name} root file system"
-    hint = "Look at the log; the first build needs network access to deb.debian.org."
+    hint = "Look at the log; the first build needs network access to the Debian archive."
     if os.geteuid() == 0:
         argv += ["--mode=root", SUITE, str(root)]
         run_ok(argv, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log, hint=hint)

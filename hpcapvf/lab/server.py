@@ -299,7 +299,7 @@ class Lab:
         if not lines or lines[0] != "kvm":
             problems.append("no /dev/kvm: the emulated CPU offers no nested virtualisation")
         groups = next((int(word) for word in lines if word.isdigit()), 0)
-        if (config.iommu and not config.bare) != (groups > 0):
+        if config.iommu != (groups > 0):
             problems.append(f"{groups} IOMMU groups")
         for driver in ("igb", "megaraid_sas"):
             if not any(f"/{driver}/" in line for line in lines):
@@ -330,12 +330,11 @@ def make_disks(config: LabConfig, files: LabFiles, images: Images) -> None:
     img = tool(images.server.root, "usr/bin/qemu-img")
     create = [*img, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(images.server.disk), str(files.disk)]
     run_ok(create, doing="making the lab's disk", timeout_s=60)
-    if config.bare:
-        arguments = "console=ttyS0"
-    else:
-        arguments = boot_disk.kernel_arguments(
-            iommu=config.iommu, iomem_relaxed=config.iomem_relaxed, hugepages_1g=config.hugepages_1g
-        )
+    arguments = boot_disk.kernel_arguments(
+        iommu=config.iommu and not config.bare,
+        iomem_relaxed=config.iomem_relaxed and not config.bare,
+        hugepages_1g=config.hugepages_1g,
+    )
     write_kernel_arguments(images.server, files.disk, arguments, files.folder)
     for path in (*files.raid_disks, *((files.nvme_disk,) if config.nvme else ())):
         with path.open("wb") as stream:

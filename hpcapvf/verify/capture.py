@@ -31,7 +31,7 @@ COUNTERS = (
     "vlan_reinserted",
     "resets",
 )
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 120.0
 _POLL_S = 0.5
 _JOURNAL_LINES = 12
 

@@ -28,7 +28,7 @@ from hpcapvf.verify.readings import (
 )
 
 S = TypeVar("S")
-GUEST_ANSWER_TIMEOUT_S = 60.0
+GUEST_ANSWER_TIMEOUT_S = 120.0
 _BRIDGE_CLASS = 0x06
 _LISTED = 4
 

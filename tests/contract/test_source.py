@@ -33,6 +33,7 @@ class FarEnd:
         self.slave = slave
         self.frames: list[bytes] = []
         self.batches = 0
+        self.open = True
         self.refuse, self.mute, self.state = refuse, mute, state
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
@@ -60,10 +61,13 @@ class FarEnd:
         if self.refuse:
             return encode_error(request, self.refuse)
         if request["op"] == "send":
-            self.frames += parse_send(request).frames
+            send = parse_send(request)
+            self.frames += send.frames
+            self.open = send.more
             self.batches += 1
             return encode_reply(request, {"run": 7, "queued": len(self.frames)})
-        return encode_reply(request, {"run": 7, "state": self.state, "frames_sent": len(self.frames), "seconds": 0.5})
+        state = "sending" if self.open else self.state
+        return encode_reply(request, {"run": 7, "state": state, "frames_sent": len(self.frames), "seconds": 0.5})
 
 
 @pytest.fixture

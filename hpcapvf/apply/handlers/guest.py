@@ -104,7 +104,6 @@ class InstallDriverHandler(Handler[InstallDriver]):
         payload = _payload(step, guest, context.machine.files)
         for path, data, mode in payload.files:
             guest.put(data, path, mode)
-        run_checked(guest, ["depmod", "-a"], timeout_s=_MODULE_TIMEOUT_S)
         function = find_function(guest, step.vf_vendor, step.vf_device)
         _bind(guest, function)
         node = wait_until(

@@ -26,3 +26,6 @@ system_info:
 ssh_deletekeys: false
 ssh_genkeytypes: [ed25519]
 EOF
+
+# A user without a password, as cloud-init makes them, may log in by key only where PAM decides about accounts.
+sed -i '/^UsePAM no$/d' "$root/etc/ssh/sshd_config.d/10-hpcapvf-lab.conf"

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hpcapvf.lab.recipe import RECIPES, Recipe, image_hash, script_text
-from hpcapvf.lab.resolve import parse_simulation
+from hpcapvf.lab.resolve import parse_simulation, parse_sources
+from hpcapvf.model.errors import LabFailed
 
 RECIPE = Recipe("r", ("b", "a"), (), ("x.sh",), 100)
 VERSIONS = {"a": "1", "b": "2"}
@@ -51,3 +52,10 @@ def test_simulated_installation_is_read() -> None:
         "Conf gcc-14-base (14.2.0-19 Debian:13.1/stable [amd64])\n"
     )
     assert parse_simulation(text) == {"gcc-14-base": "14.2.0-19", "linux-image-6.12.117+deb13-amd64": "6.12.117-1"}
+
+
+def test_the_archive_is_the_one_that_mmdebstrap_names() -> None:
+    said = "I: running\ndeb http://archive.example/debian trixie main\nE: failed\n"
+    assert parse_sources(said) == "deb http://archive.example/debian trixie main\n"
+    with pytest.raises(LabFailed, match="does not say"):
+        parse_sources("E: failed\n")
