@@ -14,6 +14,7 @@ from pathlib import Path
 from hpcapvf.model.errors import LabFailed, WaitTimedOut
 
 TAIL_LINES = 15
+_EXEC_TIMEOUT_S = 5.0
 # Commands that run now, in whatever thread: an interrupted main thread must be able to end those of the others.
 RUNNING: set[subprocess.Popen[bytes]] = set()
 
@@ -147,8 +148,14 @@ def start_ticks_of(stat_text: str) -> int:
 
 
 def identify(pid: int, marker: str) -> ProcessId:
-    """Record a running process. Raises LabFailed when it is already gone."""
+    """Record a running process. Raises LabFailed when it is already gone.
+
+    For a moment within execve(2) a new process has no command line yet, so its own is waited for.
+    """
     try:
+        deadline = time.monotonic() + _EXEC_TIMEOUT_S
+        while marker.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.01)
         return ProcessId(pid, start_ticks_of(Path(f"/proc/{pid}/stat").read_text()), marker)
     except (FileNotFoundError, ProcessLookupError) as error:
         raise LabFailed(f"process {pid} ({marker}) ended as soon as it was started") from error
