@@ -9,7 +9,7 @@ event           further keys
 ``open``        ``version``, ``deployment``, ``spec_sha256``; always the first line
 ``begin``       ``index`` (place in the plan), ``step`` (by the model's codec, long texts emptied), ``before``
 ``amend``       ``index``, ``before``: keys learned later, added to that step's ``before``; keys already there stay
-``done``        ``index``, ``after``, ``seconds``
+``done``        ``index``, ``after``
 ``skipped``     ``index``, ``kind``, ``why``; such a step was not begun and is not undone
 ``failed``      ``index``, ``message``
 ``undo-begin``  ``index``
