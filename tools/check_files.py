@@ -14,7 +14,7 @@ from pathlib import Path
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 CODE = {".py", ".c", ".h", ".sh"}
-COMMON_ROOTS = {"bin", "boot", "dev", "etc", "lib", "opt", "proc", "run", "srv", "sys", "tmp", "usr", "var"}
+COMMON_ROOTS = set("bin boot dev etc home lib mnt opt proc root run srv sys tmp usr var".split())
 
 
 def listed_files(top: Path) -> list[Path]:
@@ -33,7 +33,7 @@ def long_functions(path: Path, text: str) -> Iterator[str]:
                 yield f"{path}:{node.lineno}: function {node.name} has {lines} lines, more than {MAX_FUNCTION_LINES}"
 
 
-def findings(top: Path, path: Path, machine_path: str | None) -> Iterator[str]:
+def findings(top: Path, path: Path, machine_path: str) -> Iterator[str]:
     """What is wrong with one file."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -46,15 +46,15 @@ def findings(top: Path, path: Path, machine_path: str | None) -> Iterator[str]:
     if path.suffix == ".py":
         yield from long_functions(name, text)
     for number, line in enumerate(lines, 1):
-        if machine_path is not None and machine_path in line:
+        if machine_path in line:
             yield f"{name}:{number}: names a path of this machine ({machine_path}…)"
 
 
 def main() -> int:
     """Check every file of the project."""
     top = Path(__file__).resolve().parent.parent
-    root = top.parts[1]
-    machine_path = None if root in COMMON_ROOTS else f"/{root}/"
+    # Where every machine has such a folder, only the checkout's own path tells of this one.
+    machine_path = f"{top}/" if top.parts[1] in COMMON_ROOTS else f"/{top.parts[1]}/"
     found = [line for path in listed_files(top) for line in findings(top, path, machine_path)]
     for line in found:
         print(line)
