@@ -14,7 +14,24 @@ from pathlib import Path
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 CODE = {".py", ".c", ".h", ".sh"}
-COMMON_ROOTS = set("bin boot dev etc home lib mnt opt proc root run srv sys tmp usr var".split())
+COMMON_ROOTS = {
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "mnt",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "srv",
+    "sys",
+    "tmp",
+    "usr",
+    "var",
+}
 
 
 def listed_files(top: Path) -> list[Path]:
