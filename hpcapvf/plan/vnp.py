@@ -64,12 +64,14 @@ class _Parts:
 def plan_vnp(request: Request, host: Host, spec_sha256: str) -> Plan | Refusal | Unchanged:
     """A plan for the request on this host. Pure: the same inputs, in any order, give the same answer.
 
-    All reasons against a plan are collected. The Plan's rendered texts (domain XML, cloud-init, units) are empty
-    until ``hpcapvf.domain.complete_plan`` fills them.
+    All reasons against a plan are collected, but a name that is taken stands alone. The Plan's rendered texts (domain
+    XML, cloud-init, units) are empty until ``hpcapvf.domain.complete_plan`` fills them.
     """
     name = check_name(request, host, spec_sha256)
     if isinstance(name, Unchanged):
         return name
+    if name:  # what else stands in the way is likely that deployment's own: its VF, its disks, its memory
+        return refusal(name)
     platform = check_platform(request, host)
     image = choose_image(request, host)
     card = find_card(request, host)
@@ -77,7 +79,6 @@ def plan_vnp(request: Request, host: Host, spec_sha256: str) -> Plan | Refusal |
     controller = choose_controller(request, host)
     placement = choose_placement(request, host, card.value)
     objections: tuple[Objection, ...] = (
-        *name,
         *card.objections,
         *link.objections,
         *controller.objections,
