@@ -38,7 +38,7 @@ def guests() -> SshGuests:
 def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     key = tmp_path_factory.mktemp("key") / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=60)
-    allowed = Path("/root/.ssh/authorized_keys")
+    allowed = Path.home() / ".ssh" / "authorized_keys"
     allowed.parent.mkdir(mode=0o700, exist_ok=True)
     before = allowed.read_text() if allowed.exists() else ""
     allowed.write_text(before + key.with_suffix(".pub").read_text())
