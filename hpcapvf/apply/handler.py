@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from hpcapvf.host.protocols import Guest, GuestAccess, Machine
+from hpcapvf.host.protocols import Guest, Machine, guest_access
 from hpcapvf.model.errors import StepFailed
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import WaitGuest
 
 Json = dict[str, Any]
 S = TypeVar("S")
@@ -50,14 +49,6 @@ class Context:
     def guest_runs(self, domain: str) -> bool:
         """Whether the hypervisor says that the domain is running."""
         return any(d.name == domain and d.running for d in self.machine.hypervisor.domains())
-
-
-def guest_access(plan: Plan) -> GuestAccess:
-    """How to reach the guest of a plan; StepFailed if the plan never waits for one."""
-    for step in plan.steps:
-        if isinstance(step, WaitGuest):
-            return GuestAccess(step.domain, step.management_mac, step.user, step.key_path)
-    raise StepFailed("the plan has no step that says how to reach its guest", hint="plan again with this version")
 
 
 class Handler(Generic[S]):

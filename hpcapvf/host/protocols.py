@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.errors import StepFailed
 from hpcapvf.model.host import DomainInfo
+from hpcapvf.model.plan import Plan
+from hpcapvf.model.steps import WaitGuest
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,14 @@ class GuestAccess:
     management_mac: Mac
     user: str
     key_path: str
+
+
+def guest_access(plan: Plan) -> GuestAccess:
+    """How to reach the guest of a plan; StepFailed if the plan has no step that waits for one."""
+    step = next((s for s in plan.steps if isinstance(s, WaitGuest)), None)
+    if step is None:
+        raise StepFailed("the plan has no step that says how to reach its guest", hint="plan again with this version")
+    return GuestAccess(step.domain, step.management_mac, step.user, step.key_path)
 
 
 class Guests(Protocol):

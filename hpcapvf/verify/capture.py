@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from hpcapvf.host.protocols import Clock, Guest, GuestAccess
+from hpcapvf.host.protocols import Clock, Guest
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import StartCapture, WaitGuest
+from hpcapvf.model.steps import StartCapture
 
 CAPTURE_UNIT = "hpcapvf-capture.service"
 STATUS_PATH = "/run/hpcapvf/capture.jsonl"
@@ -55,14 +55,6 @@ class Flush:
     files: tuple[StoredFile, ...]
     restarted: bool
     next_byte: int
-
-
-def guest_access(plan: Plan) -> GuestAccess:
-    """How to reach the guest of a plan; StepFailed if the plan has no step that waits for one."""
-    step = next((s for s in plan.steps if isinstance(s, WaitGuest)), None)
-    if step is None:
-        raise StepFailed("the plan has no step that says how to reach its guest", hint="plan again with this version")
-    return GuestAccess(step.domain, step.management_mac, step.user, step.key_path)
 
 
 def capture_step(plan: Plan) -> StartCapture:

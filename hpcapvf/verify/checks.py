@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from hpcapvf.host.protocols import Machine
+from hpcapvf.host.protocols import Machine, guest_access
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import Host
@@ -14,7 +14,7 @@ from hpcapvf.model.paths import guard_unit
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.steps import MakeRaid, ProgramReceiveAll, SetOffloads, SetPause, StartCapture, StartGuard
 from hpcapvf.nic.receive import RegisterWant
-from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, guest_access
+from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
 from hpcapvf.verify.judgement import demand
 from hpcapvf.verify.readings import (
     GuestReading,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpcapvf.host.protocols import Clock, Files, FrameSource, Guest, Machine, SendReport
+from hpcapvf.host.protocols import Clock, Files, FrameSource, Guest, Machine, SendReport, guest_access
 from hpcapvf.model.address import Mac
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import RegisterRefused
@@ -21,7 +21,6 @@ from hpcapvf.verify.capture import (
     capture_step,
     fetch,
     flush,
-    guest_access,
     read_counters,
     settle,
 )
