@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-for-pyproject
 LIMIT := timeout --signal=INT --kill-after=120
 
+# Hundreds of trees are made and removed by the unit tests: that is quick in memory.
+IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
+
 # Options of the demo, for example: make demo DEMO="--keep --cpus 12"
 DEMO ?=
 
@@ -39,7 +42,7 @@ demo: setup ## from nothing to a verified probe in the emulated server; report i
 test: test-unit test-driver test-lab ## every test
 
 test-unit: setup ## tests that need no emulated server
-	$(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' tests
+	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' tests
 
 test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test

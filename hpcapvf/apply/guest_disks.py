@@ -1,10 +1,15 @@
-"""Disks and md arrays as a guest shows them. Disks are found by the path of their controller, never by name."""
+"""Disks and md arrays as a guest shows them. Disks are found by the path of their controller, never by name.
+
+One look at all disks takes three commands however many disks there are: each costs an emulated guest half a second.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hpcapvf.apply.checked import run_any, run_checked
 from hpcapvf.host.protocols import Guest
@@ -12,61 +17,77 @@ from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import StepFailed
 
 _MD_TIMEOUT_S = 120.0
+_MD_MEMBER = "linux_raid_member"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Something recognised on a disk: its type (``xfs``, ``linux_raid_member``, ``gpt``), label and UUID."""
+
+    type: str
+    label: str = ""
+    uuid: str = ""
 
 
 @dataclass(frozen=True)
 class GuestDisk:
-    """A whole disk in the guest. carries: types of what was found on it (``xfs``, ``linux_raid_member``, ``gpt``)."""
+    """A whole disk in the guest. holders: block devices made of it (``/dev/md127``), partitions apart."""
 
     device: str
     serial: str
     size_bytes: int
-    carries: tuple[str, ...]
+    signatures: tuple[Signature, ...] = ()
+    holders: tuple[str, ...] = ()
+
+    @property
+    def carries(self) -> tuple[str, ...]:
+        """Types of what is on it."""
+        return tuple(sorted({signature.type for signature in self.signatures}))
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """What a block device carries, by the device itself and not by a cache."""
+
+    type: str
+    uuid: str
 
 
 def disks_behind(guest: Guest, controller: PciAddress) -> tuple[GuestDisk, ...]:
     """All disks behind a PCI function of the guest, in the order of their paths."""
-    names = run_checked(guest, ["ls", "/sys/block"]).split()
-    if not names:
-        return ()
-    paths = run_checked(guest, ["readlink", "-f", *(f"/sys/block/{name}" for name in names)]).split()
-    ours = [path.rsplit("/", 1)[-1] for path in sorted(paths) if f"/{controller}/" in path]
-    return tuple(_disk(guest, name) for name in ours)
+    targets = run_checked(guest, ["find", "/sys/block", "-type", "l", "-printf", "%l\\n"]).split()
+    devices = [f"/dev/{path.rsplit('/', 1)[-1]}" for path in sorted(targets) if f"/{controller}/" in path]
+    return _look(guest, devices) if devices else ()
 
 
 def members_of(guest: Guest, disks: Sequence[GuestDisk], array: str) -> tuple[GuestDisk, ...]:
     """The disks whose md superblock bears this array's name; StepFailed if some of the array's disks are missing."""
-    members: list[GuestDisk] = []
-    wanted = set()
-    for disk in disks:
-        facts = _examine(guest, disk.device)
-        if facts.get("MD_NAME", "").rsplit(":", 1)[-1] == array_name(array):
-            members.append(disk)
-            wanted.add((facts.get("MD_UUID"), facts.get("MD_DEVICES")))
-    if members and (len(wanted) != 1 or str(len(members)) != next(iter(wanted))[1]):
+    found = [(disk, uuid) for disk in disks if (uuid := _membership(disk, array)) is not None]
+    members = tuple(disk for disk, _ in found)
+    if members and (len({uuid for _, uuid in found}) != 1 or len(members) != _member_count(guest, members[0])):
         raise StepFailed(
             f"{len(members)} disks bear the array name {array_name(array)}, but they are not one whole array",
             hint="look at `mdadm --examine` of each disk; put the missing one back, or `wipefs --all` them yourself",
             details=tuple(f"{disk.device}: serial {disk.serial}" for disk in members),
         )
-    return tuple(members)
+    return members
 
 
-def holder_of(guest: Guest, disks: Sequence[GuestDisk]) -> str | None:
+def holder_of(disks: Sequence[GuestDisk]) -> str | None:
     """The block device (``/dev/md127``) that holds all these disks, or None if nothing does."""
-    holders = {tuple(_holders(guest, disk)) for disk in disks}
+    holders = {disk.holders for disk in disks}
     if holders == {()}:
         return None
-    if len(holders) != 1 or len(names := next(iter(holders))) != 1:
+    if len(holders) != 1 or len(devices := next(iter(holders))) != 1:
         raise StepFailed(f"different arrays hold {', '.join(d.device for d in disks)}", hint="see /proc/mdstat there")
-    return f"/dev/{names[0]}"
+    return devices[0]
 
 
 def assemble(guest: Guest, members: Sequence[GuestDisk], array: str) -> str:
     """Start an array that exists; its block device."""
     devices = [disk.device for disk in members]
     run_checked(guest, ["mdadm", "--assemble", _md_path(array), *devices], timeout_s=_MD_TIMEOUT_S)
-    return _started(guest, members, array)
+    return _started(guest, devices, array)
 
 
 def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int) -> str:
@@ -74,8 +95,8 @@ def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int)
 
     --homehost=any keeps the guest's host name out of the array's name, so that the next guest knows it again.
     """
-    for holder in sorted({name for disk in disks for name in _holders(guest, disk)}):
-        run_checked(guest, ["mdadm", "--stop", f"/dev/{holder}"], timeout_s=_MD_TIMEOUT_S)
+    for holder in sorted({device for disk in disks for device in disk.holders}):
+        run_checked(guest, ["mdadm", "--stop", holder], timeout_s=_MD_TIMEOUT_S)
     devices = [disk.device for disk in disks]
     run_checked(guest, ["wipefs", "--all", "--quiet", *devices], timeout_s=_MD_TIMEOUT_S)
     alone = ["--force"] if len(devices) == 1 else []
@@ -87,22 +108,20 @@ def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int)
         timeout_s=_MD_TIMEOUT_S,
         hint="is mdadm in the guest's image?",
     )
-    return _started(guest, disks, array)
+    return _started(guest, devices, array)
 
 
-def filesystem_of(guest: Guest, device: str) -> str | None:
-    """Type of the file system on a device, or None. Looks at the device itself, not at a cache."""
-    result = run_any(guest, ["blkid", "-p", "-s", "TYPE", "-o", "value", device])
-    return result.stdout.strip() or None
+def filesystem_of(guest: Guest, device: str) -> FileSystem | None:
+    """The file system on a device, or None."""
+    result = run_any(guest, ["blkid", "-p", "-s", "TYPE", "-s", "UUID", "-o", "export", device])
+    facts = _pairs(result.stdout)
+    return FileSystem(facts["TYPE"], facts.get("UUID", "")) if facts.get("TYPE") else None
 
 
 def mounted_source(guest: Guest, mount: str) -> str | None:
-    """The block device mounted exactly there (links followed), or None."""
+    """The block device mounted exactly there, or None."""
     result = run_any(guest, ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", mount])
-    source = result.stdout.strip()
-    if result.returncode != 0 or not source:
-        return None
-    return run_checked(guest, ["readlink", "-f", source]).strip()
+    return result.stdout.strip() or None if result.returncode == 0 else None
 
 
 def array_name(array: str) -> str:
@@ -114,32 +133,56 @@ def _md_path(array: str) -> str:
     return f"/dev/md/{array_name(array)}"
 
 
-def _started(guest: Guest, disks: Sequence[GuestDisk], array: str) -> str:
-    device = holder_of(guest, disks)
+def _started(guest: Guest, devices: Sequence[str], array: str) -> str:
+    device = holder_of(_look(guest, devices))
     if device is None:
         raise StepFailed(f"array {array_name(array)} did not start in the guest", hint="see /proc/mdstat there")
     return device
 
 
-def _holders(guest: Guest, disk: GuestDisk) -> list[str]:
-    return run_checked(guest, ["ls", f"/sys/block/{disk.device.rsplit('/', 1)[-1]}/holders"]).split()
+def _membership(disk: GuestDisk, array: str) -> str | None:
+    """UUID of the md array of this name that a disk belongs to, or None."""
+    for signature in disk.signatures:
+        if signature.type == _MD_MEMBER and signature.label.rsplit(":", 1)[-1] == array_name(array):
+            return signature.uuid
+    return None
 
 
-def _examine(guest: Guest, device: str) -> dict[str, str]:
-    """mdadm's facts about one member; empty if there is no superblock."""
-    result = run_any(guest, ["mdadm", "--examine", "--export", device])
-    pairs = (line.partition("=") for line in result.stdout.splitlines())
-    return {key: value for key, _, value in pairs} if result.returncode == 0 else {}
+def _member_count(guest: Guest, member: GuestDisk) -> int:
+    """How many disks the array of this member has, by its superblock."""
+    facts = _pairs(run_checked(guest, ["mdadm", "--examine", "--export", member.device]))
+    count = facts.get("MD_DEVICES", "")
+    return int(count) if re.fullmatch(r"[0-9]{1,4}", count) else 0
 
 
-def _disk(guest: Guest, name: str) -> GuestDisk:
-    device = f"/dev/{name}"
-    text = run_checked(guest, ["lsblk", "--json", "--bytes", "--nodeps", "--output", "NAME,SERIAL,SIZE", device])
-    found = run_checked(guest, ["wipefs", "--no-act", "--json", device])
+def _pairs(text: str) -> dict[str, str]:
+    return {key: value for key, _, value in (line.partition("=") for line in text.splitlines())}
+
+
+def _look(guest: Guest, devices: Sequence[str]) -> tuple[GuestDisk, ...]:
+    """What two commands say about these disks, in their order."""
+    columns = "NAME,PATH,TYPE,SERIAL,SIZE"
+    text = run_checked(guest, ["lsblk", "--json", "--bytes", "--output", columns, *devices])
+    found = run_checked(guest, ["wipefs", "--no-act", "--json", *devices])
     try:
-        facts = json.loads(text)["blockdevices"][0]
+        facts = {str(entry["path"]): entry for entry in json.loads(text)["blockdevices"]}
         signatures = json.loads(found)["signatures"] if found.strip() else []
-        carries = tuple(sorted({str(s["type"]) for s in signatures}))
-        return GuestDisk(device, str(facts["serial"] or ""), int(facts["size"]), carries)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise StepFailed(f"the guest says nothing usable about {device}: {error}") from error
+        return tuple(_disk(device, facts[device], signatures) for device in devices)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StepFailed(f"the guest says nothing usable about {', '.join(devices)}: {error!r}") from error
+
+
+def _disk(device: str, facts: dict[str, Any], signatures: Sequence[dict[str, Any]]) -> GuestDisk:
+    name = device.removeprefix("/dev/")
+    ours = (entry for entry in signatures if str(entry["device"]).removeprefix("/dev/") == name)
+    return GuestDisk(
+        device,
+        serial=str(facts["serial"] or ""),
+        size_bytes=int(facts["size"]),
+        signatures=tuple(
+            Signature(str(entry["type"]), str(entry.get("label") or ""), str(entry.get("uuid") or "")) for entry in ours
+        ),
+        holders=tuple(
+            sorted(str(child["path"]) for child in facts.get("children") or () if child["type"] not in ("part", "rom"))
+        ),
+    )

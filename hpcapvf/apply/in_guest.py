@@ -11,15 +11,15 @@ from hpcapvf.model.errors import StepFailed
 
 PCI_DEVICES = "/sys/bus/pci/devices"
 _ID_LINE = re.compile(r"^/sys/bus/pci/devices/([0-9a-f:.]+)/(vendor|device):(0x[0-9a-f]+)$", re.MULTILINE)
+_READ_IDS = ("find", "-L", PCI_DEVICES, "-maxdepth", "2", "(", "-name", "vendor", "-o", "-name", "device", ")",
+             "-exec", "grep", "-H", "", "{}", "+")  # fmt: skip
 _JOURNAL_LINES = "15"
 
 
 def find_function(guest: Guest, vendor: int, device: int) -> PciAddress:
     """The one PCI function with these IDs; StepFailed if there is none, or more than one."""
-    names = run_checked(guest, ["ls", PCI_DEVICES]).split()
-    paths = [f"{PCI_DEVICES}/{name}/{word}" for name in names for word in ("vendor", "device")]
     ids: dict[str, dict[str, int]] = {}
-    for name, word, value in _ID_LINE.findall(run_checked(guest, ["grep", "-H", "", *paths])):
+    for name, word, value in _ID_LINE.findall(run_checked(guest, _READ_IDS)):
         ids.setdefault(name, {})[word] = int(value, 16)
     found = [name for name, words in ids.items() if words == {"vendor": vendor, "device": device}]
     if len(found) != 1:
@@ -53,8 +53,7 @@ def unit_is_active(guest: Guest, unit: str) -> bool:
 
 
 def start_unit(guest: Guest, unit: str, timeout_s: float) -> None:
-    """Have a unit enabled and started; StepFailed with the unit's last lines."""
-    run_checked(guest, ["systemctl", "daemon-reload"], timeout_s=timeout_s)
+    """Have a unit enabled and started; StepFailed with the unit's last lines. ``enable`` reads unit files again."""
     result = run_any(guest, ["systemctl", "enable", "--now", unit], timeout_s=timeout_s)
     if result.returncode != 0:
         error = command_failed(result)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import hpcapvf
-from hpcapvf.lab import boot_disk, ssh
+from hpcapvf.lab import boot_disk, ssh, stall
 from hpcapvf.lab.accel import choose_accel
 from hpcapvf.lab.cache import locked, write_json
 from hpcapvf.lab.emulator import choose_emulator, emulator_at
@@ -82,7 +82,7 @@ class Lab:
             if not (state.qemu and is_alive(state.qemu)):
                 state = self.start(state, progress)
             progress.phase("boot", f"waiting for ssh on port {state.ssh_port}")
-            self.wait_ready(timeout_s=timeout_s)
+            self.wait_ready(progress, timeout_s=timeout_s)
             boot_s = round(time.monotonic() - started, 1)
             progress.phase("check", "virtualisation, IOMMU and devices inside the server")
             self.check_inside(state.config)
@@ -177,21 +177,31 @@ class Lab:
         end(wire)
         raise LabFailed("the wire's process did not start", details=tail_of_file(log))
 
-    def wait_ready(self, *, timeout_s: float = BOOT_TIMEOUT_S) -> float:
-        """Wait until ssh answers. Returns seconds; the error carries the last lines of the console's log."""
-        state = load_state(self.name)
+    def wait_ready(self, progress: Progress | None = None, *, timeout_s: float = BOOT_TIMEOUT_S) -> float:
+        """Wait until ssh answers. Returns seconds; the error carries the last lines of the console's log.
+
+        A start that stalled (hpcapvf.lab.stall) is reset, at most MAX_RESETS times and within the same deadline.
+        """
+        state, console = load_state(self.name), self.folder / "console.log"
+        resets = 0
 
         def check() -> None:
+            nonlocal resets
             if state.qemu is None or not is_alive(state.qemu):
                 raise LabFailed("QEMU ended", details=tail_of_file(self.folder / "qemu.log"))
+            if resets < stall.MAX_RESETS and stall.has_stalled(console):
+                resets += 1
+                kept = stall.set_aside(console, resets)
+                qmp_command(self.folder / "qmp.sock", "system_reset")
+                (progress or Silent()).phase("boot", f"an emulated CPU lost its timer ({kept}): reset, waiting again")
 
         try:
             return ssh.wait_for_ssh(self.target(), timeout_s=timeout_s, check=check)
         except WaitTimedOut as error:
             raise WaitTimedOut(
                 error.message,
-                hint=f"The whole console is in {self.folder / 'console.log'}.",
-                details=tail_of_file(self.folder / "console.log"),
+                hint=f"The whole console is in {console}.",
+                details=tail_of_file(console),
             ) from error
 
     def down(self, *, timeout_s: float = POWER_OFF_TIMEOUT_S, clean: bool = False) -> dict[str, Any]:

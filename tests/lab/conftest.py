@@ -1,7 +1,8 @@
 """One emulated server for all end-to-end tests, and one deployment in it.
 
-The order matters, since all share one server: what is refused, then the deployment, then taking it away. With the
-variable HPCAPVF_TEST_LAB the lab of that name is used and left running; otherwise a lab is made and removed.
+The order matters, since all share one server: it starts without what a probe needs, is made ready through a reboot,
+then comes what is refused, the deployment, and taking it away. With the variable HPCAPVF_TEST_LAB the lab of that
+name is used and left running, ready as it is; otherwise a lab is made and removed.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from hpcapvf.verify import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
 
-ORDER = ("test_bad_input", "test_demo_path", "test_pcaps", "test_destroy", "test_contract", "test_not_ready")
+ORDER = ("test_not_ready", "test_bad_input", "test_demo_path", "test_pcaps", "test_destroy", "test_contract")
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
+KERNEL_ARGUMENTS = ("intel_iommu=on", "iommu=pt", "iomem=relaxed")
+GRUB_FILE = "/etc/default/grub.d/hpcapvf-test.cfg"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -92,25 +95,38 @@ class Server:
         return snapshot_difference(before, self.snapshot())
 
 
-def started(name: str, config: LabConfig) -> Server:
-    """Bring a lab up, with the toolkit in it."""
-    lab = Lab(name)
-    lab.up(config)
-    push(lab, Silent())
+def looked_at(lab: Lab) -> Server:
+    """The server as it is now."""
     answer = must(run_on_server(lab, ["hpcapvf", "probe"], Silent(), timeout_s=180))
     return Server(lab, from_json(Host, answer.result["host"]))
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The shared server."""
+def first_start() -> Iterator[Server]:
+    """The shared server with the toolkit, its kernel without any argument that a probe needs."""
     kept = os.environ.get("HPCAPVF_TEST_LAB")
-    name = kept or f"test-{os.getpid()}"
+    lab = Lab(kept or f"test-{os.getpid()}")
     try:
-        yield started(name, LabConfig(name=name))
+        lab.up(None if kept else LabConfig(name=lab.name, bare=True))
+        push(lab, Silent())
+        yield looked_at(lab)
     finally:
         if not kept:
-            Lab(name).down(clean=True)
+            lab.down(clean=True)
+
+
+@pytest.fixture(scope="session")
+def server(first_start: Server) -> Server:
+    """The shared server, ready for a probe: it takes the kernel arguments from its own disk when it reboots."""
+    if first_start.host.iommu_active:
+        return first_start
+    line = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT {" ".join(KERNEL_ARGUMENTS)}"'
+    first_start.shell("mkdir -p /etc/default/grub.d")
+    first_start.write(GRUB_FILE, f"{line}\n")
+    first_start.shell("update-grub", timeout_s=180)
+    first_start.lab.reboot()
+    assert set(KERNEL_ARGUMENTS) <= set(first_start.shell("cat /proc/cmdline").split())
+    return looked_at(first_start.lab)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.skipif(not PCAPS, reason="HPCAPVF_TEST_INPUTS names no 
 def _frame_lengths(path: Path) -> list[int]:
     """Lengths on the wire, read here without the project's own reader."""
     data = path.read_bytes()
-    order = "little" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else "big"
+    order: Literal["little", "big"] = "little" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else "big"
     lengths, at = [], 24
     while at + 16 <= len(data):
         lengths.append(int.from_bytes(data[at + 12 : at + 16], order))

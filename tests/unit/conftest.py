@@ -80,13 +80,11 @@ def _file_breach(named: object, resolve: Callable[[str], str], *, writes: bool) 
     if not isinstance(named, str | bytes | os.PathLike):
         return ""  # a file descriptor: it was judged when it was opened
     path = resolve(os.fsdecode(named))
-    if _within(path, _HARMLESS):
+    if _within(path, (*_HARMLESS, *_WRITABLE)):
         return ""
     if _within(path, _MACHINE_FOLDERS):
         return f"touched {path}"
-    if writes and not _within(path, _WRITABLE):
-        return f"changed {path}"
-    return ""
+    return f"changed {path}" if writes else ""
 
 
 def _within(path: str, folders: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hpcapvf.apply.checked import read_int, run_any, run_checked
 from hpcapvf.apply.guest_disks import (
+    FileSystem,
     GuestDisk,
     array_name,
     assemble,
@@ -36,8 +37,8 @@ class MakeRaidHandler(Handler[MakeRaid]):
     def satisfied(self, step: MakeRaid, context: Context) -> str | None:
         """Our array is mounted there."""
         guest = context.guest()
-        device = _our_device(step, guest, context)
-        mounted = device is not None and mounted_source(guest, step.mount) == device
+        source = mounted_source(guest, step.mount)
+        mounted = source is not None and source == _our_device(step, guest, context)
         return f"array {step.array} is mounted on {step.mount}" if mounted else None
 
     def observe(self, step: MakeRaid, context: Context) -> Json:
@@ -51,14 +52,15 @@ class MakeRaidHandler(Handler[MakeRaid]):
         disks = _disks(guest, context)
         members = members_of(guest, disks, step.array)
         if members:
-            device = holder_of(guest, members) or assemble(guest, members, step.array)
+            device = holder_of(members) or assemble(guest, members, step.array)
         else:
             _refuse_unnamed(disks, step)
             context.progress.phase(f"make {step.array} of {len(disks)} disks")
             device = create(guest, disks, step.array, step.chunk_kib)
         found = _format_if_empty(guest, device, step, len(members or disks))
-        _mount(guest, device, step)
-        return {"device": device, "kept": bool(members), "chunk_kib": _chunk_kib(guest, device), "filesystem": found}
+        _mount(guest, device, found.uuid, step)
+        chunk_kib = _chunk_kib(guest, device)
+        return {"device": device, "kept": bool(members), "chunk_kib": chunk_kib, "filesystem": found.type}
 
     def undo(self, step: MakeRaid, trace: Trace, context: Context) -> tuple[str, ...]:
         """Unmount and stop; what is on the disks stays."""
@@ -98,7 +100,7 @@ def _disks(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:
 
 def _our_device(step: MakeRaid, guest: Guest, context: Context) -> str | None:
     members = members_of(guest, _disks(guest, context), step.array)
-    return holder_of(guest, members) if members else None
+    return holder_of(members) if members else None
 
 
 def _refuse_unnamed(disks: tuple[GuestDisk, ...], step: MakeRaid) -> None:
@@ -114,7 +116,7 @@ def _refuse_unnamed(disks: tuple[GuestDisk, ...], step: MakeRaid) -> None:
         )
 
 
-def _format_if_empty(guest: Guest, device: str, step: MakeRaid, count: int) -> str:
+def _format_if_empty(guest: Guest, device: str, step: MakeRaid, count: int) -> FileSystem:
     """The file system on the device, made if there is none."""
     found = filesystem_of(guest, device)
     if found is None:
@@ -125,16 +127,15 @@ def _format_if_empty(guest: Guest, device: str, step: MakeRaid, count: int) -> s
             raise StepFailed(f"cannot format as {step.filesystem}", hint="storage.raid.filesystem: xfs")
         run_checked(guest, argv, timeout_s=_FORMAT_TIMEOUT_S, hint="is xfsprogs in the guest's image?")
         found = filesystem_of(guest, device)
-    if found != step.filesystem:
+    if found is None or found.type != step.filesystem:
         raise Conflict(
-            f"array {step.array} carries {found or 'no file system'}, not {step.filesystem}",
+            f"array {step.array} carries {found.type if found else 'no file system'}, not {step.filesystem}",
             hint="move what is on it elsewhere, or choose another guest.name",
         )
     return found
 
 
-def _mount(guest: Guest, device: str, step: MakeRaid) -> None:
-    uuid = run_checked(guest, ["blkid", "-p", "-s", "UUID", "-o", "value", device]).strip()
+def _mount(guest: Guest, device: str, uuid: str, step: MakeRaid) -> None:
     text = (
         f"[Unit]\nDescription=Captures on array {step.array}\n\n"
         f"[Mount]\nWhat=/dev/disk/by-uuid/{uuid}\nWhere={step.mount}\nType={step.filesystem}\n"

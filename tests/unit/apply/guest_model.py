@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.fakes.guest import FakeGuest
 from tests.fakes.machine import FakeMachine
@@ -41,7 +42,7 @@ class GuestModel:
         self.chunk_kib = 0
         self.formatted = 0
         handlers = {
-            "ls": self._ls, "grep": self._grep, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
+            "ls": self._ls, "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
@@ -57,34 +58,26 @@ class GuestModel:
 
     def _ls(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         path = argv[-1]
-        if path == "/sys/bus/pci/devices":
-            return 0, "\n".join(self.drivers), ""
-        if path == "/sys/block":
-            return 0, "\n".join([*self.disks, "vda", *self.arrays]), ""
-        if path == "/dev":
-            return 0, "null\nhpcap_hpcap5_0\n" if self.drivers[VF] == "hpcapvf" else "null\n", ""
-        name = path.split("/")[3]
-        return 0, "\n".join(array for array, members in self.arrays.items() if name in members), ""
+        if path != "/dev":
+            return 2, "", f"ls: cannot access '{path}'\n"
+        return 0, "null\nhpcap_hpcap5_0\n" if self.drivers[VF] == "hpcapvf" else "null\n", ""
 
-    def _grep(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+    def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if "/sys/block" in argv:
+            return 0, "".join(f"..{self._real(name)}\n" for name in [*self.disks, "vda", *self.arrays]), ""
+        folder = argv[2]
         ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
-        lines = []
-        for path in argv[3:]:
-            function, word = path.split("/")[5:7]
-            lines.append(f"{path}:{ids[function][word == 'device']}")
+        lines = [
+            f"{folder}/{name}/{word}:{ids[name][word == 'device']}" for name in ids for word in ("vendor", "device")
+        ]
         return 0, "\n".join(lines) + "\n", ""
 
     def _readlink(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        if argv[1] != "-f":
-            driver = self.drivers.get(argv[-1].split("/")[5], "")
-            return (0, f"../../../bus/pci/drivers/{driver}\n", "") if driver else (1, "", "")
-        return 0, "".join(f"{self._real(path)}\n" for path in argv[2:]), ""
+        driver = self.drivers.get(argv[-1].split("/")[5], "")
+        return (0, f"../../../bus/pci/drivers/{driver}\n", "") if driver else (1, "", "")
 
-    def _real(self, path: str) -> str:
-        name = path.rsplit("/", 1)[-1]
-        if path.startswith("/dev/"):
-            return path
-        return f"/sys/devices/pci0000:00/{CONTROLLER if name in self.disks else '0000:00:04.0'}/host0/block/{name}"
+    def _real(self, name: str) -> str:
+        return f"/devices/pci0000:00/{CONTROLLER if name in self.disks else '0000:00:04.0'}/host0/block/{name}"
 
     def _cat(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         path = argv[-1]
@@ -120,21 +113,30 @@ class GuestModel:
         return OK
 
     def _lsblk(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        name = argv[-1].rsplit("/", 1)[-1]
-        device = {"name": name, "serial": self.disks[name].serial, "size": 4 << 30}
-        return 0, json.dumps({"blockdevices": [device]}), ""
+        return 0, json.dumps({"blockdevices": [self._block_device(name) for name in _names(argv)]}), ""
+
+    def _block_device(self, name: str) -> dict[str, Any]:
+        """One entry of lsblk's tree, with the arrays that hold the disk below it."""
+        arrays = [array for array, members in self.arrays.items() if name in members]
+        children = [{"name": a, "path": f"/dev/{a}", "type": "raid0", "serial": None, "size": 1} for a in arrays]
+        entry = {"name": name, "path": f"/dev/{name}", "type": "disk", "serial": self.disks[name].serial}
+        return {**entry, "size": 4 << 30, **({"children": children} if children else {})}
 
     def _wipefs(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        names = [word.rsplit("/", 1)[-1] for word in argv[1:] if word.startswith("/dev/")]
+        names = _names(argv)
         if "--all" in argv:
             for name in names:
                 self.disks[name] = Disk(self.disks[name].serial)
             return OK
-        found = [{"type": kind, "offset": "0x0"} for kind in self.disks[names[0]].signatures]
+        found = [
+            {"device": name, "offset": "0x0", "type": kind, "uuid": "1", "label": f"any:{self.disks[name].md}"}
+            for name in names
+            for kind in self.disks[name].signatures
+        ]
         return 0, json.dumps({"signatures": found}) if found else "", ""
 
     def _mdadm(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        names = tuple(word.rsplit("/", 1)[-1] for word in argv[1:] if word.startswith("/dev/sd"))
+        names = tuple(_names(argv))
         if "--examine" in argv:
             disk = self.disks[names[0]]
             facts = f"MD_LEVEL=raid0\nMD_DEVICES={disk.md_devices}\nMD_NAME={disk.md}\nMD_UUID=1\n"
@@ -148,8 +150,8 @@ class GuestModel:
         if "--create" in argv:
             name = next(word.partition("=")[2] for word in argv if word.startswith("--name="))
             self.chunk_kib = next(int(word[8:-1]) for word in argv if word.startswith("--chunk="))
-            for disk in names:
-                self.disks[disk] = Disk(self.disks[disk].serial, ["linux_raid_member"], name, len(names))
+            for member in names:
+                self.disks[member] = Disk(self.disks[member].serial, ["linux_raid_member"], name, len(names))
         self.arrays["md127"] = names
         return OK
 
@@ -160,7 +162,7 @@ class GuestModel:
 
     def _blkid(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         found = self.filesystems.get(argv[-1])
-        return (0, "UUID-1\n" if "UUID" in argv else f"{found}\n", "") if found else (2, "", "")
+        return (0, f"DEVNAME={argv[-1]}\nUUID=UUID-1\nTYPE={found}\n", "") if found else (2, "", "")
 
     def _findmnt(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         device = self.mounts.get(argv[-1])
@@ -183,3 +185,8 @@ class GuestModel:
     def _sha256sum(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         data = self.data(argv[-1])
         return (0, f"{hashlib.sha256(data).hexdigest()}  {argv[-1]}\n", "") if data is not None else (1, "", "no\n")
+
+
+def _names(argv: tuple[str, ...]) -> list[str]:
+    """The disks that a command line names."""
+    return [word.removeprefix("/dev/") for word in argv[1:] if word.startswith("/dev/sd")]

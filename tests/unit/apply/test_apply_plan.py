@@ -89,7 +89,8 @@ def test_held_lock_refuses_and_names_the_holder(world: World) -> None:
 
 READING = (
     "ls ",
-    "grep ",
+    "find ",
+    "mdadm --examine",
     "readlink ",
     "cat ",
     "findmnt ",
@@ -202,7 +203,7 @@ def test_nothing_is_taken_from_under_a_guest_that_does_not_stop(world: World) ->
     def fail(_name: str, _timeout_s: float) -> bool:
         raise StepFailed("libvirt does not answer")
 
-    world.fake.hypervisor.stop = fail  # type: ignore[method-assign]
+    world.fake.hypervisor.stop = fail  # type: ignore[method-assign,assignment]
     with pytest.raises(UndoIncomplete) as caught:
         destroy(NAME, world.fake.machine, Silent())
     assert any("held by the running domain" in line for line in caught.value.details)

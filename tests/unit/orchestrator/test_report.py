@@ -52,8 +52,10 @@ def _facts(proof: Proof, differences: tuple[str, ...] | None = ()) -> DemoFacts:
         "proofs": [{"traffic": "mix"} | proof.report()],
         "phases_s": {"boot the guest": 60.0},
     }
-    lab = dict.fromkeys(("emulator", "emulator_reason", "accel", "accel_reason"), "said") | {"images": {}}
-    checked = {"findings": [], "proofs": []}
+    lab: dict[str, Any] = dict.fromkeys(("emulator", "emulator_reason", "accel", "accel_reason"), "said") | {
+        "images": {}
+    }
+    checked: dict[str, Any] = {"findings": [], "proofs": []}
     return DemoFacts(lab, json.loads(json.dumps(deployed)), checked, differences, {"lab up": 50.0})
 
 

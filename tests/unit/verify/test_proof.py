@@ -236,7 +236,12 @@ def test_caplen_of_the_plan_is_compared_with() -> None:
 @pytest.mark.parametrize("source", [None, "none"])
 def test_without_a_source_only_counters_and_files_are_checked(source: str | None) -> None:
     bench = Bench(CaptureGuest())
-    bench.clock.on_sleep = lambda: (bench._guard(), bench.guest.receive([FOREIGN]))[0]
+
+    def both() -> None:
+        bench._guard()
+        bench.guest.receive([FOREIGN])
+
+    bench.clock.on_sleep = both
     proof = bench.prove(source=source and Wire(bench.guest, name="none"))
     report = proof.report()
     assert red(proof) == set()
@@ -261,11 +266,21 @@ def test_service_that_does_not_answer_is_an_error_with_its_last_words() -> None:
     assert bench.clock.now < 1000 + 130
 
 
+def closing(guest: CaptureGuest, path: str, file_bytes: int) -> Arrival:
+    """What arrives is kept, and the guest says that it closed this file."""
+
+    def arrival(frames: list[bytes]) -> list[bytes]:
+        guest.emit(event="closed", file=path, frames=0, bytes=0, file_bytes=file_bytes)
+        return frames
+
+    return arrival
+
+
 @pytest.mark.parametrize("path", ["/etc/shadow", "/srv/capture/../../etc/shadow", "/srv/capturex/1.raw"])
 def test_files_outside_the_capture_folder_are_not_fetched(path: str) -> None:
     guest = CaptureGuest()
     guest.files[path] = b""
-    guest.arrival = lambda f: (guest.emit(event="closed", file=path, frames=0, bytes=0, file_bytes=0), f)[1]
+    guest.arrival = closing(guest, path, 0)
     with pytest.raises(StepFailed, match="not below /srv/capture"):
         Bench(guest).prove()
 
@@ -273,10 +288,7 @@ def test_files_outside_the_capture_folder_are_not_fetched(path: str) -> None:
 def test_file_of_another_size_is_an_error() -> None:
     guest = CaptureGuest()
     guest.files["/srv/capture/x.raw"] = bytes(100)
-    guest.arrival = lambda f: (
-        guest.emit(event="closed", file="/srv/capture/x.raw", frames=0, bytes=0, file_bytes=9),
-        f,
-    )[1]
+    guest.arrival = closing(guest, "/srv/capture/x.raw", 9)
     with pytest.raises(StepFailed, match="has 10 bytes, the capture service said 9"):
         Bench(guest).prove()
 
