@@ -346,6 +346,8 @@ def make_disks(config: LabConfig, files: LabFiles, images: Images) -> None:
         iomem_relaxed=config.iomem_relaxed and not config.bare,
         hugepages_1g=config.hugepages_1g,
     )
+    if config.bare:
+        arguments += " intel_iommu=off"  # Debian's kernel would switch it on by itself
     write_kernel_arguments(images.server, files.disk, arguments, files.folder)
     for path in (*files.raid_disks, *((files.nvme_disk,) if config.nvme else ())):
         with path.open("wb") as stream:

@@ -50,3 +50,16 @@ def test_status_tells_what_stands(server: Server, deployed: Envelope) -> None:
     assert status["condition"] == "deployed"
     assert status["domain"] == "running"
     assert status["guard"]["checks"] > 0
+
+
+def test_the_guard_repairs_what_the_cards_driver_overwrites(server: Server, deployed: Envelope) -> None:
+    """A change of the PF's receive mode makes igb write its filters anew; the captures that follow prove the repair."""
+    assert deployed.ok
+    wanted = server.snapshot()["registers"]
+    before = server.command("hpcapvf", "status", PROBE).result["guard"]
+    server.shell(f"ip link set {server.interface} promisc on; sleep 2; ip link set {server.interface} promisc off; sleep 3")
+    after = server.command("hpcapvf", "status", PROBE).result["guard"]
+    assert after["drifts"] > before["drifts"], after
+    assert after["registers"], after
+    assert not after["error"], after
+    assert server.snapshot()["registers"] == wanted
