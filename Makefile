@@ -45,7 +45,7 @@ test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
 
 test-lab: setup ## end to end in the emulated server
-	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab tests/lab
+	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab tests/lab
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 
