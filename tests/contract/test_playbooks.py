@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _host(folder: Path, programs: Path, *, arguments: list[str], guests: list[st
         "ansible_pipelining": True,
         "ansible_remote_tmp": str(folder / "tmp"),
         "ansible_async_dir": str(folder / "async"),
-        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_python_interpreter": sys.executable,
         "prepare_host_grub_file": str(folder / "grub.d/hpcapvf.cfg"),
         "prepare_host_update_grub": "/bin/true",
         "guest_driver_folder": str(folder / "driver"),
@@ -117,6 +118,8 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         _program(programs / name, COMMAND)
     (store / "bin").mkdir(parents=True)
     (store / "bin/hpcapdd").write_text("tool")
+    (store / "lib").mkdir()
+    (store / "lib/libhpcapvf.so").symlink_to("libhpcapvf.so.1")
 
     def host(name: str, arguments: list[str], guests: list[str], **more: Any) -> dict[str, Any]:
         return _host(tmp_path / name, programs, arguments=arguments, guests=guests, **more)
@@ -161,6 +164,7 @@ def test_a_host_is_deployed_once_and_a_check_tells_the_truth(fleet: Fleet) -> No
     assert "deploy: Deploy" in first.result["hosts"]["ready"]["changed"]
     assert (fleet.folder / "ready/specs/probe1.yaml").read_text() == "version: 1\nhost: ready\n"
     assert (fleet.folder / "ready/driver/bin/hpcapdd").read_text() == "tool"
+    assert (fleet.folder / "ready/driver/lib/libhpcapvf.so").readlink() == Path("libhpcapvf.so.1")
     assert fleet.called("ready")[-1] == "hpcapvf verify probe1 --source none"
 
     again, check = fleet.deploy("ready"), fleet.deploy("ready", "--dry-run")
