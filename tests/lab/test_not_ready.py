@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
+from hpcapvf.lab.inventory import inventory
 from hpcapvf.lab.machine import LabConfig
 from hpcapvf.lab.server import Lab
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.verify import snapshot_difference
+from orchestrator.remote import parse_envelope
 from tests.lab.conftest import Server, started
 
 
@@ -23,6 +29,19 @@ def bare_server() -> Iterator[Server]:
         yield started(name, LabConfig(name=name, iommu=False, iomem_relaxed=False))
     finally:
         Lab(name).down(clean=True)
+
+
+def test_an_inventory_tells_it_of_the_host_and_does_not_reboot_it(bare_server: Server, tmp_path: Path) -> None:
+    lab = bare_server.lab
+    boot = lab.boot_id()
+    (tmp_path / "hosts.yaml").write_text(yaml.safe_dump(inventory(lab.name, lab.target(), lab.facts())))
+    (tmp_path / "probe1.yaml").write_text(bare_server.spec())
+    argv = [Path(sys.executable).with_name("deploy-vnp"), "-i", tmp_path / "hosts.yaml", tmp_path / "probe1.yaml"]
+    result = subprocess.run([*argv, "--json"], stdout=subprocess.PIPE, text=True, check=False, timeout=600)
+    answer = parse_envelope(result.stdout)
+    assert answer.exit_code is ExitCode.HOST_FAILED, answer.error
+    assert "no IOMMU" in answer.result["hosts"][f"lab-{lab.name}"]["reason"]
+    assert lab.boot_id() == boot
 
 
 def test_the_refusal_names_the_iommu_and_the_registers(bare_server: Server) -> None:
