@@ -16,7 +16,7 @@ DEMO ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-lab check check-python check-files check-shell \
-        check-yaml check-driver bench bench-driver bench-planner user clean
+        check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,15 +42,15 @@ demo: setup ## from nothing to a verified probe in the emulated server; report i
 test: test-unit test-driver test-lab ## every test
 
 test-unit: setup ## tests that need no emulated server
-	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' tests
+	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' --ignore tests/validation tests
 
 test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
 
 test-lab: setup ## end to end in the emulated server
-	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab tests/lab
+	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab tests/lab
 
-check: check-python check-files check-shell check-yaml check-driver ## what continuous integration looks at first
+check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 
 check-python: $(STAMP)
 	$(BIN)/ruff check .
@@ -65,6 +65,9 @@ check-shell: packages
 
 check-yaml: $(STAMP)
 	git ls-files -co --exclude-standard | grep -E '\.ya?ml$$' | xargs -r $(BIN)/yamllint --strict
+
+check-playbooks: $(STAMP)
+	LC_ALL=C.UTF-8 $(BIN)/ansible-playbook --syntax-check --inventory inventory/example.yml playbooks/site.yml
 
 check-driver: packages
 	$(MAKE) --no-print-directory -C driver check

@@ -26,6 +26,7 @@ _MEANINGS = {
     ExitCode.UNDO_INCOMPLETE: "something could not be put back; the message lists it",
     ExitCode.NOT_FOUND: "no deployment, lab, image or file of that name",
     ExitCode.LAB_FAILED: "the emulated server could not be built, started or reached",
+    ExitCode.HOST_FAILED: "a host of the inventory cannot be reached, or failed before a command of hpcapvf ran there",
     ExitCode.INTERNAL: "a defect of this program",
     ExitCode.INTERRUPTED: "interrupted; what was begun was undone",
 }

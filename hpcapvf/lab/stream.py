@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from hpcapvf.lab.process import TAIL_LINES, Result
@@ -16,14 +16,26 @@ from hpcapvf.model.errors import WaitTimedOut
 _END_GRACE_S = 10.0
 
 
-def run_streaming(argv: Sequence[str], *, on_line: Callable[[str], None], timeout_s: float) -> Result:
+def run_streaming(
+    argv: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+) -> Result:
     """Run a command to its end; on_line gets each line of its standard error as it comes, from another thread.
 
     The result holds the whole standard output and the last lines of standard error. WaitTimedOut when timeout_s
-    seconds pass; the command's process group is killed then, and when the caller is interrupted.
+    seconds pass; the command's process group is killed then, and when the caller is interrupted. env: the whole
+    environment, None for this process' own.
     """
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=env,
     )
     assert process.stdout is not None and process.stderr is not None  # noqa: S101 - PIPE was asked for
     last: deque[str] = deque(maxlen=TAIL_LINES)

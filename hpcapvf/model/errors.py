@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     UNDO_INCOMPLETE = 10  # something could not be put back; the message lists it
     NOT_FOUND = 11  # no deployment, lab or image of that name
     LAB_FAILED = 12  # the emulated server could not be built or started
+    HOST_FAILED = 13  # a host of an inventory could not be reached, or failed outside of this project's commands
     INTERNAL = 70  # a defect of this program
     INTERRUPTED = 130
 

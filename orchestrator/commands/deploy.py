@@ -18,6 +18,7 @@ from orchestrator.commands.inspect import plan_answer, plan_on, unchanged_answer
 from orchestrator.files import write_json
 from orchestrator.options import epilog, output_options
 from orchestrator.phases import PhaseClock
+from orchestrator.playbooks import CannotRun, run_on_hosts
 from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
 
 
@@ -37,12 +38,22 @@ def deploy_vnp_parser() -> argparse.ArgumentParser:
         epilog=epilog(
             "deploy-vnp probe1.yaml --dry-run",
             "deploy-vnp probe1.yaml --source none",
+            "deploy-vnp -i inventory/lab.yaml --limit lab-demo probe1.yaml",
             "deploy-vnp probe1.yaml --source './send-from-generator.sh' --pcap traffic.pcap",
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
+    hosts = parser.add_argument_group("many hosts")
+    hosts.add_argument(
+        "-i",
+        "--inventory",
+        metavar="INVENTORY",
+        help="not here, but on the hosts of the group hypervisors in this Ansible inventory: prepare each (kernel "
+        "arguments, reboot), deploy and verify; a host that fails does not hold up the others",
+    )
+    hosts.add_argument("--limit", metavar="PATTERN", help="only the hosts of the inventory that match")
     parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
     add_proof_options(parser)
     parser.set_defaults(handler=run_deploy_vnp, command_name="deploy-vnp")
@@ -90,6 +101,13 @@ def run_deploy_vnma(_args: argparse.Namespace, _progress: Progress) -> Answer:
 
 def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     """``deploy-vnp``. Everything that the user gave is read before anything is changed."""
+    if args.inventory:
+        answer = run_on_hosts(args, progress)
+        if args.report:
+            write_json(args.report, answer.result)
+        return answer
+    if args.limit:
+        raise CannotRun("--limit chooses among hosts of an inventory", hint="name the inventory with -i")
     clock = PhaseClock()
     machine = local_machine()
     with clock.measure("probe and plan"):

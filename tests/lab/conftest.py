@@ -26,7 +26,8 @@ from hpcapvf.verify import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
 
-ORDER = ("test_not_ready", "test_bad_input", "test_demo_path", "test_pcaps", "test_destroy", "test_contract")
+ORDER = ("test_not_ready", "test_bad_input", "test_demo_path", "test_playbooks", "test_pcaps", "test_validation",
+         "test_destroy", "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"

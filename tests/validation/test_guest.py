@@ -1,0 +1,27 @@
+"""The guest, as its own kernel says. It is reached through the host, which keeps the key."""
+
+from __future__ import annotations
+
+from tests.validation import checks
+from tests.validation.conftest import Target
+
+
+def test_the_module_is_loaded_and_has_the_vf(guest: dict[str, str]) -> None:
+    assert checks.module_problems(guest["modules"], guest["bound"]) == []
+
+
+def test_there_is_one_device_node(guest: dict[str, str]) -> None:
+    assert checks.node_problems(guest["nodes"]) == []
+
+
+def test_the_array_has_the_chunk_that_was_asked_for(target: Target, guest: dict[str, str]) -> None:
+    assert checks.raid_problems(guest["mdstat"], target.step("make-raid")["chunk_kib"]) == []
+
+
+def test_the_captures_file_system_is_as_asked_for(target: Target, guest: dict[str, str]) -> None:
+    step = target.step("make-raid")
+    assert checks.filesystem_problems(guest["mounts"], step["mount"], step["filesystem"]) == []
+
+
+def test_counters_move_when_the_wire_carries_frames(counted: tuple[str, str]) -> None:
+    assert checks.counter_problems(*counted) == []
