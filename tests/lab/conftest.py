@@ -1,8 +1,9 @@
 """One emulated server for all end-to-end tests, and one deployment in it.
 
-The order matters, since all share one server: it starts without what a probe needs, is made ready through a reboot,
-then comes what is refused, the deployment, and taking it away. With the variable HPCAPVF_TEST_LAB the lab of that
-name is used and left running, ready as it is; otherwise a lab is made and removed.
+The order matters, since all share one server: it starts without what a probe needs, is made ready through a reboot by
+the playbooks, then comes what is refused, the deployment (by the playbooks as well), and taking it away. With the
+variable HPCAPVF_TEST_LAB the lab of that name is used and left running, ready as it is; otherwise a lab is made and
+removed.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from hpcapvf.model.progress import Silent
 from hpcapvf.verify import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
+from tests.lab.outside import Outside, step_outside
 
-ORDER = ("test_not_ready", "test_bad_input", "test_demo_path", "test_playbooks", "test_pcaps", "test_validation",
+ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_validation",
          "test_destroy", "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
 KERNEL_ARGUMENTS = ("intel_iommu=on", "iommu=pt", "iomem=relaxed")
-GRUB_FILE = "/etc/default/grub.d/hpcapvf-test.cfg"
+GRUB_FILE = "/etc/default/grub.d/hpcapvf.cfg"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -96,6 +98,11 @@ class Server:
         return snapshot_difference(before, self.snapshot())
 
 
+def too_large(spec: str) -> str:
+    """The spec with more memory than the server has."""
+    return spec.replace("memory_mib: 1024", "memory_mib: 131072")
+
+
 def looked_at(lab: Lab) -> Server:
     """The server as it is now."""
     answer = must(run_on_server(lab, ["hpcapvf", "probe"], Silent(), timeout_s=180))
@@ -117,16 +124,23 @@ def first_start() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def server(first_start: Server) -> Server:
-    """The shared server, ready for a probe: it takes the kernel arguments from its own disk when it reboots."""
+def outside(first_start: Server, tmp_path_factory: pytest.TempPathFactory) -> Outside:
+    """Where an operator with an inventory sits."""
+    return step_outside(first_start.lab, tmp_path_factory.mktemp("outside"))
+
+
+@pytest.fixture(scope="session")
+def first_run(first_start: Server, outside: Outside) -> Envelope:
+    """The first run from outside: it makes the server ready, reboots it, and is refused for what the spec asks."""
+    return outside.deploy(too_large(first_start.spec()))
+
+
+@pytest.fixture(scope="session")
+def server(first_start: Server, request: pytest.FixtureRequest) -> Server:
+    """The shared server, ready for a probe."""
     if first_start.host.iommu_active:
         return first_start
-    line = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT {" ".join(KERNEL_ARGUMENTS)}"'
-    first_start.shell("mkdir -p /etc/default/grub.d")
-    first_start.write(GRUB_FILE, f"{line}\n")
-    first_start.shell("update-grub", timeout_s=180)
-    first_start.lab.reboot()
-    assert set(KERNEL_ARGUMENTS) <= set(first_start.shell("cat /proc/cmdline").split())
+    request.getfixturevalue("first_run")
     return looked_at(first_start.lab)
 
 
@@ -141,10 +155,17 @@ def before(server: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def deployed(server: Server, before: dict[str, Any]) -> Envelope:
-    """The answer of ``deploy-vnp`` with frames from the wire; the deployment stands afterwards."""
+def deployed_by_ansible(server: Server, before: dict[str, Any], outside: Outside) -> Envelope:
+    """The run from outside that deploys; the deployment stands afterwards."""
     assert before, "the snapshot comes first"
+    return outside.deploy(server.spec(), "--limit", outside.host)
+
+
+@pytest.fixture(scope="session")
+def deployed(server: Server, deployed_by_ansible: Envelope) -> Envelope:
+    """The proof with frames from the wire that the probe which stands captures what is sent."""
+    assert deployed_by_ansible.ok, deployed_by_ansible.error
     server.write(SPEC, server.spec())
-    answer = server.command("deploy-vnp", SPEC, "--source", "wire", timeout_s=1200)
+    answer = server.command("hpcapvf", "verify", PROBE, "--source", "wire", timeout_s=300)
     assert answer.result, answer.error
     return answer

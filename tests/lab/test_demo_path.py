@@ -57,7 +57,9 @@ def test_the_guard_repairs_what_the_cards_driver_overwrites(server: Server, depl
     assert deployed.ok
     wanted = server.snapshot()["registers"]
     before = server.command("hpcapvf", "status", PROBE).result["guard"]
-    server.shell(f"ip link set {server.interface} promisc on; sleep 2; ip link set {server.interface} promisc off; sleep 3")
+    server.shell(
+        f"ip link set {server.interface} promisc on; sleep 2; ip link set {server.interface} promisc off; sleep 3"
+    )
     after = server.command("hpcapvf", "status", PROBE).result["guard"]
     assert after["drifts"] > before["drifts"], after
     assert after["registers"], after

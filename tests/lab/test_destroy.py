@@ -14,7 +14,7 @@ from tests.lab.conftest import PROBE, Server
 @pytest.fixture(scope="module")
 def destroyed(server: Server, deployed: Envelope) -> Envelope:
     """The answer of ``hpcapvf destroy``."""
-    assert deployed.result["condition"] == "deployed"
+    assert deployed.result["name"] == PROBE
     return server.command("hpcapvf", "destroy", PROBE, timeout_s=600)
 
 

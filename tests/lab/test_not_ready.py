@@ -8,12 +8,18 @@ import pytest
 
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.verify import snapshot_difference
-from tests.lab.conftest import KERNEL_ARGUMENTS, Server
+from tests.lab.conftest import GRUB_FILE, KERNEL_ARGUMENTS, Server
+from tests.lab.outside import Outside
+
+
+@pytest.fixture(autouse=True)
+def not_ready(first_start: Server) -> None:
+    """A kept lab may have been started ready."""
+    if first_start.host.iommu_active:
+        pytest.skip("the kept lab was started ready")
 
 
 def test_the_refusal_names_the_iommu_and_the_registers(first_start: Server) -> None:
-    if first_start.host.iommu_active:
-        pytest.skip("the kept lab was started ready")
     before = first_start.snapshot()
     assert "unreadable" in before.pop("registers"), "without iomem=relaxed nobody can read them"
     first_start.write("/root/probe1.yaml", first_start.spec())
@@ -25,3 +31,17 @@ def test_the_refusal_names_the_iommu_and_the_registers(first_start: Server) -> N
     after = first_start.snapshot()
     after.pop("registers")
     assert snapshot_difference(before, after) == ()
+
+
+def test_a_check_from_outside_says_what_would_change_and_changes_nothing(first_start: Server, outside: Outside) -> None:
+    before, boot = first_start.snapshot(), first_start.lab.boot_id()
+    answer = outside.deploy(first_start.spec(), "--dry-run", "--limit", outside.host)
+    assert answer.ok, answer.error
+    assert answer.result["dry_run"] is True
+    changed = outside.report(answer)["changed"]
+    for words in ("Have the kernel arguments", "Reboot", "Have the driver built", "the plan waits for the reboot"):
+        assert any(words in change for change in changed), changed
+    assert first_start.lab.boot_id() == boot
+    after = first_start.snapshot()
+    assert snapshot_difference(before, after) == ()
+    first_start.shell(f"test ! -e {GRUB_FILE}; test ! -e /var/lib/hpcapvf/driver/bin; test ! -e /etc/hpcapvf")

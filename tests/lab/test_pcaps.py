@@ -32,7 +32,7 @@ def _frame_lengths(path: Path) -> list[int]:
 @pytest.fixture(scope="module")
 def proofs(server: Server, deployed: Envelope) -> dict[str, dict[str, object]]:
     """One proof per capture, all in one call."""
-    assert deployed.result["condition"] == "deployed"
+    assert deployed.result["name"] == PROBE
     words = ["hpcapvf", "verify", PROBE, "--source", "wire"]
     for path in PCAPS:
         remote = f"/root/pcaps/{path.name}"

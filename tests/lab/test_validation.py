@@ -98,7 +98,7 @@ class Validation:
 
 @pytest.fixture(scope="module")
 def validation(server: Server, deployed: Envelope, tmp_path_factory: pytest.TempPathFactory) -> Validation:
-    assert deployed.result["condition"] == "deployed"
+    assert deployed.result["name"] == PROBE
     folder = tmp_path_factory.mktemp("validation")
     lab = server.lab
     (folder / "lab.yaml").write_text(yaml.safe_dump(inventory(lab.name, lab.target(), lab.facts())))
