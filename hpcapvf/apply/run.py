@@ -31,7 +31,10 @@ _KEPT_CLASSES = (Conflict, NotCapable, NotFound, RegisterRefused, WaitTimedOut)
 
 @dataclass(frozen=True)
 class StepReport:
-    """How one step went. result: ``done`` or ``skipped`` (then ``why`` says why there was nothing to do)."""
+    """How one step went. result: ``done`` or ``skipped`` (then ``why`` says why there was nothing to do).
+
+    notes: what people should know of how it was done.
+    """
 
     index: int
     kind: str
@@ -39,6 +42,7 @@ class StepReport:
     result: str
     why: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,21 +127,23 @@ def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal
         context = _context(plan, machine, progress, journal, index)
         begin = machine.clock.monotonic()
         try:
-            why = _run_step(index, step, handler_of(step), context, journal)
+            why, after = _run_step(index, step, handler_of(step), context, journal)
         except Exception as error:
             raise _named(step, error) from error
         seconds = machine.clock.monotonic() - begin
-        reports.append(
-            StepReport(index, step.kind, step.describe(), "done" if why is None else "skipped", why or "", seconds)
-        )
+        result, notes = "done" if why is None else "skipped", tuple(after.get("notes", ()))
+        reports.append(StepReport(index, step.kind, step.describe(), result, why or "", seconds, notes))
     return tuple(reports)
 
 
-def _run_step(index: int, step: Step, handler: Handler[Any], context: Context, journal: Journal) -> str | None:
+def _run_step(
+    index: int, step: Step, handler: Handler[Any], context: Context, journal: Journal
+) -> tuple[str | None, Json]:
+    """Why there was nothing to do, if so, and what the handler said after it."""
     why = handler.satisfied(step, context)
     if why is not None:
         journal.write("skipped", index=index, kind=step.kind, why=why)
-        return why
+        return why, {}
     before = handler.observe(step, context)
     journal.write("begin", index=index, step=handler.for_journal(step), before=before)
     try:
@@ -146,7 +152,7 @@ def _run_step(index: int, step: Step, handler: Handler[Any], context: Context, j
         _write_tolerantly(journal, "failed", index, error)
         raise
     journal.write("done", index=index, after=after)
-    return None
+    return None, after
 
 
 def _context(plan: Plan, machine: Machine, progress: Progress, journal: Journal, index: int) -> Context:
