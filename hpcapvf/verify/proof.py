@@ -13,6 +13,7 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
+from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic.registers import register_table
 from hpcapvf.raw.records import Record, read_records
 from hpcapvf.verify.capture import (
@@ -167,7 +168,7 @@ class _Prover:
             counters=counters,
             nic_drops=_minus(side_after[0], side_before[0]),
             guard=guard,
-            guard_expected=self.plan.request.network.receive == "all",
+            guard_expected=any(isinstance(step, StartGuard) for step in self.plan.steps),
             faults=faults,
             count_errors=count_errors,
             unsaved=sum(file.unsaved_frames for file in second.files),
