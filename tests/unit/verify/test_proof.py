@@ -16,8 +16,9 @@ from hpcapvf.model.progress import Silent
 from hpcapvf.model.request import NetworkRequest
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.capture import flush, read_counters
+from hpcapvf.verify.expect import mix_targets
 from hpcapvf.verify.mix import traffic_mix
-from hpcapvf.verify.proof import Proof, mix_targets, prove
+from hpcapvf.verify.proof import Proof, prove
 from tests.unit.verify.capture_guest import Arrival, CaptureGuest
 from tests.unit.verify.sample import PF_MAC, ManualClock, OneGuest, RegisterCells, TreeFiles, sample_plan
 
