@@ -62,7 +62,6 @@ class Proof:
 
     source: str
     frames_sent: int | None
-    frames_expected: int | None
     source_seconds: float | None
     frames_received: int
     frames_stored: int
@@ -76,6 +75,7 @@ class Proof:
     findings: tuple[Finding, ...]
     phases_s: dict[str, float] = field(default_factory=dict)
     never_seen: tuple[str, ...] = ()
+    frames_expected: int | None = None
 
     @property
     def ok(self) -> bool:
