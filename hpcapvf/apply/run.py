@@ -24,7 +24,7 @@ from hpcapvf.model.errors import (
 )
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import Step
+from hpcapvf.model.steps import SetNumVfs, Step
 
 _KEPT_CLASSES = (Conflict, NotCapable, NotFound, RegisterRefused, WaitTimedOut)
 
@@ -101,10 +101,12 @@ def apply_plan(plan: Plan, machine: Machine, progress: Progress) -> Outcome:
 def destroy(name: str, machine: Machine, progress: Progress) -> DestroyReport:
     """Undo a deployment in reverse from its journal, complete or not, and forget it. Captures on the disks stay.
 
-    Errors: NotFound, Conflict (the lock is held), UndoIncomplete (the rest was undone; run it again after the repair).
+    Errors: NotFound, Conflict (the lock is held, or other VMs run with VFs that would go), UndoIncomplete (the rest was
+    undone; run it again after the repair).
     """
     with machine.files.hold_lock(state.LOCK, f"destruction of {name}"):
         plan = state.read_deployment(name, machine.files).plan
+        _refuse_while_others_use_its_vfs(plan, machine)
         journal = Journal(machine.files, machine.clock, state.journal_path(name))
         journal.mend()
         state.write_state(machine.files, plan, "incomplete", {})
@@ -117,6 +119,27 @@ def destroy(name: str, machine: Machine, progress: Progress) -> DestroyReport:
             )
         kept = _forget(name, machine)
     return DestroyReport(name, undone.restored, undone.notes, kept)
+
+
+def _refuse_while_others_use_its_vfs(plan: Plan, machine: Machine) -> None:
+    """Conflict if VFs that this deployment made would be taken from running VMs, which the kernel would not mind."""
+    path = state.journal_path(plan.request.name)
+    made = [b for b in to_undo(read_events(machine.files, path), path) if isinstance(b.step, SetNumVfs)]
+    if not any(begun.trace.before["count"] == 0 for begun in made):
+        return
+    folder = f"/sys/bus/pci/devices/{plan.pf}"
+    links = [n for n in machine.files.list(folder) or () if n.startswith("virtfn")]
+    vfs = {machine.files.link_name(f"{folder}/{link}") for link in links}
+    others = [
+        domain.name
+        for domain in machine.hypervisor.domains()
+        if domain.running and domain.name != plan.request.name and vfs & {str(address) for address in domain.hostdevs}
+    ]
+    if others:
+        raise Conflict(
+            f"{plan.request.name} made the VFs of {plan.pf_interface}, and {', '.join(others)} run with some of them",
+            hint="stop those VMs first (an agent: `hpcapvf destroy NAME`), then run this again; nothing was changed",
+        )
 
 
 def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal) -> tuple[StepReport, ...]:

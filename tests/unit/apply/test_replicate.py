@@ -12,13 +12,24 @@ from hpcapvf.apply.handler import Context, Json
 from hpcapvf.apply.handlers import handler_of
 from hpcapvf.apply.journal import Journal, read_events
 from hpcapvf.apply.run import run_steps
-from hpcapvf.model.errors import HpcapvfError, RegisterRefused, UndoIncomplete
+from hpcapvf.model.errors import Conflict, HpcapvfError, RegisterRefused, UndoIncomplete
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import ReplicateTraffic
 from tests.fakes.faults import InjectedFault
 from tests.fakes.registers import ROMPE
 from tests.unit.apply.test_apply_plan import effects_to_fail
-from tests.unit.apply.world import MONITOR_MAC, NAME, PF, WATCHED, World, make_monitor_world
+from tests.unit.apply.world import (
+    MONITOR_MAC,
+    MONITOR_VF,
+    NAME,
+    PF,
+    WATCHED,
+    WATCHED_UUID,
+    World,
+    domain_xml,
+    make_monitor_world,
+    make_world,
+)
 
 OWN_POOL, WATCHED_POOL = 1 << (18 + 1), 1 << 18
 VALID = 1 << 31
@@ -81,6 +92,15 @@ def test_all_mirror_rules_taken_falls_back(tmp_path: Path) -> None:
     outcome = apply_plan(world.plan, world.fake.machine, Silent())
     notes = [note for r in outcome.steps for note in r.notes]
     assert "all 4 mirror rules are in use" in notes[0]
+    assert pools_of_filter(world, 1) == OWN_POOL | WATCHED_POOL
+
+
+def test_half_a_mirror_rule_is_put_back_before_the_other_way_is_tried(tmp_path: Path) -> None:
+    world = make_monitor_world(tmp_path, mirror_rules=True)
+    world.fake.registers.frozen = frozenset({"VMRCTL"})
+    outcome = apply_plan(world.plan, world.fake.machine, Silent())
+    assert "VMRCTL[0] did not keep" in [note for r in outcome.steps for note in r.notes][0]
+    assert world.fake.registers.get("VMRVM", 0) == 0
     assert pools_of_filter(world, 1) == OWN_POOL | WATCHED_POOL
 
 
@@ -261,3 +281,22 @@ def test_the_agents_own_mac_filter_is_left_alone(world: World) -> None:
     before = {key for e in read_events(world.fake.files, state.journal_path(NAME)) for key in e.get("before", {})}
     assert world.fake.registers.vf_filters[2][0] == MONITOR_MAC
     assert not any(key.startswith("RAH[2]") for key in before)
+
+
+def test_vfs_are_not_taken_from_running_vms(tmp_path: Path) -> None:
+    """A probe made the VFs, another VM runs with one of them: the probe stays until that VM is off."""
+    world = make_world(tmp_path)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    files = world.fake.machine.files
+    files.write_text(f"/sys/bus/pci/devices/{MONITOR_VF}/driver_override", "vfio-pci")
+    files.write_text("/sys/bus/pci/drivers_probe", str(MONITOR_VF))
+    world.fake.hypervisor.define(domain_xml("web2", WATCHED_UUID, (MONITOR_VF,), network=False))
+    world.fake.hypervisor.start("web2")
+    before = world.snapshot()
+    with pytest.raises(Conflict, match="web2 run with some of them"):
+        destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
+    world.fake.hypervisor.stop("web2", 1)
+    world.fake.hypervisor.undefine("web2")
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.fake.kernel.vf_addresses() == []

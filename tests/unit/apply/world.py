@@ -101,7 +101,7 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{VF}/driver_override", "vfio-pci")
     fake.machine.files.write_text("/sys/bus/pci/drivers_probe", str(VF))
     fake.hypervisor.networks["default"] = True  # it stays active while any other VM runs
-    fake.hypervisor.define(_xml(WATCHED, WATCHED_UUID, (VF,), network=False))
+    fake.hypervisor.define(domain_xml(WATCHED, WATCHED_UUID, (VF,), network=False))
     fake.hypervisor.start(WATCHED)
     fake.registers.vf_filters = {1: (WATCHED_MAC, 0), 2: (MONITOR_MAC, 1)}
     fake.registers.joined = {0}
@@ -124,7 +124,7 @@ def make_monitor_plan(probe: Plan) -> Plan:
         SetVfMac(tree.PF_INTERFACE, 1, MONITOR_MAC),
         BindDriver(MONITOR_VF, "vfio-pci"),
         *old,
-        DefineDomain(NAME, UUID, _xml(NAME, UUID, (MONITOR_VF,))),
+        DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (MONITOR_VF,))),
         StartDomain(NAME),
         wait,
         install,
@@ -183,7 +183,7 @@ def _host_steps(image_sha256: str) -> tuple[Step, ...]:
         StartNetwork("default"),
         MakeDisk(paths.disk_path(NAME), tree.IMAGE, image_sha256, 8),
         MakeSeed(paths.seed_path(NAME), key, "keys: @PUBLIC_KEY@", "instance-id: probe1", ""),
-        DefineDomain(NAME, UUID, _xml(NAME, UUID, (VF, CONTROLLER))),
+        DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (VF, CONTROLLER))),
         StartDomain(NAME),
     )
 
@@ -199,7 +199,8 @@ def _guest_steps() -> tuple[Step, ...]:
     )
 
 
-def _xml(name: str, uuid: str, taken: tuple[PciAddress, ...], *, network: bool = True) -> str:
+def domain_xml(name: str, uuid: str, taken: tuple[PciAddress, ...], *, network: bool = True) -> str:
+    """A definition that takes these PCI functions, and with network has the management interface."""
     functions = "".join(
         f"<hostdev type='pci' managed='no'><source><address domain='{a.domain:#x}' bus='{a.bus:#x}' "
         f"slot='{a.device:#x}' function='{a.function:#x}'/></source></hostdev>"
