@@ -16,7 +16,7 @@ from typing import Protocol
 
 from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.receive import ReadRegister, RegisterWant, check_pool, drift, filter_mac, want
+from hpcapvf.nic.receive import ReadRegister, RegisterWant, check_pool, drift, filter_mac, keep_tags, want
 from hpcapvf.nic.registers import RegisterTable, register_table
 
 # A pool that the watched one may receive broadcast and untagged frames through as well as by its own.
@@ -60,6 +60,7 @@ class MirrorRules:
         rule = self._rule(read)
         return (
             want(self.table, "VT_CTL", 0, REPLICATION=1),
+            keep_tags(self.table, self.pool),
             want(self.table, "VMRVLAN", rule, VLVF=0),
             want(self.table, "VMRVM", rule, POOLS=_bitmap(self.sources)),
             want(self.table, "VMRCTL", rule, POOL=1, UPLINK=0, DOWNLINK=0, VLAN=0, TO_POOL=self.pool),
@@ -105,6 +106,7 @@ class Replication:
         """The pool's own switches, VLAN filters, then MAC filters: no frame comes before it is allowed to."""
         return (
             want(self.table, "VT_CTL", 0, REPLICATION=1),
+            keep_tags(self.table, self.pool),
             *self._pool_switches(read),
             *self._follow("VLVF", read),
             *self._follow("RAH", read),

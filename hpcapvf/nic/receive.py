@@ -125,6 +125,13 @@ def want(table: RegisterTable, name: str, index: int, **fields: int) -> Register
     return RegisterWant(name, index, mask, value, register.reads_back)
 
 
+def keep_tags(table: RegisterTable, pool: int) -> RegisterWant:
+    """A pool's VLAN tags stay in its frames; multicast obeys ``RPLOLR``, which is everybody's."""
+    if table.family == "i350":
+        return want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0)
+    return want(table, "VMOLR", pool, STRVLAN=0)
+
+
 def _every_owned_mac(table: RegisterTable, pool: int, read: ReadRegister) -> list[RegisterWant]:
     """One pool bit in each valid MAC filter; filters that are not in use stay as they are."""
     register = table.register("RAH")
@@ -143,5 +150,5 @@ def _pool_accepts_all(table: RegisterTable, pool: int) -> list[RegisterWant]:
     """The pool's own switches, and its VLAN tags stay in the frame. One want per register, so that undo is exact."""
     accept = {"AUPE": 1, "ROMPE": 1, "ROPE": 1, "BAM": 1, "MPME": 1}
     if table.family == "i350":
-        return [want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0), want(table, "VMOLR", pool, **accept)]
+        return [keep_tags(table, pool), want(table, "VMOLR", pool, **accept)]
     return [want(table, "VMOLR", pool, STRVLAN=0, **accept)]

@@ -99,7 +99,7 @@ def test_half_a_mirror_rule_is_put_back_before_the_other_way_is_tried(tmp_path: 
     world = make_monitor_world(tmp_path, mirror_rules=True)
     world.fake.registers.frozen = frozenset({"VMRCTL"})
     outcome = apply_plan(world.plan, world.fake.machine, Silent())
-    assert "VMRCTL[0] did not keep" in [note for r in outcome.steps for note in r.notes][0]
+    assert "VMRCTL[0] did not keep" in next(note for r in outcome.steps for note in r.notes)
     assert world.fake.registers.get("VMRVM", 0) == 0
     assert pools_of_filter(world, 1) == OWN_POOL | WATCHED_POOL
 

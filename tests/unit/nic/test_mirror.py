@@ -66,6 +66,8 @@ def test_the_monitor_gets_exactly_what_the_watched_vm_gets_and_nobody_loses_anyt
         # Frames on VLAN 100 to the monitor's own MAC went to the default pool before it was a member.
         assert own or after[frame] - {MONITOR} == pools - {MONITOR}, frame
         assert (MONITOR in after[frame]) == (WATCHED in pools or own), frame
+    assert MONITOR not in deliver(registers.inside, Frame(WATCHED_MAC, vlan=100)).stripped
+    assert WATCHED in deliver(registers.inside, Frame(WATCHED_MAC, vlan=100)).stripped
     assert MONITOR in after[WATCHED_MAC, 100]
     assert MONITOR in after[GROUP, 100]
     assert MONITOR not in after[UNKNOWN, None]
