@@ -9,6 +9,7 @@ from hpcapvf import __version__
 from orchestrator.commands.deploy import deploy_vnma_parser, deploy_vnp_parser
 from orchestrator.commands.image import add_image_commands
 from orchestrator.commands.inspect import add_inspect_commands
+from orchestrator.commands.nic import add_nic_commands
 from orchestrator.commands.upkeep import add_upkeep_commands
 from orchestrator.lab_cli import add_lab_commands
 from orchestrator.options import epilog
@@ -27,6 +28,7 @@ def hpcapvf_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_inspect_commands(commands)
     add_upkeep_commands(commands)
+    add_nic_commands(commands)
     add_image_commands(commands)
     add_lab_commands(commands)
     return parser

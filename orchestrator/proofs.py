@@ -18,7 +18,7 @@ from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe import probe_host
 from hpcapvf.raw.pcap import read_pcap
-from hpcapvf.verify import Proof, mix_targets, prove, verify_plan
+from hpcapvf.verify import Proof, prove, targets_of, verify_plan
 from hpcapvf.verify.mix import traffic_mix
 from orchestrator.phases import PhaseClock
 from orchestrator.tables import pairs, show_findings, show_placement, table
@@ -95,7 +95,7 @@ def verify_deployment(
     proofs = []
     for traffic in checks.traffics if sends else (NO_TRAFFIC,):
         with clock.measure("proof"):
-            targets = mix_targets(plan, machine.files)
+            targets = targets_of(plan, machine)
             frames = traffic_mix(MIX_FRAMES, targets=targets) if traffic.frames is None else traffic.frames
             proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
     return Verified(host, findings, tuple(proofs))
@@ -116,15 +116,29 @@ def failure_of(verified: Verified) -> ProofFailed | None:
 
 def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> RenderableType:
     """Frames sent, received, stored and identical, one line per traffic."""
-    columns = ("traffic", "sent", "received by the driver", "stored", "identical", "missing, altered …", "foreign", "")
+    columns = (
+        "traffic",
+        "sent",
+        "for it",
+        "received by the driver",
+        "stored",
+        "identical",
+        "missing, altered …",
+        "foreign",
+        "",
+    )
     rows = []
     for name, proof in proofs:
         found = proof.comparison
         wrong = sum(getattr(found, f"frames_{count}") for count in _COUNTED)
-        sent = ("-", "-", "-") if proof.frames_sent is None else (proof.frames_sent, found.frames_identical, wrong)
+        sent = (
+            ("-", "-", "-", "-")
+            if proof.frames_sent is None
+            else (proof.frames_sent, proof.frames_expected, found.frames_identical, wrong)
+        )
         verdict = "ok" if proof.ok else "FAILED"
         rows.append(
-            (name, sent[0], proof.frames_received, proof.frames_stored, *sent[1:], found.frames_foreign, verdict)
+            (name, *sent[:2], proof.frames_received, proof.frames_stored, *sent[2:], found.frames_foreign, verdict)
         )
     return table("frames", columns, rows)
 

@@ -20,7 +20,7 @@ from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
-from hpcapvf.plan import plan_vnp
+from hpcapvf.plan import plan_deployment
 from hpcapvf.probe import probe_host
 from hpcapvf.spec import parse_spec, spec_sha256
 
@@ -67,7 +67,7 @@ def plan_spec(
     progress.phase("probe host")
     host = probe_host(files, commands=commands, hypervisor=hypervisor, images=(request.guest.image,), progress=progress)
     progress.phase("plan")
-    verdict = plan_vnp(request, host, spec_sha256(request))
+    verdict = plan_deployment(request, host, spec_sha256(request))
     if isinstance(verdict, Refusal):
         raise refusal_error(verdict)
     if isinstance(verdict, Unchanged):

@@ -23,6 +23,43 @@ engine:
 """
 
 
+_MONITOR_SPEC = """\
+version: 1
+guest:
+  name: {name}
+  image: {image}
+  vcpus: 2
+  memory_mib: 1024
+network:
+  pf: {pf}  # the card that the watched VM has its VF on
+watch: [{watch}]
+storage:
+  mode: guest-disk
+engine:
+  file_mib: 256
+  idle_max_us: 20000  # naps of 1 ms keep an emulated CPU busy; on a real one leave the default
+"""
+MONITOR_SPEC_EXAMPLE = _MONITOR_SPEC.format(
+    name="agent1", image="/var/lib/libvirt/images/guest.qcow2", pf="enp5s0", watch="web1"
+)
+
+
+def suggest_monitor_spec(host: Host, *, name: str, image: str, watch: str = "") -> str:
+    """YAML that deploys a monitoring agent for a running VM with a VF; watch: its name, "" for the first that fits.
+
+    NotCapable if no VM fits.
+    """
+    for domain in host.domains or ():
+        vfs = [d for d in (host.device(address) for address in domain.hostdevs) if d is not None and d.physfn]
+        if vfs and domain.running and watch in ("", domain.name):
+            pf = vfs[0].physfn
+            card = next((i.name for i in host.interfaces if i.pci == pf), str(pf))
+            return _MONITOR_SPEC.format(name=name, image=image, pf=card, watch=domain.name)
+    raise NotCapable(
+        f"no VM to watch: {watch or 'none'} runs with a virtual function", hint="`hpcapvf probe` lists the domains"
+    )
+
+
 def suggest_spec(host: Host, *, name: str, image: str) -> str:
     """YAML that deploys a probe with the first fitting card and controller. NotCapable names what is missing."""
     interface, pf = _fitting_card(host)

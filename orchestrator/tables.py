@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hpcapvf.model.host import BlockDevice, Deployed, Host, NumaNode, PciDevice
 from hpcapvf.model.plan import Finding, Plan
+from hpcapvf.model.steps import ReplicateTraffic
 
 _UNKNOWN = "unknown"
 _STORAGE_CLASS = 0x01
@@ -74,7 +75,7 @@ def show_plan(plan: Plan) -> tuple[RenderableType, ...]:
 def show_placement(plan: Plan) -> RenderableType:
     """Where each CPU, page and device of the deployment is."""
     pins = plan.placement
-    rows: list[tuple[str, object]] = [("NUMA node", pins.node)]
+    rows: list[tuple[str, object]] = [("NUMA node", f"{pins.node}: {pins.why}" if pins.why else pins.node)]
     for vcpu, cpus in enumerate(pins.vcpu_pins):
         parts = [name for name, at in (("polling", pins.polling_vcpu), ("reader", pins.reader_vcpu)) if at == vcpu]
         rows.append((f"vCPU {vcpu}" + (f" ({', '.join(parts)})" if parts else ""), f"CPU {cpus}"))
@@ -83,6 +84,12 @@ def show_placement(plan: Plan) -> RenderableType:
     rows.append(("network", f"VF {plan.vf_index} at {plan.vf} (MAC {plan.vf_mac}) of {plan.pf_interface}, {plan.pf}"))
     if plan.controller is not None:
         rows.append(("storage controller", plan.controller))
+    rows += [
+        ("watches", f"{w.domain}: VF {w.pool} at {w.vf}")
+        for step in plan.steps
+        if isinstance(step, ReplicateTraffic)
+        for w in step.watched
+    ]
     rows += [("never seen by a VF", text) for text in plan.never_seen]
     return pairs(f"placement of {plan.request.name}", rows)
 

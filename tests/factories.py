@@ -9,6 +9,7 @@ from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.host import (
     BlockDevice,
     Cpu,
+    DomainInfo,
     Host,
     HugepagePool,
     Image,
@@ -30,6 +31,11 @@ IMAGE_SHA256 = "5e" * 32
 def vf_at(index: int) -> PciAddress:
     """Where VF ``index`` of the factory's card appears (offset 0x80, stride 2, as on an 82576)."""
     return PciAddress(PF.domain, PF.bus, 0x10 + index * 2 // 8, index * 2 % 8)
+
+
+# A running VM with VF 0 of the factory's card, and what an agent that watches it asks for.
+WEB1 = DomainInfo("web1", "87654321-1234-5678-1234-567812345678", running=True, hostdevs=(vf_at(0),))
+GUEST_DISK = StorageRequest(mode="guest-disk")
 
 
 def make_host(
@@ -108,7 +114,7 @@ def make_request(**changes: Any) -> Request:
     }
     whole: dict[str, Any] = {}
     for name, value in changes.items():
-        if name in sections or name in ("wipe", "engine", "version"):
+        if name in sections or name in ("wipe", "engine", "version", "watch"):
             whole[name] = value
             continue
         owner = next(s for s, section in sections.items() if hasattr(section, name))

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from hpcapvf.host.protocols import Machine, RegisterWindow
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.model.steps import ProgramReceiveAll
+from hpcapvf.model.steps import ProgramReceiveAll, RegisterStep, ReplicateTraffic
+from hpcapvf.nic.mirror import Mirror, mirrors_for
 from hpcapvf.nic.receive import RegisterWant, receive_all
 from hpcapvf.nic.registers import RegisterTable, register_table
 
@@ -49,7 +50,7 @@ class Card:
 
 
 @contextmanager
-def open_card(step: ProgramReceiveAll, machine: Machine) -> Iterator[Card]:
+def open_card(step: RegisterStep, machine: Machine) -> Iterator[Card]:
     """The card of a step, given back at the end."""
     table = register_table(step.family)
     window = machine.registers.open(step.pf, step.family)
@@ -59,9 +60,22 @@ def open_card(step: ProgramReceiveAll, machine: Machine) -> Iterator[Card]:
         window.close()
 
 
-def wants_of(step: ProgramReceiveAll, card: Card) -> tuple[RegisterWant, ...]:
-    """What the registers must hold, from what the card holds now."""
-    return receive_all(step.family, step.pool, card.read)
+def wants_of(step: RegisterStep, card: Card, backend: str = "") -> tuple[RegisterWant, ...]:
+    """What the registers must hold, from what the card holds now. backend: name of the mirror that a replication uses;
+    "" takes the one that the card holds. RegisterRefused if it holds none."""
+    if isinstance(step, ProgramReceiveAll):
+        return receive_all(step.family, step.pool, card.read)
+    for mirror in mirrors_of(step):
+        if mirror.name == backend or (not backend and mirror.holds(card.read)):
+            return mirror.wants(card.read)
+    raise RegisterRefused(
+        f"the registers of {step.pf} copy nothing to pool {step.pool}", hint="destroy the deployment and make it anew"
+    )
+
+
+def mirrors_of(step: ReplicateTraffic) -> tuple[Mirror, ...]:
+    """The ways to do a step, the one to try first first."""
+    return mirrors_for(step.family, [watched.pool for watched in step.watched], step.pool, step.own_mac)
 
 
 def key_of(want: RegisterWant) -> str:

@@ -18,7 +18,7 @@ from hpcapvf.host.protocols import Machine
 from hpcapvf.model import paths
 from hpcapvf.model.errors import HpcapvfError, NotFound, StepFailed
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import ProgramReceiveAll, StartGuard
+from hpcapvf.model.steps import RegisterStep, StartGuard
 from hpcapvf.nic.receive import RegisterWant, drift, held_before
 
 Remember = Callable[[tuple[RegisterWant, ...]], None]
@@ -48,15 +48,16 @@ def quiet(line: str) -> None:
     """A log that nobody reads."""
 
 
-def guard_once(plan: Plan, machine: Machine, counts: GuardCounts, remember: Remember) -> GuardCounts:
+def guard_once(plan: Plan, machine: Machine, counts: GuardCounts, remember: Remember, backend: str = "") -> GuardCounts:
     """Look once, re-apply what drifted, and count.
 
     What must hold is computed anew, since a new MAC filter needs the pool as well. remember is given the bits as they
     were before they are written. Registers that do not read back are written whenever another one drifted.
+    backend: how a replication was made (the journal knows).
     """
     step = _step_of(plan)
     with open_card(step, machine) as card:
-        wants = wants_of(step, card)
+        wants = wants_of(step, card, backend)
         drifted = drift(wants, card.read)
         if not drifted:
             return dataclasses.replace(counts, checks=counts.checks + 1, error="")
@@ -96,14 +97,18 @@ def run_guard(
 
 
 class _Keeper:
-    """Puts bits that the journal does not know yet into it, so that undo restores them as well."""
+    """Puts bits that the journal does not know yet into it, so that undo restores them as well.
+
+    backend: how the journal says that a replication was made.
+    """
 
     def __init__(self, name: str, machine: Machine) -> None:
         path = state.journal_path(name)
         self._journal = Journal(machine.files, machine.clock, path)
         begun = to_undo(read_events(machine.files, path), path)
-        programmed = next((b for b in begun if isinstance(b.step, ProgramReceiveAll)), None)
+        programmed = next((b for b in begun if isinstance(b.step, RegisterStep)), None)
         self._index = programmed.index if programmed else None
+        self.backend = str((programmed.trace.after or {}).get("backend", "")) if programmed else ""
         self._known: set[str] = set(programmed.trace.before) if programmed else set()
 
     def remember(self, held: tuple[RegisterWant, ...]) -> None:
@@ -118,7 +123,7 @@ def _check(
     plan: Plan, machine: Machine, counts: GuardCounts, keeper: _Keeper, log: Callable[[str], None]
 ) -> GuardCounts:
     try:
-        after = guard_once(plan, machine, counts, keeper.remember)
+        after = guard_once(plan, machine, counts, keeper.remember, keeper.backend)
     except HpcapvfError as error:
         if error.message != counts.error:
             log(f"register guard: {error.message}")
@@ -138,9 +143,9 @@ def _brief(names: list[str]) -> str:
     return ", ".join(f"{family} ({number})" if number > 1 else family for family, number in families.items())
 
 
-def _step_of(plan: Plan) -> ProgramReceiveAll:
+def _step_of(plan: Plan) -> RegisterStep:
     for step in plan.steps:
-        if isinstance(step, ProgramReceiveAll):
+        if isinstance(step, RegisterStep):
             return step
     raise StepFailed(f"{plan.request.name} programmes no registers, so there is nothing to guard")
 

@@ -24,14 +24,17 @@ from hpcapvf.model.errors import (
 )
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import Step
+from hpcapvf.model.steps import SetNumVfs, Step
 
 _KEPT_CLASSES = (Conflict, NotCapable, NotFound, RegisterRefused, WaitTimedOut)
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """How one step went. result: ``done`` or ``skipped`` (then ``why`` says why there was nothing to do)."""
+    """How one step went. result: ``done`` or ``skipped`` (then ``why`` says why there was nothing to do).
+
+    notes: what people should know of how it was done.
+    """
 
     index: int
     kind: str
@@ -39,6 +42,7 @@ class StepReport:
     result: str
     why: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,10 +101,12 @@ def apply_plan(plan: Plan, machine: Machine, progress: Progress) -> Outcome:
 def destroy(name: str, machine: Machine, progress: Progress) -> DestroyReport:
     """Undo a deployment in reverse from its journal, complete or not, and forget it. Captures on the disks stay.
 
-    Errors: NotFound, Conflict (the lock is held), UndoIncomplete (the rest was undone; run it again after the repair).
+    Errors: NotFound, Conflict (the lock is held, or other VMs run with VFs that would go), UndoIncomplete (the rest was
+    undone; run it again after the repair).
     """
     with machine.files.hold_lock(state.LOCK, f"destruction of {name}"):
         plan = state.read_deployment(name, machine.files).plan
+        _refuse_while_others_use_its_vfs(plan, machine)
         journal = Journal(machine.files, machine.clock, state.journal_path(name))
         journal.mend()
         state.write_state(machine.files, plan, "incomplete", {})
@@ -115,6 +121,27 @@ def destroy(name: str, machine: Machine, progress: Progress) -> DestroyReport:
     return DestroyReport(name, undone.restored, undone.notes, kept)
 
 
+def _refuse_while_others_use_its_vfs(plan: Plan, machine: Machine) -> None:
+    """Conflict if VFs that this deployment made would be taken from running VMs, which the kernel would not mind."""
+    path = state.journal_path(plan.request.name)
+    made = [b for b in to_undo(read_events(machine.files, path), path) if isinstance(b.step, SetNumVfs)]
+    if not any(begun.trace.before["count"] == 0 for begun in made):
+        return
+    folder = f"/sys/bus/pci/devices/{plan.pf}"
+    links = [n for n in machine.files.list(folder) or () if n.startswith("virtfn")]
+    vfs = {machine.files.link_name(f"{folder}/{link}") for link in links}
+    others = [
+        domain.name
+        for domain in machine.hypervisor.domains()
+        if domain.running and domain.name != plan.request.name and vfs & {str(address) for address in domain.hostdevs}
+    ]
+    if others:
+        raise Conflict(
+            f"{plan.request.name} made the VFs of {plan.pf_interface}, and {', '.join(others)} run with some of them",
+            hint="stop those VMs first (an agent: `hpcapvf destroy NAME`), then run this again; nothing was changed",
+        )
+
+
 def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal) -> tuple[StepReport, ...]:
     """Run the steps in order; the first failure is raised with the step's name, nothing is undone here."""
     reports = []
@@ -123,21 +150,23 @@ def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal
         context = _context(plan, machine, progress, journal, index)
         begin = machine.clock.monotonic()
         try:
-            why = _run_step(index, step, handler_of(step), context, journal)
+            why, after = _run_step(index, step, handler_of(step), context, journal)
         except Exception as error:
             raise _named(step, error) from error
         seconds = machine.clock.monotonic() - begin
-        reports.append(
-            StepReport(index, step.kind, step.describe(), "done" if why is None else "skipped", why or "", seconds)
-        )
+        result, notes = "done" if why is None else "skipped", tuple(after.get("notes", ()))
+        reports.append(StepReport(index, step.kind, step.describe(), result, why or "", seconds, notes))
     return tuple(reports)
 
 
-def _run_step(index: int, step: Step, handler: Handler[Any], context: Context, journal: Journal) -> str | None:
+def _run_step(
+    index: int, step: Step, handler: Handler[Any], context: Context, journal: Journal
+) -> tuple[str | None, Json]:
+    """Why there was nothing to do, if so, and what the handler said after it."""
     why = handler.satisfied(step, context)
     if why is not None:
         journal.write("skipped", index=index, kind=step.kind, why=why)
-        return why
+        return why, {}
     before = handler.observe(step, context)
     journal.write("begin", index=index, step=handler.for_journal(step), before=before)
     try:
@@ -146,7 +175,7 @@ def _run_step(index: int, step: Step, handler: Handler[Any], context: Context, j
         _write_tolerantly(journal, "failed", index, error)
         raise
     journal.write("done", index=index, after=after)
-    return None
+    return None, after
 
 
 def _context(plan: Plan, machine: Machine, progress: Progress, journal: Journal, index: int) -> Context:

@@ -93,7 +93,7 @@ def domain_view(plan: Plan) -> DomainView:
         domain_type=plan.domain_type,
         name=name,
         uuid=plan.domain_uuid,
-        title=f"hpcapvf probe {name} on {plan.pf_interface}",
+        title=f"hpcapvf {'agent' if plan.request.watch else 'probe'} {name} on {plan.pf_interface}",
         memory_mib=plan.request.guest.memory_mib,
         hugepage_kib=place.hugepage_kib,
         vcpu_pins=place.vcpu_pins,
@@ -124,4 +124,4 @@ def driver_view(plan: Plan) -> DriverView:
 
 def capture_view(plan: Plan) -> CaptureView:
     """The capture service of a plan."""
-    return CaptureView(plan.request.storage.raid.mount, plan.request.engine.file_mib, plan.placement.reader_vcpu)
+    return CaptureView(plan.request.storage.capture_directory, plan.request.engine.file_mib, plan.placement.reader_vcpu)

@@ -12,7 +12,10 @@ from hpcapvf.model.steps import Step
 
 @dataclass(frozen=True)
 class Placement:
-    """Who sits where. vcpu_pins[i] are the host CPUs of guest CPU i; polling_vcpu and reader_vcpu are guest CPUs."""
+    """Who sits where. vcpu_pins[i] are the host CPUs of guest CPU i; polling_vcpu and reader_vcpu are guest CPUs.
+
+    why: why this node, where there was a choice.
+    """
 
     node: int
     vcpu_pins: tuple[CpuSet, ...]
@@ -21,6 +24,7 @@ class Placement:
     reader_vcpu: int
     hugepage_kib: int
     hugepages: int
+    why: str = ""
 
 
 @dataclass(frozen=True)

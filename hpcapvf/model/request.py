@@ -25,7 +25,8 @@ class GuestRequest:
 class NetworkRequest:
     """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
 
-    receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself).
+    receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself; with ``watch`` that
+    and what the watched VMs receive).
     """
 
     pf: str
@@ -46,11 +47,18 @@ class RaidRequest:
 
 @dataclass(frozen=True)
 class StorageRequest:
-    """Where captures go. controller: PCI address of the controller to pass through."""
+    """Where captures go. mode ``passthrough``: an array on the disks of ``controller`` (its PCI address);
+    ``guest-disk``: the folder ``directory`` on the guest's own disk."""
 
     mode: str = "passthrough"
     controller: str = ""
+    directory: str = "/srv/capture"
     raid: RaidRequest = field(default_factory=RaidRequest)
+
+    @property
+    def capture_directory(self) -> str:
+        """Where the guest's capture service writes."""
+        return self.directory if self.mode == "guest-disk" else self.raid.mount
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,8 @@ class PlacementRequest:
 @dataclass(frozen=True)
 class Request:
     """A whole spec. wipe: disks (serial numbers, or ``all`` of the controller) that may be formatted although
-    they carry something. watch, ttl_s and persist are accepted by name; what a command cannot do yet it refuses."""
+    they carry something. watch: domains whose traffic a monitoring agent is given; empty for a probe. ttl_s and persist
+    are accepted by name; what a command cannot do yet it refuses."""
 
     version: int
     guest: GuestRequest

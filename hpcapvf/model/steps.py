@@ -264,6 +264,37 @@ class ProgramReceiveAll:
 
 
 @dataclass(frozen=True)
+class WatchedVf:
+    """A VF whose traffic is copied, and the domain that holds it. pool: its receive pool on the card."""
+
+    domain: str
+    vf: PciAddress
+    pool: int
+
+
+@dataclass(frozen=True)
+class ReplicateTraffic:
+    """Have the card give the watched VFs' frames to the monitor's pool as well, and keep it so.
+
+    Comes after the guest driver's handshake. How (mirror rules, or filters with a second pool) is tried on the card
+    and journalled as ``backend``; see ``hpcapvf.nic.mirror``. own_mac: the monitor's, whose filter is left alone.
+    """
+
+    kind: ClassVar[str] = "replicate-traffic"
+    reversible: ClassVar[bool] = True
+    pf: PciAddress
+    family: str
+    pool: int
+    own_mac: Mac
+    watched: tuple[WatchedVf, ...]
+
+    def describe(self) -> str:
+        """One line for people."""
+        sources = ", ".join(f"{w.domain} (pool {w.pool})" for w in self.watched)
+        return f"replicate on {self.pf} ({self.family}) what {sources} receives to pool {self.pool}"
+
+
+@dataclass(frozen=True)
 class StartGuard:
     """Start the service that re-reads the registers and re-applies what the PF driver wiped."""
 
@@ -334,10 +365,14 @@ Step = (
     | WaitGuest
     | InstallDriver
     | ProgramReceiveAll
+    | ReplicateTraffic
     | StartGuard
     | MakeRaid
     | StartCapture
 )
+
+# The steps that write registers of the card, which a guard then holds.
+RegisterStep = ProgramReceiveAll | ReplicateTraffic
 
 
 def _on(value: bool) -> str:

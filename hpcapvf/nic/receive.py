@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable, register_table
 
@@ -52,18 +53,23 @@ def receive_all(family: str, pool: int, read: ReadRegister) -> tuple[RegisterWan
     Measured on the emulated 82576; the unicast hash with ROPE is for real cards, where the overflow bit gates it.
     """
     table = register_table(family)
-    pools = table.register("VMOLR").count
-    if not 0 <= pool < pools:
-        raise RegisterRefused(f"{family} has no pool {pool}: pools are 0 to {pools - 1}")
+    check_pool(table, pool)
     return (
         *_every_owned_mac(table, pool, read),
         *_all_ones(table.register("MTA")),
         *_all_ones(table.register("UTA")),
-        _want(table, "RPLOLR", 0, STRVLAN=0),
-        _want(table, "RCTL", 0, VFE=0),
+        want(table, "RPLOLR", 0, STRVLAN=0),
+        want(table, "RCTL", 0, VFE=0),
         *_pool_accepts_all(table, pool),
-        _want(table, "VT_CTL", 0, DEFAULT_POOL=pool, DISABLE_DEFAULT_POOL=0, REPLICATION=1),
+        want(table, "VT_CTL", 0, DEFAULT_POOL=pool, DISABLE_DEFAULT_POOL=0, REPLICATION=1),
     )
+
+
+def check_pool(table: RegisterTable, pool: int) -> None:
+    """RegisterRefused if the family has no such pool."""
+    pools = table.register("VMOLR").count
+    if not 0 <= pool < pools:
+        raise RegisterRefused(f"{table.family} has no pool {pool}: pools are 0 to {pools - 1}")
 
 
 def drift(wants: Iterable[RegisterWant], read: ReadRegister) -> tuple[RegisterWant, ...]:
@@ -99,7 +105,15 @@ def undo_writes(
     return tuple(reversed(undo))
 
 
-def _want(table: RegisterTable, name: str, index: int, **fields: int) -> RegisterWant:
+def filter_mac(table: RegisterTable, read: ReadRegister, index: int) -> Mac:
+    """A filter's MAC: RAL holds octets 1 to 4 (first in the lowest bits), RAH octets 5 and 6."""
+    low = read("RAL", index).to_bytes(4, "little")
+    high = table.register("RAH").field("ADDRESS_HIGH").extract(read("RAH", index)).to_bytes(2, "little")
+    return Mac(int.from_bytes(low + high, "big"))
+
+
+def want(table: RegisterTable, name: str, index: int, **fields: int) -> RegisterWant:
+    """These fields of a register shall have these values; RegisterRefused if the table forbids to write them."""
     register = table.register(name)
     mask = value = 0
     for field_name, number in fields.items():
@@ -109,6 +123,13 @@ def _want(table: RegisterTable, name: str, index: int, **fields: int) -> Registe
     if mask & ~register.writable_mask:
         raise RegisterRefused(f"{table.family}: {name} bits {mask & ~register.writable_mask:#x} must not be written")
     return RegisterWant(name, index, mask, value, register.reads_back)
+
+
+def keep_tags(table: RegisterTable, pool: int) -> RegisterWant:
+    """A pool's VLAN tags stay in its frames; multicast obeys ``RPLOLR``, which is everybody's."""
+    if table.family == "i350":
+        return want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0)
+    return want(table, "VMOLR", pool, STRVLAN=0)
 
 
 def _every_owned_mac(table: RegisterTable, pool: int, read: ReadRegister) -> list[RegisterWant]:
@@ -129,5 +150,5 @@ def _pool_accepts_all(table: RegisterTable, pool: int) -> list[RegisterWant]:
     """The pool's own switches, and its VLAN tags stay in the frame. One want per register, so that undo is exact."""
     accept = {"AUPE": 1, "ROMPE": 1, "ROPE": 1, "BAM": 1, "MPME": 1}
     if table.family == "i350":
-        return [_want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0), _want(table, "VMOLR", pool, **accept)]
-    return [_want(table, "VMOLR", pool, STRVLAN=0, **accept)]
+        return [keep_tags(table, pool), want(table, "VMOLR", pool, **accept)]
+    return [want(table, "VMOLR", pool, STRVLAN=0, **accept)]

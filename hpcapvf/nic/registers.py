@@ -175,16 +175,17 @@ _COMMON_1G: tuple[Register, ...] = (
     # (datasheet 7.10.3.8 as cited by QEMU's emulation); Linux' igb sets its STRVLAN.
     Register("RPLOLR", (Span(0x5AF0),), writable_mask=1 << 30, fields=_STRIP_FIELDS),
     Register(
-        "VLVF", (Span(0x5D00, 4, 32),),
+        "VLVF", (Span(0x5D00, 4, 32),), writable_mask=0xFF << 12,
         fields=(BitField("VLAN", 11, 0), BitField("POOLS", 19, 12), _bit("LOOPBACK", 20), _bit("VALID", 31)),
     ),
-    # Mirror rules. The emulated card drops writes to these and reads 0 (tried).
+    # Mirror rules: offsets and bits 0 to 2 and 10:8 as named in e1000_regs.h and e1000_82575.h of Intel's base driver
+    # (DPDK, FreeBSD); bit 3 by analogy with the 82599. The emulated card drops writes to these and reads 0 (tried).
     Register(
-        "VMRCTL", (Span(0x5D80, 4, 4),),
+        "VMRCTL", (Span(0x5D80, 4, 4),), writable_mask=0x70F,
         fields=(_bit("POOL", 0), _bit("UPLINK", 1), _bit("DOWNLINK", 2), _bit("VLAN", 3), BitField("TO_POOL", 10, 8)),
     ),
-    Register("VMRVLAN", (Span(0x5D90, 4, 4),)),
-    Register("VMRVM", (Span(0x5DA0, 4, 4),), fields=(BitField("POOLS", 7, 0),)),
+    Register("VMRVLAN", (Span(0x5D90, 4, 4),), writable_mask=ALL_BITS, fields=(BitField("VLVF", 31, 0),)),
+    Register("VMRVM", (Span(0x5DA0, 4, 4),), writable_mask=0xFF, fields=(BitField("POOLS", 7, 0),)),
     # The emulated card reads 0 whatever was written (tried).
     Register("UTA", (Span(0xA000, 4, 128),), writable_mask=ALL_BITS, reads_back=False),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpcapvf.model.address import Mac
-from hpcapvf.nic.receive import ReadRegister
+from hpcapvf.nic.receive import ReadRegister, filter_mac
 from hpcapvf.nic.registers import TABLE_82576
 
 POOLS = 8
@@ -87,7 +87,7 @@ def _by_address(read: ReadRegister, mac: Mac) -> set[int]:
         return _pools_with(read, "BAM")
     exact: set[int] = set()
     for index in range(TABLE_82576.register("RAH").count):
-        if _field(read, "RAH", index, "VALID") and _filter_mac(read, index) == mac:
+        if _field(read, "RAH", index, "VALID") and filter_mac(TABLE_82576, read, index) == mac:
             bitmap = _field(read, "RAH", index, "POOLS")
             exact |= {p for p in range(POOLS) if bitmap >> p & 1}
     if exact:
@@ -95,13 +95,6 @@ def _by_address(read: ReadRegister, mac: Mac) -> set[int]:
     slot = hash_slot(mac, _field(read, "RCTL", 0, "MO"))
     table = "MTA" if _is_group(mac) else "UTA"
     return _pools_with(read, "ROMPE") if read(table, slot >> 5) >> (slot & 31) & 1 else set()
-
-
-def _filter_mac(read: ReadRegister, index: int) -> Mac:
-    """A filter's MAC: RAL holds octets 1 to 4 (first in the lowest bits), RAH octets 5 and 6."""
-    low = read("RAL", index).to_bytes(4, "little")
-    high = _field(read, "RAH", index, "ADDRESS_HIGH").to_bytes(2, "little")
-    return Mac(int.from_bytes(low + high, "big"))
 
 
 def hash_slot(mac: Mac, offset_mode: int) -> int:

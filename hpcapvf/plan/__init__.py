@@ -1,5 +1,5 @@
 """Host and Request to a Plan or a Refusal; a function of data."""
 
-from hpcapvf.plan.vnp import plan_vnp
+from hpcapvf.plan.deployment import plan_deployment
 
-__all__ = ["plan_vnp"]
+__all__ = ["plan_deployment"]

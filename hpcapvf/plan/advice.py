@@ -26,11 +26,28 @@ def kernel_made_vfs() -> Advice:
 
 def other_vfs(pf: object, count: int) -> Advice:
     """When the card replicates frames to more pools than the probe's."""
+    return _copies(f"{pf} has {count} other VF(s), and frames for several pools are copied inside the card")
+
+
+def watched_vms(names: tuple[str, ...]) -> Advice:
+    """When the card replicates the frames of running VMs."""
+    return _copies(f"frames for {', '.join(names)} are copied inside the card, which costs the watched VMs as well")
+
+
+def _copies(text: str) -> Advice:
     return Advice(
-        f"{pf} has {count} other VF(s), and frames for several pools are copied inside the card: with a second VF fed "
-        "the same full 10 Gb/s link, HPCAPvf fell from 74.3 to 44.1 % of 64-byte packets and from 100 to 82.7 % of the "
-        "CAIDA trace",
+        f"{text}: with a second VF fed the same full 10 Gb/s link, HPCAPvf fell from 74.3 to 44.1 % of 64-byte packets "
+        "and from 100 to 82.7 % of the CAIDA trace",
         "thesis section 6.2.4, figure 6.4",
+    )
+
+
+def watched_receives_all(name: str) -> Advice:
+    """When a probe with receive: all is watched."""
+    return Advice(
+        f"{name} receives everything, but unicast to MACs that nobody on the card owns goes to the card's one default "
+        f"pool, which is {name}'s: the copy may lack such frames",
+        "82576 and I350 receive filtering (VT_CTL.DEFAULT_POOL)",
     )
 
 

@@ -34,7 +34,7 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     family = pf_family(pf.vendor, pf.device)
     interfaces = sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
     objections += _card_objections(request, host, pf, family)
-    objections += _interface_objections(pf, interfaces)
+    objections += _interface_objections(pf, interfaces, spared=bool(request.watch))
     if pf.sriov is None or pf.sriov.total_vfs == 0:
         return Choice(None, tuple(objections))
     picked, refused = _pick_vf(request, host, pf, pf.sriov)
@@ -46,9 +46,8 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     return Choice(link, (), _link_advice(request, link, pf.sriov))
 
 
-def find_card(request: Request, host: Host) -> Choice[PciDevice]:
-    """The PCI function that ``network.pf`` names, by interface name or by address."""
-    name = request.network.pf
+def find_card(name: str, host: Host) -> Choice[PciDevice]:
+    """The PCI function that a spec or a command names, by interface name or by address."""
     cards = sorted((d for d in host.pci if d.sriov and d.sriov.total_vfs and d.class_code >> 16 == 2), key=_by_address)
     names = {i.pci: i.name for i in sorted(host.interfaces, key=lambda i: i.name, reverse=True)}
     known = ", ".join(f"{names.get(d.address, 'no interface')} ({d.address})" for d in cards) or "none"
@@ -86,9 +85,12 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, "supported cards: see the hardware guide"))
         return found
     tables = [t.family for t in TABLES]
-    if request.network.receive == "all" and family.name not in tables:
+    if needs_registers(request) and family.name not in tables:
         why = f"the receive registers of family {family.name} are in no table, and are not guessed at"
-        hint = f"receive: all works on {', '.join(tables)}; elsewhere set network.receive: own"
+        what = "watch" if request.watch else "receive: all"
+        hint = f"{what} works on {', '.join(tables)}"
+        if not request.watch:
+            hint += "; elsewhere set network.receive: own"
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
     guard = min((d.name for d in host.deployments if _guards(d.receive_all_pf, d.condition, pf)), default=None)
     if request.network.receive == "all" and guard is not None:
@@ -97,17 +99,23 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
     return found
 
 
+def needs_registers(request: Request) -> bool:
+    """Whether the card's registers will be written."""
+    return request.network.receive == "all" or bool(request.watch)
+
+
 def _guards(guarded: PciAddress | None, condition: str, pf: PciDevice) -> bool:
     return guarded == pf.address and condition != "destroyed"
 
 
-def _interface_objections(pf: PciDevice, interfaces: list[NetInterface]) -> list[Objection]:
-    """The host must be able to lose this link: its offloads, pause frames and filters will change."""
+def _interface_objections(pf: PciDevice, interfaces: list[NetInterface], *, spared: bool) -> list[Objection]:
+    """The host must be able to lose this link: its offloads, pause frames and filters will change. spared: they do
+    not, because only bits of the new guest's pool are written."""
     if not interfaces:
         why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
         return [objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")]
     found: list[Objection] = []
-    for interface in interfaces:
+    for interface in () if spared else interfaces:
         if interface.default_route is None:
             why = "the host does not say whether it carries the default route"
             found.append(objection(ExitCode.REFUSED, interface.name, why, "probe the running host"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hpcapvf.model.address import CpuSet
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Host, HugepagePool, NumaNode, PciDevice
@@ -43,9 +45,48 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
     return Choice(placement, (), all_advice)
 
 
-def controller_advice(controller: PciDevice, placement: Placement) -> tuple[Advice, ...]:
+def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
+    """A place for a guest beside others: the node nearest to the card that has cores of its own for it, else the
+    nearest where it fits at all. ``Placement.why`` says why. The spec's ``placement.node`` decides alone."""
+    if request.placement.node is not None or pf is None or pf.numa_node is None:
+        return choose_placement(request, host, pf)
+    card_node = next((n for n in host.nodes if n.index == pf.numa_node), None)
+    nodes = _by_distance(host, card_node) if card_node else []
+    policies = ["strict"] if request.placement.policy == "strict" else ["strict", "share"]
+    refused: list[Objection] = []
+    for policy in policies:
+        for node in nodes:
+            wish = dataclasses.replace(request.placement, policy=policy, node=node.index)
+            choice = choose_placement(dataclasses.replace(request, placement=wish), host, pf)
+            if choice.value is not None:
+                why = _why_node(node, pf.numa_node, refused, shares=policy == "share")
+                return dataclasses.replace(choice, value=dataclasses.replace(choice.value, why=why))
+            refused += choice.objections
+    return Choice(None, tuple(refused)) if refused else choose_placement(request, host, pf)
+
+
+def _by_distance(host: Host, card_node: NumaNode) -> list[NumaNode]:
+    """The card's node, then the others from near to far."""
+    order = {node.index: place for place, node in enumerate(host.nodes)}
+
+    def distance(node: NumaNode) -> tuple[bool, int, int]:
+        place = order[node.index]
+        known = card_node.distances[place] if place < len(card_node.distances) else 0
+        return node.index != card_node.index, known, node.index
+
+    return sorted(host.nodes, key=distance)
+
+
+def _why_node(node: NumaNode, card_node: int, refused: list[Objection], *, shares: bool) -> str:
+    where = "the card's node" if node.index == card_node else "not the card's node"
+    how = "no node has cores to itself for it" if shares else "it has cores to itself there"
+    others = "; ".join(dict.fromkeys(f"{o.reason.subject} {o.reason.why}" for o in refused))
+    return f"{where}, {how}" + (f" ({others})" if others else "")
+
+
+def controller_advice(controller: PciDevice | None, placement: Placement) -> tuple[Advice, ...]:
     """A warning if the storage controller is not beside the guest."""
-    if controller.numa_node is None or controller.numa_node == placement.node:
+    if controller is None or controller.numa_node is None or controller.numa_node == placement.node:
         return ()
     return (advice.controller_on_other_node(controller.address, controller.numa_node, placement.node),)
 

@@ -8,6 +8,7 @@ from hpcapvf.model.plan import Advice, Unchanged
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
+from hpcapvf.plan.link import needs_registers
 
 IOMMU_ARGUMENTS = "intel_iommu=on iommu=pt"
 _NO_LOCKDOWN = (None, "", "none")
@@ -48,8 +49,8 @@ def check_platform(request: Request, host: Host) -> Choice[str]:
         objections.append(
             objection(ExitCode.NOT_CAPABLE, "vfio-pci", "the kernel has no such driver", "install the kernel's modules")
         )
-    if request.network.receive == "all":
-        blocked, note = _register_access(host)
+    if needs_registers(request):
+        blocked, note = _register_access(request, host)
         objections += blocked
         notes += note
     if host.domains is None:
@@ -76,11 +77,10 @@ def _no_iommu(host: Host) -> Objection:
     return objection(ExitCode.NOT_CAPABLE, "IOMMU", why, hint)
 
 
-def _register_access(host: Host) -> tuple[list[Objection], list[Advice]]:
-    hint = (
-        "boot with iomem=relaxed, or set network.receive: own (the VF then gets its own MAC, broadcast and joined "
-        "multicast only)"
-    )
+def _register_access(request: Request, host: Host) -> tuple[list[Objection], list[Advice]]:
+    hint = "boot with iomem=relaxed"
+    if not request.watch:
+        hint += ", or set network.receive: own (the VF then gets its own MAC, broadcast and joined multicast only)"
     if host.lockdown not in _NO_LOCKDOWN:
         why = f"kernel lockdown ({host.lockdown}) forbids to map the card's registers"
         return [

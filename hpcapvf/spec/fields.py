@@ -71,7 +71,7 @@ def _interface_or_pci(text: str) -> str:
 
 
 def _controller(text: str) -> str:
-    if text == "auto":
+    if text in ("", "auto"):
         return text
     if not PciAddress.looks_like(text):
         raise ValueError("must be a PCI address (0000:06:00.0), or auto for the only controller whose disks are unused")
@@ -107,11 +107,13 @@ KEYS: tuple[Key, ...] = (
     Key("network.mode", "text", "how the guest gets the link", choices=("vf",), later=("passthrough",)),
     Key("network.generator", "text", "who makes the VFs", choices=("kernel",), later=("dpdk",)),
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
-    Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself",
-        choices=("all", "own")),
-    Key("storage.mode", "text", "how the guest gets its disks", choices=("passthrough",), later=("virtio",)),
-    Key("storage.controller", "text", "PCI address of the controller to pass through, or auto", required=True,
-        check=_controller),
+    Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself "
+        "(always so with watch)", choices=("all", "own")),
+    Key("storage.mode", "text", "how the guest gets its disks", choices=("passthrough", "guest-disk"),
+        later=("virtio",)),
+    Key("storage.controller", "text", "PCI address of the controller to pass through, or auto; mode passthrough "
+        "must have it", check=_controller),
+    Key("storage.directory", "text", "folder for captures with mode guest-disk", check=_mount_point),
     Key("storage.raid.chunk_kib", "number", "RAID-0 chunk", least=4, most=65536, check=_power_of_two),
     Key("storage.raid.filesystem", "text", "file system of the array", choices=("xfs",), later=("ext4",)),
     Key("storage.raid.mount", "text", "where the guest mounts the array", check=_mount_point),
@@ -127,7 +129,8 @@ KEYS: tuple[Key, ...] = (
     Key("placement.policy", "text", "too few cores: share them with warnings, or refuse", choices=("share", "strict")),
     Key("placement.hugepage_kib", "number", "hugepage size", choices=(2048, 1048576)),
     Key("placement.node", "number", "NUMA node to use instead of the card's", least=0, most=1023, optional=True),
-    Key("watch", "texts", "VMs to watch (deploy-vnma)", only_default=True),
+    Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma); with it storage.mode is guest-disk "
+        "unless given", pattern=r"[^\s/\x00-\x1f]{1,128}", form="a domain's name"),
     Key("ttl", "text", "how long the deployment lives (deploy-vnma)", only_default=True, optional=True,
         attribute="ttl_s"),
     Key("persist", "flag", "survive a reboot of the host", only_default=True),

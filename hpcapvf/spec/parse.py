@@ -39,10 +39,22 @@ _WORDS = {"text": "text", "number": "a whole number", "flag": "true or false", "
 
 def parse_spec(text: str) -> Request:
     """Read a spec. BadSpec names the dotted path of what is wrong, and suggests the key that was probably meant."""
-    values = _section("", load_document(text))
+    values = _section("", _with_watch_defaults(load_document(text)))
     request: Request = from_json(Request, values)
     _check_together(request)
     return request
+
+
+def _with_watch_defaults(document: Any) -> Any:
+    """What a spec with ``watch`` leaves out means something else: no receive-all, and the guest's own disk."""
+    if not isinstance(document, dict) or not document.get("watch"):
+        return document
+    filled = dict(document)
+    for section, key, value in (("network", "receive", "own"), ("storage", "mode", "guest-disk")):
+        found = filled.get(section, {})
+        if isinstance(found, dict) and key not in found and "controller" not in found:
+            filled[section] = {**found, key: value}
+    return filled
 
 
 def spec_sha256(request: Request) -> str:
@@ -170,6 +182,8 @@ def _short(value: Any) -> str:
 
 def _check_together(request: Request) -> None:
     """What is wrong only in combination."""
+    _check_storage(request)
+    _check_watch(request)
     guest, engine, page_kib = request.guest, request.engine, request.placement.hugepage_kib
     if guest.memory_mib * 1024 % page_kib:
         raise BadSpec(
@@ -183,3 +197,32 @@ def _check_together(request: Request) -> None:
             path="engine.ring_mib",
             hint="the ring is locked memory: give the guest more memory, or make the ring smaller",
         )
+
+
+def _check_storage(request: Request) -> None:
+    storage = request.storage
+    if storage.mode == "passthrough" and not storage.controller:
+        raise BadSpec("is missing", path="storage.controller", hint=_BY_PATH["storage.controller"].note)
+    if storage.mode == "guest-disk" and storage.controller:
+        raise BadSpec(
+            "mode guest-disk passes no controller through",
+            path="storage.controller",
+            hint="leave the key out, or set storage.mode: passthrough",
+        )
+    if storage.mode == "guest-disk" and request.wipe:
+        raise BadSpec("mode guest-disk formats no disk", path="wipe", hint="leave the key out")
+
+
+def _check_watch(request: Request) -> None:
+    watch = request.watch
+    if watch and request.network.receive == "all":
+        raise BadSpec(
+            "all cannot be combined with watch: an agent is given what the watched VMs receive",
+            path="network.receive",
+            hint="leave the key out; deploy-vnp without watch deploys a probe that receives everything",
+        )
+    for index, name in enumerate(watch):
+        if name == request.name:
+            raise BadSpec("a VM cannot watch itself", path=f"watch[{index}]", hint="name another VM")
+        if name in watch[:index]:
+            raise BadSpec(f"{name} is named twice", path=f"watch[{index}]", hint="name it once")

@@ -12,10 +12,19 @@ from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import Host
 from hpcapvf.model.paths import guard_unit
 from hpcapvf.model.plan import Finding, Plan
-from hpcapvf.model.steps import MakeRaid, ProgramReceiveAll, SetOffloads, SetPause, StartCapture, StartGuard
+from hpcapvf.model.steps import (
+    MakeRaid,
+    ProgramReceiveAll,
+    ReplicateTraffic,
+    SetOffloads,
+    SetPause,
+    StartCapture,
+    StartGuard,
+)
 from hpcapvf.nic.receive import RegisterWant
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
 from hpcapvf.verify.judgement import demand
+from hpcapvf.verify.mirrors import moved_away, read_mirror
 from hpcapvf.verify.readings import (
     GuestReading,
     InterfaceReading,
@@ -40,6 +49,9 @@ def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]
     findings += _attempt("QEMU", lambda: check_qemu(plan, read_qemu(plan, machine.files)))
     if _step(plan, ProgramReceiveAll):
         findings += _attempt("registers for receiving everything", lambda: check_registers(read_drift(plan, machine)))
+    replicate = _step(plan, ReplicateTraffic)
+    if replicate:
+        findings += _attempt("registers that copy traffic", lambda: check_mirror(replicate, host, machine))
     if _step(plan, StartGuard):
         findings += _attempt("register guard", lambda: _guard(plan, machine))
     findings += _attempt("guest", lambda: _guest(plan, machine))
@@ -155,13 +167,33 @@ def _inside(cpus: CpuSet, allowed: CpuSet) -> bool:
     return len(cpus) > 0 and len(cpus - allowed) == 0
 
 
+_REWRITTEN = "the PF driver rewrote them; the guard should put them back within its interval"
+
+
 def check_registers(drifted: tuple[RegisterWant, ...]) -> list[Finding]:
     """The card holds everything that the programme wants."""
+    found = _differ(drifted) if drifted else "as wanted"
+    return [_equal("registers for receiving everything", "as wanted", found, _REWRITTEN)]
+
+
+def _differ(drifted: tuple[RegisterWant, ...]) -> str:
     shown = "; ".join(want.describe() for want in drifted[:_LISTED])
     more = f" and {len(drifted) - _LISTED} more" if len(drifted) > _LISTED else ""
-    hint = "the PF driver rewrote them; the guard should put them back within its interval"
-    found = f"{len(drifted)} differ: {shown}{more}" if drifted else "as wanted"
-    return [_equal("registers for receiving everything", "as wanted", found, hint)]
+    return f"{len(drifted)} differ: {shown}{more}"
+
+
+def check_mirror(step: ReplicateTraffic, host: Host, machine: Machine) -> list[Finding]:
+    """The card copies now, and each watched VM still is where the plan found it."""
+    state = read_mirror(step, machine)
+    nothing = "no MAC filter names a watched pool"
+    hint = _REWRITTEN if state.drifted else "is the watched VM's network interface up?"
+    found = state.backend or (_differ(state.drifted) if state.drifted else nothing)
+    findings = [demand("registers that copy traffic", state.backend is not None, "as wanted", found, hint)]
+    for watched in step.watched:
+        place = f"running with VF {watched.vf}"
+        away = moved_away(watched, host)
+        findings.append(_equal(f"watched VM {watched.domain}", place, away or place, "destroy and deploy the agent"))
+    return findings
 
 
 def _guard(plan: Plan, machine: Machine) -> list[Finding]:

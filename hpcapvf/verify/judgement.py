@@ -16,7 +16,9 @@ _LOSS_COUNTERS = {
 def judge(
     *,
     sent: int | None,
+    offered: int | None,
     wanted: int | None,
+    unwanted: int,
     comparison: Comparison,
     counters: dict[str, int],
     nic_drops: int | None,
@@ -27,11 +29,15 @@ def judge(
     unsaved: int,
     restarted: bool,
 ) -> tuple[Finding, ...]:
-    """All demands on a proof. sent, wanted: None without a source. Unknown drops of the card are no
-    failure by themselves: the comparison sees the loss anyway."""
+    """All demands on a proof. sent, offered (to the source), wanted (to be stored): None without a source. unwanted:
+    frames stored that were sent for others. Unknown drops of the card are no failure by themselves: the comparison
+    sees the loss anyway."""
     findings = [_none_of("capture service kept running", int(restarted), "see its journal in the guest")]
     if wanted is not None:
-        findings += _judge_frames(sent, wanted, comparison, counters)
+        findings += _judge_frames(wanted, comparison, counters)
+        hint = "see the source's own messages"
+        findings.append(demand("frames sent by the source", sent == offered, str(offered), str(sent), hint))
+        findings.append(_none_of("frames for others", unwanted, "the card gives the VF more than it should: nic show"))
     findings.append(
         _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile")
     )
@@ -55,13 +61,12 @@ def judge(
     return tuple(findings)
 
 
-def _judge_frames(sent: int | None, wanted: int, comparison: Comparison, counters: dict[str, int]) -> list[Finding]:
+def _judge_frames(wanted: int, comparison: Comparison, counters: dict[str, int]) -> list[Finding]:
     received = counters.get("received", 0)
     lost = "; ".join(f"{count} {kind}" for kind, count in comparison.lost_per_class.items())
     first_altered = comparison.altered[0].note if comparison.altered else ""
     return [
         demand("frames to send", wanted > 0, "at least 1", str(wanted), "a proof without frames proves nothing"),
-        demand("frames sent by the source", sent == wanted, str(wanted), str(sent), "see the source's own messages"),
         demand(
             "frames received by the driver",
             received >= wanted,

@@ -13,6 +13,7 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
+from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic.registers import register_table
 from hpcapvf.raw.records import Record, read_records
 from hpcapvf.verify.capture import (
@@ -24,7 +25,8 @@ from hpcapvf.verify.capture import (
     read_counters,
     settle,
 )
-from hpcapvf.verify.compare import Comparison, compare
+from hpcapvf.verify.compare import SHORTEST_ON_LINK_BYTES, Comparison, compare
+from hpcapvf.verify.expect import expected_frames, targets_of
 from hpcapvf.verify.judgement import judge
 from hpcapvf.verify.mix import MixTargets, serial_of
 from hpcapvf.verify.readings import read_guard
@@ -51,7 +53,8 @@ class ProofTimes:
 class Proof:
     """What was proved. Counters are differences over the proof; None means unknown or not applicable, never 0.
 
-    frames_sent: None without a source. frames_received: by the driver, frames of the machines themselves included.
+    frames_sent: None without a source. frames_expected: how many of them should be stored (of a probe all).
+    frames_received: by the driver, frames of the machines themselves included.
     nic_drops: frames that the card dropped for want of descriptors, as the PF counts them (not on the emulated
     card, whose counter stays 0). guard: what the register guard did meanwhile.
     comparison: without a source, with nothing, so that everything stored counts as foreign.
@@ -72,6 +75,7 @@ class Proof:
     findings: tuple[Finding, ...]
     phases_s: dict[str, float] = field(default_factory=dict)
     never_seen: tuple[str, ...] = ()
+    frames_expected: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -84,6 +88,7 @@ class Proof:
         head = {
             "ok": self.ok,
             "frames_sent": self.frames_sent,
+            "frames_expected": self.frames_expected,
             "frames_received": self.frames_received,
             "frames_stored": self.frames_stored,
             "frames_identical": figures.frames_identical if figures else None,
@@ -94,12 +99,6 @@ class Proof:
         }
         rest: dict[str, Any] = to_json(self)
         return head | {key: value for key, value in rest.items() if key not in head}
-
-
-def mix_targets(plan: Plan, files: Files) -> MixTargets:
-    """The MACs on the card that the traffic mix is aimed at; without the PF's if the host does not say."""
-    text = files.read_text(f"/sys/class/net/{plan.pf_interface}/address")
-    return MixTargets(plan.vf_mac, Mac.parse(text) if text and text.strip() else None)
 
 
 def prove(
@@ -115,10 +114,11 @@ def prove(
     """Send the frames, read back what was stored, compare.
 
     source None or named ``none``: nothing is sent, only counters and files are checked. targets: who owns which MAC,
-    for the classes of lost frames; None: the VF and the PF. Errors: StepFailed and
+    for the classes of lost frames; None: the VF and the PF. An agent is held to the frames that its VMs are given, and
+    none of the others may come. Errors: StepFailed and
     WaitTimedOut where the path itself is broken; lost or changed frames are findings, not errors.
     """
-    owners = (targets or mix_targets(plan, machine.files)).owners()
+    owners = (targets or targets_of(plan, machine)).owners()
     return _Prover(plan, machine, progress, times or ProofTimes(), owners).run(source, frames)
 
 
@@ -144,8 +144,9 @@ class _Prover:
             before = read_counters(guest)
             side_before = self._side_counters()
         sends = source if source is not None and source.name != "none" else None
+        expected = expected_frames(self.plan, frames, self.machine) if sends else ()
         sent = self._send(sends, frames)
-        after = self._settle(guest, before, len(frames) if sends else None)
+        after = self._settle(guest, before, len(expected) if sends else None)
         with self._phase("flush again", "closing the file with the frames"):
             second = flush(
                 guest,
@@ -157,17 +158,19 @@ class _Prover:
             side_after = self._side_counters()
         records, faults, count_errors = self._read_back(guest, second)
         with self._phase("compare"):
-            comparison = self._compare(frames if sends else (), records)
+            comparison = self._compare(expected, records)
         counters = {name: after[name] - before[name] for name in after if name in before}
         guard = _difference(side_before[1], side_after[1])
         findings = judge(
             sent=sent.sent if sent else None,
-            wanted=len(frames) if sends else None,
+            offered=len(frames) if sends else None,
+            wanted=len(expected) if sends else None,
+            unwanted=self._unwanted(frames, expected, records) if sends else 0,
             comparison=comparison,
             counters=counters,
             nic_drops=_minus(side_after[0], side_before[0]),
             guard=guard,
-            guard_expected=self.plan.request.network.receive == "all",
+            guard_expected=any(isinstance(step, StartGuard) for step in self.plan.steps),
             faults=faults,
             count_errors=count_errors,
             unsaved=sum(file.unsaved_frames for file in second.files),
@@ -176,6 +179,7 @@ class _Prover:
         return Proof(
             source=source.name if source is not None else "none",
             frames_sent=len(frames) if sends else None,
+            frames_expected=len(expected) if sends else None,
             source_seconds=sent.seconds if sent else None,
             frames_received=counters.get("received", 0),
             frames_stored=comparison.frames_stored if sends else len(records),
@@ -251,6 +255,12 @@ class _Prover:
     def _compare(self, frames: Sequence[bytes], records: Sequence[Record]) -> Comparison:
         caplen = self.plan.request.engine.caplen
         return compare(frames, records, caplen=caplen, owners=self.owners, identify=serial_of)
+
+    def _unwanted(self, frames: Sequence[bytes], expected: Sequence[bytes], records: Sequence[Record]) -> int:
+        """How many stored frames were sent for others."""
+        caplen, wanted = self.plan.request.engine.caplen or None, set(expected)
+        others = {f.ljust(SHORTEST_ON_LINK_BYTES, b"\0")[:caplen] for f in frames if f not in wanted}
+        return sum(record.data in others for record in records)
 
     def _side_counters(self) -> tuple[int | None, dict[str, int] | None]:
         """Drops that the card counted for the VF's queues, and the guard's counts; None where not to be had."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from hpcapvf.host.protocols import Files, Guest, Machine
-from hpcapvf.model.address import CpuSet
+from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import guard_path
 from hpcapvf.model.plan import Plan
-from hpcapvf.nic.receive import RegisterWant, drift, receive_all
+from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, receive_all
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, read_attributes
 
@@ -131,14 +133,17 @@ def read_interface(interface: str, machine: Machine) -> InterfaceReading:
 
 def read_drift(plan: Plan, machine: Machine) -> tuple[RegisterWant, ...]:
     """Registers that are not as they must be for the VF to receive everything; RegisterRefused if out of reach."""
-    table = register_table(plan.family)
-    window = machine.registers.open(plan.pf, plan.family)
-
-    def read(name: str, index: int) -> int:
-        return window.read(table.register(name).offset(index))
-
-    try:
+    with open_registers(plan.pf, plan.family, machine) as read:
         return drift(receive_all(plan.family, plan.vf_index, read), read)
+
+
+@contextmanager
+def open_registers(pf: PciAddress, family: str, machine: Machine) -> Iterator[ReadRegister]:
+    """A way to read a card's registers by name; RegisterRefused if they are out of reach."""
+    table = register_table(family)
+    window = machine.registers.open(pf, family)
+    try:
+        yield lambda name, index: window.read(table.register(name).offset(index))
     finally:
         window.close()
 

@@ -16,7 +16,7 @@ from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import DEPLOYMENTS, IMAGES
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
-from hpcapvf.verify.readings import read_interface
+from hpcapvf.verify.readings import open_registers, read_interface
 
 PCI_DEVICES = "/sys/bus/pci/devices"
 NODES = "/sys/devices/system/node"
@@ -144,17 +144,13 @@ def _vf_macs(machine: Machine, interface: str) -> dict[str, str]:
 
 def _registers(machine: Machine, pf: PciAddress, family: str) -> dict[str, str]:
     """The bits that this program may write, of every register that reads back."""
-    table = register_table(family)
-    window = machine.registers.open(pf, family)
-    try:
+    with open_registers(pf, family, machine) as read:
         return {
-            f"{register.name}[{index}]": f"{window.read(register.offset(index)) & register.writable_mask:#010x}"
-            for register in table.registers
+            f"{register.name}[{index}]": f"{read(register.name, index) & register.writable_mask:#010x}"
+            for register in register_table(family).registers
             if register.writable_mask and register.reads_back
             for index in range(register.count)
         }
-    finally:
-        window.close()
 
 
 def _units(files: Files) -> list[str]:

@@ -1,4 +1,4 @@
-"""``deploy-vnp``: from a spec to a verified probe. ``deploy-vnma``: not yet."""
+"""``deploy-vnp``: from a spec to a verified probe. ``deploy-vnma``: the same for a monitoring agent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hpcapvf.apply import Outcome, apply_plan
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
-from hpcapvf.model.errors import ExitCode, HpcapvfError
+from hpcapvf.model.errors import BadSpec, HpcapvfError
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan, Unchanged
 from hpcapvf.model.progress import Progress
@@ -20,12 +20,9 @@ from orchestrator.options import epilog, output_options
 from orchestrator.phases import PhaseClock
 from orchestrator.playbooks import CannotRun, run_on_hosts
 from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
-
-
-class NotYet(HpcapvfError):
-    """A command that is announced and not built."""
-
-    exit_code = ExitCode.USAGE
+from orchestrator.specs import read_spec
+from orchestrator.suggest import MONITOR_SPEC_EXAMPLE
+from orchestrator.tables import pairs
 
 
 def deploy_vnp_parser() -> argparse.ArgumentParser:
@@ -43,8 +40,7 @@ def deploy_vnp_parser() -> argparse.ArgumentParser:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
-    parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
+    _add_deploy_options(parser)
     hosts = parser.add_argument_group("many hosts")
     hosts.add_argument(
         "-i",
@@ -54,8 +50,6 @@ def deploy_vnp_parser() -> argparse.ArgumentParser:
         "arguments, reboot), deploy and verify; a host that fails does not hold up the others",
     )
     hosts.add_argument("--limit", metavar="PATTERN", help="only the hosts of the inventory that match")
-    parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
-    add_proof_options(parser)
     parser.set_defaults(handler=run_deploy_vnp, command_name="deploy-vnp")
     return parser
 
@@ -64,14 +58,30 @@ def deploy_vnma_parser() -> argparse.ArgumentParser:
     """The command line of ``deploy-vnma``."""
     parser = argparse.ArgumentParser(
         prog="deploy-vnma",
-        description="Deploy a virtual network monitoring agent. Not built yet: this command refuses.",
+        description="Deploy a virtual network monitoring agent: a VM on the same card as running VMs, which the card "
+        "gives a copy of what they receive. The watched VMs (`watch` in the spec) go on undisturbed. `hpcapvf mirrors` "
+        "lists who watches whom, `hpcapvf destroy NAME` ends it.",
         parents=[output_options()],
-        epilog=epilog("deploy-vnma agent1.yaml"),
+        epilog=epilog(
+            "deploy-vnma agent1.yaml --dry-run",
+            "deploy-vnma agent1.yaml",
+            "deploy-vnma agent1.yaml --source './send-to-the-watched-vm.sh' --pcap traffic.pcap",
+            "",
+            "# a whole agent1.yaml",
+            *(f"# {line}" for line in MONITOR_SPEC_EXAMPLE.splitlines()),
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
+    _add_deploy_options(parser)
     parser.set_defaults(handler=run_deploy_vnma, command_name="deploy-vnma")
     return parser
+
+
+def _add_deploy_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
+    parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
+    add_proof_options(parser)
 
 
 def add_proof_options(parser: argparse.ArgumentParser) -> None:
@@ -94,13 +104,8 @@ def add_proof_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_deploy_vnma(_args: argparse.Namespace, _progress: Progress) -> Answer:
-    """``deploy-vnma``."""
-    raise NotYet("deploy-vnma is not built yet", hint="deploy-vnp deploys a virtual network probe")
-
-
 def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
-    """``deploy-vnp``. Everything that the user gave is read before anything is changed."""
+    """``deploy-vnp``, here or on the hosts of an inventory."""
     if args.inventory:
         answer = run_on_hosts(args, progress)
         if args.report:
@@ -108,6 +113,26 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
         return answer
     if args.limit:
         raise CannotRun("--limit chooses among hosts of an inventory", hint="name the inventory with -i")
+    return _deploy(args, progress, monitor=False)
+
+
+def run_deploy_vnma(args: argparse.Namespace, progress: Progress) -> Answer:
+    """``deploy-vnma``."""
+    return _deploy(args, progress, monitor=True)
+
+
+def check_kind(spec: str, *, monitor: bool) -> None:
+    """BadSpec if a spec is for the other of the two commands."""
+    watches = bool(read_spec(spec).watch)
+    if monitor and not watches:
+        raise BadSpec("is missing: an agent needs a VM to watch", path="watch", hint="name running VMs: watch: [web1]")
+    if watches and not monitor:
+        raise BadSpec("a probe watches the link, not VMs", path="watch", hint="deploy-vnma deploys a monitoring agent")
+
+
+def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> Answer:
+    """Everything that the user gave is read before anything is changed."""
+    check_kind(args.spec, monitor=monitor)
     clock = PhaseClock()
     machine = local_machine()
     with clock.measure("probe and plan"):
@@ -124,8 +149,14 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     result = _result(plan, planned.host, outcome, verified) | {"phases_s": clock.phases_s()}
     if args.report:
         write_json(args.report, to_json(result))
+    notes = [("note", note) for report in outcome.steps for note in report.notes]
     shown = show_verified(plan, verified, clock.phases_s())
-    return Answer(result, shown=shown, warnings=plan.warnings, error=failure_of(verified))
+    return Answer(
+        result,
+        shown=(*([pairs("how it was done", notes)] if notes else []), *shown),
+        warnings=plan.warnings,
+        error=failure_of(verified),
+    )
 
 
 def _verify(plan: Plan, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock) -> Verified:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hpcapvf.domain import complete_plan
 from hpcapvf.model.plan import Plan
-from hpcapvf.plan import plan_vnp
+from hpcapvf.plan import plan_deployment
 from hpcapvf.spec import parse_spec
 from orchestrator.suggest import suggest_spec
 from tests.factories import IMAGE, make_host, make_request
@@ -33,7 +33,7 @@ def median_ms(work: Callable[[], object]) -> float:
 def measure(nodes: int, cores: int) -> dict[str, float]:
     """Times of one host size."""
     host, request = make_host(nodes=nodes, cores_per_node=cores, threads_per_core=2), make_request()
-    plan = plan_vnp(request, host, "0" * 64)
+    plan = plan_deployment(request, host, "0" * 64)
     if not isinstance(plan, Plan):
         raise SystemExit(f"the benchmark's own host is refused: {plan}")
     spec = suggest_spec(host, name="probe1", image=IMAGE)
@@ -41,7 +41,7 @@ def measure(nodes: int, cores: int) -> dict[str, float]:
         "nodes": nodes,
         "cpus": len(host.cpus),
         "parse_spec_ms": median_ms(lambda: parse_spec(spec)),
-        "plan_ms": median_ms(lambda: plan_vnp(request, host, "0" * 64)),
+        "plan_ms": median_ms(lambda: plan_deployment(request, host, "0" * 64)),
         "render_ms": median_ms(lambda: complete_plan(plan)),
     }
 

@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hpcapvf.host.registers import check_write
-from hpcapvf.model.address import PciAddress
+from hpcapvf.model.address import Mac, PciAddress
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.nic.registers import RegisterTable, register_table
 from tests.fakes.faults import Faults
 
-_DEAD = ("VMRCTL", "VMRVLAN", "VMRVM", "UTA")
+MIRROR_RULES = frozenset({"VMRCTL", "VMRVLAN", "VMRVM"})
 ROMPE, MPME, AUPE, BAM, STRVLAN = 1 << 25, 1 << 28, 1 << 24, 1 << 27, 1 << 30
 RCTL_VFE = 1 << 18
 
 
 class FakeRegisters:
-    """values: offset to value. refuse: a reason for which windows cannot be opened, as with strict devmem."""
+    """values: offset to value. refuse: a reason for which windows cannot be opened, as with strict devmem.
+
+    missing: registers that drop writes and read 0 (the emulated card has no mirror rules, a real one has); frozen:
+    those that only drop writes. vf_filters: MAC filter index to (MAC, VF), which the PF driver writes anew, whole, at a
+    VF's reset; joined: VFs in multicast groups, for which it sets ROMPE again.
+    """
 
     def __init__(self, faults: Faults) -> None:
         self.table: RegisterTable = register_table("82576")
         self.values: dict[int, int] = {}
         self.refuse = ""
+        self.missing = MIRROR_RULES
+        self.frozen: frozenset[str] = frozenset()
+        self.vf_filters: dict[int, tuple[Mac, int]] = {}
+        self.joined: set[int] = set()
         self._faults = faults
         self.power_on()
 
@@ -57,6 +66,12 @@ class FakeRegisters:
         for index in range(128):
             self.set("MTA", index, 0)
         self.set("RCTL", 0, self.get("RCTL") | RCTL_VFE)
+        for vf in self.joined:
+            self.set("VMOLR", vf, self.get("VMOLR", vf) | ROMPE)
+        for index, (mac, vf) in self.vf_filters.items():
+            octets = mac.value.to_bytes(6, "big")
+            self.set("RAL", index, int.from_bytes(octets[:4], "little"))
+            self.set("RAH", index, 1 << 31 | 1 << (18 + vf) | int.from_bytes(octets[4:], "little"))
 
 
 class FakeWindow:
@@ -73,8 +88,8 @@ class FakeWindow:
         """A register that drops writes reads 0."""
         if not self._open or offset % 4:
             raise RegisterRefused(f"cannot read {offset:#x} of {self._name}")
-        place = self._table.locate(offset)
-        return 0 if place and place[0].name in _DEAD else self._card.values.get(offset, 0)
+        name = self._name_at(offset)
+        return 0 if name in self._card.missing or name == "UTA" else self._card.values.get(offset, 0)
 
     def write(self, offset: int, value: int) -> None:
         """Counted."""
@@ -82,11 +97,16 @@ class FakeWindow:
             raise RegisterRefused(f"the register window of {self._name} is closed")
         check_write(self._table, self._name, offset, self.read(offset), value)
         with self._faults.effect("register", f"{offset:#x} = {value:#010x}"):
-            self._card.values[offset] = value
+            if self._name_at(offset) not in self._card.missing | self._card.frozen:
+                self._card.values[offset] = value
 
     def close(self) -> None:
         """Closed."""
         self._open = False
+
+    def _name_at(self, offset: int) -> str:
+        place = self._table.locate(offset)
+        return place[0].name if place else ""
 
 
 def wiper(registers: FakeRegisters) -> Callable[[str], None]:

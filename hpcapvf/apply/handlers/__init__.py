@@ -14,7 +14,7 @@ from hpcapvf.apply.handlers.guest import InstallDriverHandler, WaitGuestHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
-from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler
+from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
 from hpcapvf.model import steps
 
@@ -35,6 +35,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.WaitGuest.kind: WaitGuestHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
+    steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.StartGuard.kind: StartGuardHandler(),
     steps.MakeRaid.kind: MakeRaidHandler(),
     steps.StartCapture.kind: StartCaptureHandler(),

@@ -1,11 +1,13 @@
-"""Handler for the card's registers."""
+"""Handlers for the card's registers: receiving everything, and being given what others receive."""
 
 from __future__ import annotations
 
-from hpcapvf.apply.card import key_of, open_card, want_of, wants_of
+from hpcapvf.apply.card import Card, key_of, mirrors_of, open_card, want_of, wants_of
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
-from hpcapvf.model.steps import ProgramReceiveAll
-from hpcapvf.nic.receive import drift, held_before
+from hpcapvf.model.errors import RegisterRefused
+from hpcapvf.model.steps import ProgramReceiveAll, RegisterStep, ReplicateTraffic
+from hpcapvf.nic.mirror import Mirror
+from hpcapvf.nic.receive import RegisterWant, drift, held_before
 from hpcapvf.nic.registers import register_table
 
 
@@ -32,15 +34,81 @@ class ProgramReceiveAllHandler(Handler[ProgramReceiveAll]):
         """Write and read back. A MAC filter that came up since ``observe`` is journalled first."""
         with open_card(step, context.machine) as card:
             wants = wants_of(step, card)
-            new = {key_of(h): h.value for h in held_before(wants, card.read) if key_of(h) not in before}
-            if new:
-                context.amend(new)
+            _journal_new(held_before(wants, card.read), before, context)
             card.ensure(wants)
             return {"registers": len(wants)}
 
     def undo(self, step: ProgramReceiveAll, trace: Trace, context: Context) -> tuple[str, ...]:
         """Put the bits back, last written first."""
-        table = register_table(step.family)
-        with open_card(step, context.machine) as card:
-            card.ensure(want_of(key, bits, table) for key, bits in reversed(trace.before.items()))
+        _put_back(step, trace, context)
         return ()
+
+
+class ReplicateTrafficHandler(Handler[ReplicateTraffic]):
+    """Try each way to copy traffic (``nic.mirror``) until one reads back; ``after`` names it and why others do not.
+
+    ``before`` holds the bits of every way as they were. Undo writes those bits only: others may have changed the rest
+    of a register since.
+    """
+
+    phase = "registers"
+
+    def satisfied(self, step: ReplicateTraffic, context: Context) -> str | None:
+        """The card does it in one of the ways."""
+        with open_card(step, context.machine) as card:
+            holding = [mirror.name for mirror in mirrors_of(step) if mirror.holds(card.read)]
+        return f"the registers hold it ({holding[0]})" if holding else None
+
+    def observe(self, step: ReplicateTraffic, context: Context) -> Json:
+        """The bits that any of the ways would write."""
+        with open_card(step, context.machine) as card:
+            held = [h for mirror in mirrors_of(step) for h in _held_for(mirror, card)]
+        return {key_of(h): h.value for h in held}
+
+    def do(self, step: ReplicateTraffic, before: Json, context: Context) -> Json:
+        """Write and read back; a way that the card does not take is put back before the next is tried."""
+        reasons: list[str] = []
+        with open_card(step, context.machine) as card:
+            for mirror in mirrors_of(step):
+                held: tuple[RegisterWant, ...] = ()
+                try:
+                    wants = mirror.wants(card.read)
+                    held = held_before(wants, card.read)
+                    _journal_new(held, before, context)
+                    card.ensure(wants)
+                except RegisterRefused as error:
+                    card.ensure(reversed(held))
+                    reasons.append(f"{mirror.name} cannot be used: {error.message} ({error.hint or 'no remedy known'})")
+                else:
+                    notes = [*reasons, f"traffic is copied by {mirror.name}"]
+                    return {"backend": mirror.name, "registers": len(wants), "notes": notes}
+        raise RegisterRefused(
+            f"{step.pf} ({step.family}) can copy traffic in no way that is known",
+            hint="watch from a probe that receives everything (deploy-vnp), or use another card",
+            details=tuple(reasons),
+        )
+
+    def undo(self, step: ReplicateTraffic, trace: Trace, context: Context) -> tuple[str, ...]:
+        """Put the bits back, last written first."""
+        _put_back(step, trace, context)
+        return ()
+
+
+def _held_for(mirror: Mirror, card: Card) -> tuple[RegisterWant, ...]:
+    try:
+        return held_before(mirror.wants(card.read), card.read)
+    except RegisterRefused:
+        return ()  # no room for it; ``do`` says so
+
+
+def _journal_new(held: tuple[RegisterWant, ...], before: Json, context: Context) -> None:
+    """A filter that came up since ``observe`` is journalled before its bits are written."""
+    new = {key_of(h): h.value for h in held if key_of(h) not in before}
+    if new:
+        context.amend(new)
+
+
+def _put_back(step: RegisterStep, trace: Trace, context: Context) -> None:
+    table = register_table(step.family)
+    with open_card(step, context.machine) as card:
+        card.ensure(want_of(key, bits, table) for key, bits in reversed(trace.before.items()))

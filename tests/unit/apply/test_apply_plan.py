@@ -16,7 +16,7 @@ from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, U
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault
-from tests.unit.apply.world import NAME, World, make_world
+from tests.unit.apply.world import NAME, World, make_monitor_plan, make_world
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +34,9 @@ def deploy(world: World) -> None:
     apply_plan(world.plan, world.fake.machine, Silent())
 
 
-def test_plan_has_every_kind_of_step(world: World) -> None:
-    assert {step.kind for step in world.plan.steps} == set(HANDLERS) == {kind.kind for kind in Step.__args__}
+def test_plans_have_every_kind_of_step(world: World) -> None:
+    kinds = {step.kind for step in (*world.plan.steps, *make_monitor_plan(world.plan).steps)}
+    assert kinds == set(HANDLERS) == {kind.kind for kind in Step.__args__}
 
 
 def test_apply_does_every_step_and_destroy_restores_everything(world: World) -> None:

@@ -1,10 +1,10 @@
-"""A fake server with a whole deployment's plan: every kind of step once."""
+"""A fake server with the plan of a probe, or of an agent that watches a running VM: together every kind of step."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hpcapvf.model.steps import (
     MakeRaid,
     MakeSeed,
     ProgramReceiveAll,
+    ReplicateTraffic,
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
@@ -33,6 +34,7 @@ from hpcapvf.model.steps import (
     StartNetwork,
     Step,
     WaitGuest,
+    WatchedVf,
 )
 from tests.fakes import tree
 from tests.fakes.kernel import vf_address
@@ -46,6 +48,9 @@ VF = PciAddress.parse(vf_address(0))
 CONTROLLER = PciAddress.parse(tree.CONTROLLER)
 VF_MAC = Mac.parse("02:00:00:00:00:01")
 MANAGEMENT_MAC = Mac.parse("02:00:00:00:00:02")
+WATCHED, WATCHED_UUID = "web1", "87654321-1234-5678-1234-567812345678"
+WATCHED_MAC, WATCHED_VLAN = Mac.parse("02:00:00:00:00:03"), 100
+MONITOR_VF, MONITOR_MAC = PciAddress.parse(vf_address(1)), Mac.parse("02:00:00:00:00:04")
 _KEPT_FOLDERS = ("/var/lib/hpcapvf/deployments", "/var/lib/libvirt/images", "/run/hpcapvf")
 
 
@@ -82,6 +87,59 @@ def make_world(root: Path) -> World:
     _add_host_programs(fake)
     digest = hashlib.sha256((root / tree.IMAGE.lstrip("/")).read_bytes()).hexdigest()
     return World(fake, GuestModel(fake), make_plan(digest))
+
+
+def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
+    """A fresh one in which VM web1 runs with VF 0, in a multicast group and a VLAN, and a plan to watch it from VF 1.
+
+    mirror_rules: whether the card has them.
+    """
+    world = make_world(root)
+    fake = world.fake
+    fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
+    fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_numvfs", "2")
+    fake.machine.files.write_text(f"/sys/bus/pci/devices/{VF}/driver_override", "vfio-pci")
+    fake.machine.files.write_text("/sys/bus/pci/drivers_probe", str(VF))
+    fake.hypervisor.networks["default"] = True  # it stays active while any other VM runs
+    fake.hypervisor.define(domain_xml(WATCHED, WATCHED_UUID, (VF,), network=False))
+    fake.hypervisor.start(WATCHED)
+    fake.registers.vf_filters = {1: (WATCHED_MAC, 0), 2: (MONITOR_MAC, 1)}
+    fake.registers.joined = {0}
+    fake.registers.set("VLVF", 3, 1 << 31 | 1 << 12 | WATCHED_VLAN)
+    fake.registers.wipe()
+    if mirror_rules:
+        fake.registers.missing = frozenset()
+    plan = make_monitor_plan(world.plan)
+    fake.faults.log.clear()
+    return World(fake, world.guest, plan)
+
+
+def make_monitor_plan(probe: Plan) -> Plan:
+    """The steps of a monitoring agent, in the planner's order."""
+    image = next(step.sha256 for step in probe.steps if isinstance(step, MakeDisk))
+    old = [s for s in _host_steps(image) if isinstance(s, ReserveHugepages | StartNetwork | MakeDisk | MakeSeed)]
+    wait, install, *_ = _guest_steps()
+    steps: tuple[Step, ...] = (
+        SetLink(tree.PF_INTERFACE),
+        SetVfMac(tree.PF_INTERFACE, 1, MONITOR_MAC),
+        BindDriver(MONITOR_VF, "vfio-pci"),
+        *old,
+        DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (MONITOR_VF,))),
+        StartDomain(NAME),
+        wait,
+        install,
+        StartCapture(NAME, "/capture", 1, "[Service]\nExecStart=/usr/local/bin/hpcapdd\n"),
+        ReplicateTraffic(PF, "82576", 1, MONITOR_MAC, (WatchedVf(WATCHED, VF, 0),)),
+        StartGuard(NAME),
+    )
+    request = replace(
+        probe.request,
+        network=replace(probe.request.network, receive="own"),
+        storage=StorageRequest(mode="guest-disk"),
+        watch=(WATCHED,),
+    )
+    changes = {"vf": MONITOR_VF, "vf_index": 1, "vf_mac": MONITOR_MAC, "controller": None}
+    return replace(probe, request=request, steps=steps, **changes)  # type: ignore[arg-type]
 
 
 def make_plan(image_sha256: str) -> Plan:
@@ -125,7 +183,7 @@ def _host_steps(image_sha256: str) -> tuple[Step, ...]:
         StartNetwork("default"),
         MakeDisk(paths.disk_path(NAME), tree.IMAGE, image_sha256, 8),
         MakeSeed(paths.seed_path(NAME), key, "keys: @PUBLIC_KEY@", "instance-id: probe1", ""),
-        DefineDomain(NAME, UUID, _xml()),
+        DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (VF, CONTROLLER))),
         StartDomain(NAME),
     )
 
@@ -141,14 +199,16 @@ def _guest_steps() -> tuple[Step, ...]:
     )
 
 
-def _xml() -> str:
+def domain_xml(name: str, uuid: str, taken: tuple[PciAddress, ...], *, network: bool = True) -> str:
+    """A definition that takes these PCI functions, and with network has the management interface."""
     functions = "".join(
         f"<hostdev type='pci' managed='no'><source><address domain='{a.domain:#x}' bus='{a.bus:#x}' "
         f"slot='{a.device:#x}' function='{a.function:#x}'/></source></hostdev>"
-        for a in (VF, CONTROLLER)
+        for a in taken
     )
-    network = f"<interface type='network'><mac address='{MANAGEMENT_MAC}'/><source network='default'/></interface>"
-    return f"<domain><name>{NAME}</name><uuid>{UUID}</uuid><devices>{functions}{network}</devices></domain>"
+    interface = f"<interface type='network'><mac address='{MANAGEMENT_MAC}'/><source network='default'/></interface>"
+    devices = functions + (interface if network else "")
+    return f"<domain><name>{name}</name><uuid>{uuid}</uuid><devices>{devices}</devices></domain>"
 
 
 def _add_host_programs(fake: FakeMachine) -> None:

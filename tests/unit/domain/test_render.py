@@ -37,8 +37,8 @@ from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture
-from hpcapvf.plan import plan_vnp
-from tests.factories import make_host, make_request
+from hpcapvf.plan import plan_deployment
+from tests.factories import GUEST_DISK, WEB1, make_host, make_request
 
 SCHEMAS = ("/usr/share/libvirt/schemas/domain.rng", "/usr/local/share/libvirt/schemas/domain.rng")
 
@@ -49,15 +49,16 @@ def plan_of(name: str) -> Plan:
         "smallest": ({}, {}),
         "six-cores": ({"vcpus": 5, "memory_mib": 2048, "node": 1}, {"threads_per_core": 2}),
         "shared-cpus": ({"vcpus": 4}, {"cores_per_node": 2, "vfs": 2}),
+        "agent": ({"receive": "own", "watch": ("web1",), "storage": GUEST_DISK}, {"vfs": 2, "domains": (WEB1,)}),
         "emulated": ({"vcpus": 3, "receive": "own"}, {"kvm_available": False}),
     }
     request, host = variants[name]
-    plan = plan_vnp(make_request(**request), make_host(**host), "ab" * 32)
+    plan = plan_deployment(make_request(**request), make_host(**host), "ab" * 32)
     assert isinstance(plan, Plan)
     return plan
 
 
-PLANS = ("smallest", "six-cores", "shared-cpus", "emulated")
+PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated")
 
 
 def step_of(plan: Plan, kind: type[Any]) -> Any:

@@ -142,7 +142,12 @@ def test_registers_behave_like_the_emulated_card(fake: FakeMachine) -> None:
     window.write(0xA000, 0xFFFFFFFF)
     assert window.read(0xA000) == 0  # UTA reads 0
     with pytest.raises(RegisterRefused, match="not on the list"):
-        window.write(0x5D80, 1)
+        window.write(0x5600, 1)
+    window.write(0x5D80, 1)
+    assert window.read(0x5D80) == 0  # mirror rules drop what is written
+    fake.registers.missing = frozenset()
+    window.write(0x5D80, 1)
+    assert window.read(0x5D80) == 1  # a real card keeps it
     with pytest.raises(RegisterRefused, match="outside its writable mask"):
         window.write(0x5AD0, 0)
 

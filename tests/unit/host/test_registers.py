@@ -39,7 +39,7 @@ def test_a_word_is_written_where_it_belongs(bar: Path) -> None:
     assert struct.unpack_from("<I", bar.read_bytes(), VMOLR0) == (ROMPE,)
 
 
-@pytest.mark.parametrize("name", ["CTRL", "VFRE", "VMRCTL"])
+@pytest.mark.parametrize("name", ["CTRL", "VFRE", "VFTA"])
 def test_registers_that_are_only_read_are_refused(bar: Path, name: str) -> None:
     w = window(bar)
     with pytest.raises(RegisterRefused, match="not on the list"):

@@ -71,6 +71,10 @@ def test_only_receive_filters_may_be_written(table: RegisterTable) -> None:
         "VMOLR": 0x5F00_0000,
         "RPLOLR": 0x4000_0000,
         "RAH": 0x03FC_0000,
+        "VLVF": 0x000F_F000,
+        "VMRCTL": 0x0000_070F,
+        "VMRVLAN": 0xFFFF_FFFF,
+        "VMRVM": 0x0000_00FF,
     }
     if table.family == "i350":
         expected["DVMOLR"] = 0x6000_0000

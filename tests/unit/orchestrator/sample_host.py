@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan
-from hpcapvf.plan import plan_vnp
+from hpcapvf.plan import plan_deployment
 from tests.factories import PF, make_host, make_request, replace_device
 
 
@@ -18,6 +18,6 @@ def sample_host(cores_per_node: int = 6, nodes: int = 2, nic_node: int = 0) -> H
 
 def sample_plan(vfs: int = 2, vf_index: int = 0) -> Plan:
     """A probe on the host with six cores a node."""
-    plan = plan_vnp(make_request(vfs=vfs), sample_host(), "0" * 64)
+    plan = plan_deployment(make_request(vfs=vfs), sample_host(), "0" * 64)
     assert isinstance(plan, Plan), plan
     return replace(plan, vf_index=vf_index)

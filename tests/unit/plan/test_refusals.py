@@ -11,7 +11,7 @@ from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, HugepagePool, Image, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Reason, Refusal
-from hpcapvf.plan import plan_vnp
+from hpcapvf.plan import plan_deployment
 from tests.factories import (
     BOOT_DISK,
     IMAGE,
@@ -32,7 +32,7 @@ REGISTER_REFUSED, REFUSED = ExitCode.REGISTER_REFUSED, ExitCode.REFUSED
 
 
 def refusal(host: Host, **request: Any) -> Refusal:
-    result = plan_vnp(make_request(**request), host, SHA)
+    result = plan_deployment(make_request(**request), host, SHA)
     assert isinstance(result, Refusal), result
     return result
 
@@ -187,7 +187,9 @@ def test_all_reasons_are_told_at_once_under_the_code_that_comes_first() -> None:
 
 
 def test_register_access_matters_only_if_registers_are_written() -> None:
-    assert isinstance(plan_vnp(make_request(receive="own"), make_host(iomem_strict=True, lockdown="x"), SHA), Plan)
+    assert isinstance(
+        plan_deployment(make_request(receive="own"), make_host(iomem_strict=True, lockdown="x"), SHA), Plan
+    )
 
 
 def test_each_vf_that_was_tried_is_named() -> None:
@@ -217,7 +219,7 @@ def test_each_vf_that_was_tried_is_named() -> None:
 
 def test_the_first_free_vf_is_taken() -> None:
     host = make_host(vfs=3, domains=(dataclasses.replace(DOMAIN, hostdevs=(vf_at(0), vf_at(1))),))
-    result = plan_vnp(make_request(), host, SHA)
+    result = plan_deployment(make_request(), host, SHA)
     assert isinstance(result, Plan)
     assert (result.vf, result.vf_index) == (vf_at(2), 2)
 
@@ -225,13 +227,13 @@ def test_the_first_free_vf_is_taken() -> None:
 def test_a_vf_whose_interface_is_down_is_free() -> None:
     host = make_host(vfs=1)
     host = dataclasses.replace(host, interfaces=(*host.interfaces, NetInterface("v0", vf_at(0), None, False, False)))
-    assert isinstance(plan_vnp(make_request(), host, SHA), Plan)
+    assert isinstance(plan_deployment(make_request(), host, SHA), Plan)
 
 
 def test_a_vf_on_vfio_pci_is_not_taken_if_libvirt_cannot_be_asked() -> None:
     host = replace_device(make_host(vfs=1, domains=None), vf_at(0), driver="vfio-pci")
     assert "libvirt could not be asked" in refusal(host).reasons[1].why
-    assert isinstance(plan_vnp(make_request(), dataclasses.replace(host, domains=()), SHA), Plan)
+    assert isinstance(plan_deployment(make_request(), dataclasses.replace(host, domains=()), SHA), Plan)
 
 
 @pytest.mark.parametrize(
@@ -245,18 +247,18 @@ def test_a_vf_on_vfio_pci_is_not_taken_if_libvirt_cannot_be_asked() -> None:
     ],
 )
 def test_bridges_and_unused_functions_do_not_share_a_group(harmless: PciDevice) -> None:
-    assert isinstance(plan_vnp(make_request(), plus(make_host(), harmless), SHA), Plan)
+    assert isinstance(plan_deployment(make_request(), plus(make_host(), harmless), SHA), Plan)
 
 
 def test_auto_takes_the_only_controller_with_unused_disks() -> None:
-    result = plan_vnp(make_request(controller="auto"), make_host(), SHA)
+    result = plan_deployment(make_request(controller="auto"), make_host(), SHA)
     assert isinstance(result, Plan)
     assert result.controller == RAID
 
 
 def test_auto_takes_a_controller_that_waits_on_vfio_pci() -> None:
     host = dataclasses.replace(replace_device(make_host(), RAID, driver="vfio-pci"), disks=make_host().disks[:1])
-    result = plan_vnp(make_request(controller="auto"), host, SHA)
+    result = plan_deployment(make_request(controller="auto"), host, SHA)
     assert isinstance(result, Plan)
     assert result.controller == RAID
 
@@ -280,7 +282,7 @@ def test_auto_names_every_controller_it_tried() -> None:
 
 
 def test_hugepages_that_are_free_already_need_no_memory() -> None:
-    assert isinstance(plan_vnp(make_request(), make_host(memory_free_mib=0, free_pages=512), SHA), Plan)
+    assert isinstance(plan_deployment(make_request(), make_host(memory_free_mib=0, free_pages=512), SHA), Plan)
     assert "511 free" in refusal(make_host(memory_free_mib=0, free_pages=511)).reasons[0].why
 
 
@@ -292,5 +294,5 @@ def test_hugepages_in_use_are_not_free() -> None:
 
 
 def test_a_host_reserve_stays() -> None:
-    assert isinstance(plan_vnp(make_request(), make_host(memory_free_mib=1024 + 256), SHA), Plan)
+    assert isinstance(plan_deployment(make_request(), make_host(memory_free_mib=1024 + 256), SHA), Plan)
     assert refusal(make_host(memory_free_mib=1024 + 255)).code == REFUSED

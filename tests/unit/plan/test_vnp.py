@@ -14,7 +14,7 @@ from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
-from hpcapvf.plan import plan_vnp
+from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.link import vf_address
 from tests.factories import (
     PF,
@@ -31,7 +31,7 @@ SHA = "ab" * 32
 
 
 def planned(host: Host | None = None, **request: Any) -> Plan:
-    result = plan_vnp(make_request(**request), host or make_host(), SHA)
+    result = plan_deployment(make_request(**request), host or make_host(), SHA)
     assert isinstance(result, Plan), result
     return result
 
@@ -117,7 +117,7 @@ def test_the_order_of_the_input_does_not_matter(seed: int) -> None:
     hosts = [make_host(vfs=4, threads_per_core=2), make_host(cores_per_node=2, raid_node=1), crowded_host()]
     for request in requests:
         for host in hosts:
-            assert plan_vnp(request, shuffled(host, order), "other") == plan_vnp(request, host, "other")
+            assert plan_deployment(request, shuffled(host, order), "other") == plan_deployment(request, host, "other")
 
 
 def crowded_host() -> Host:
@@ -182,7 +182,7 @@ def test_without_kvm_the_domain_is_emulated() -> None:
 
 def test_a_second_run_of_the_same_spec_changes_nothing() -> None:
     host = make_host(deployments=(Deployed("probe1", SHA, "deployed"),))
-    assert plan_vnp(make_request(), host, SHA) == Unchanged("probe1", "deployed")
+    assert plan_deployment(make_request(), host, SHA) == Unchanged("probe1", "deployed")
 
 
 def test_a_destroyed_deployment_is_in_nobodys_way() -> None:
@@ -197,7 +197,7 @@ def test_the_engine_does_not_change_the_placement() -> None:
 @pytest.mark.parametrize("missing", ["nodes", "cpus", "pci", "interfaces", "disks"])
 def test_a_host_that_says_little_is_refused_with_reasons(missing: str) -> None:
     changes: dict[str, Any] = {missing: ()}
-    result = plan_vnp(make_request(), dataclasses.replace(make_host(), **changes), SHA)
+    result = plan_deployment(make_request(), dataclasses.replace(make_host(), **changes), SHA)
     if missing == "disks":  # a controller without visible disks may be on vfio-pci already
         assert isinstance(result, Plan)
         return
@@ -208,7 +208,7 @@ def test_a_host_that_says_little_is_refused_with_reasons(missing: str) -> None:
 def test_an_empty_host_is_refused_without_a_traceback() -> None:
     empty = Host(None, None, None, None, None, None, (), (), ())
     for request in (make_request(), make_request(controller="auto", node=3, receive="own"), bare_request()):
-        assert isinstance(plan_vnp(request, empty, SHA), Refusal)
+        assert isinstance(plan_deployment(request, empty, SHA), Refusal)
 
 
 def bare_request() -> Request:

@@ -13,11 +13,12 @@ from hpcapvf.host.protocols import Machine, SendReport
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.paths import guard_path
 from hpcapvf.model.progress import Silent
-from hpcapvf.model.request import NetworkRequest
+from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.capture import flush, read_counters
+from hpcapvf.verify.expect import mix_targets
 from hpcapvf.verify.mix import traffic_mix
-from hpcapvf.verify.proof import Proof, mix_targets, prove
+from hpcapvf.verify.proof import Proof, prove
 from tests.unit.verify.capture_guest import Arrival, CaptureGuest
 from tests.unit.verify.sample import PF_MAC, ManualClock, OneGuest, RegisterCells, TreeFiles, sample_plan
 
@@ -206,8 +207,8 @@ def test_guard_that_stands_still_or_is_absent_is_red_unless_not_asked_for() -> N
     assert red(bench.prove()) == {"register guard at work"}
     bench.files.texts.pop(guard_path("probe"))
     assert red(bench.prove()) == {"register guard at work"}
-    own = replace(PLAN.request, network=NetworkRequest("enp5s0", receive="own"))
-    assert red(bench.prove(request=own)) == set()
+    own = tuple(step for step in PLAN.steps if not isinstance(step, StartGuard))
+    assert red(bench.prove(steps=own)) == set()
 
 
 def test_drops_of_the_card_are_red_unknown_is_not_zero() -> None:

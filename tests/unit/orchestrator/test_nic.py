@@ -1,0 +1,116 @@
+"""nic show, mirrors, and what deploy-vnma is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hpcapvf.apply import apply_plan, destroy
+from hpcapvf.model.errors import BadSpec, NotCapable, NotFound, RegisterRefused
+from hpcapvf.model.progress import Silent
+from hpcapvf.plan import plan_deployment
+from hpcapvf.spec import parse_spec, spec_sha256
+from orchestrator.answer import Answer
+from orchestrator.commands.deploy import check_kind, deploy_vnma_parser
+from orchestrator.commands.nic import NO_MIRRORS, mirrors_answer, nic_answer
+from orchestrator.main import hpcapvf_parser
+from orchestrator.suggest import MONITOR_SPEC_EXAMPLE, suggest_monitor_spec
+from orchestrator.tables import show_plan
+from tests.factories import IMAGE, WEB1, make_host
+from tests.fakes import tree
+from tests.unit.apply.world import MONITOR_MAC, NAME, PF, WATCHED_MAC, World, make_monitor_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_monitor_world(tmp_path)
+
+
+def text_of(answer: Answer) -> str:
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as captured:
+        for part in answer.shown:
+            console.print(part)
+    return captured.get()
+
+
+@pytest.mark.parametrize("name", [tree.PF_INTERFACE, tree.PF])
+def test_nic_show_names_filters_pools_and_their_owners(world: World, name: str) -> None:
+    apply_plan(world.plan, world.fake.machine, Silent())
+    answer = nic_answer(name, world.fake.machine)
+    assert answer.result["owners"] == {"0": "VF 0 (web1)", "1": "VF 1 (probe1)", "2": "PF"}
+    filters = {m["mac"]: m["pools"] for m in answer.result["switch"]["macs"]}
+    assert (filters[str(WATCHED_MAC)], filters[str(MONITOR_MAC)]) == ([0, 1], [1])
+    text = text_of(answer)
+    assert "0: VF 0 (web1), 1: VF 1 (probe1)" in text
+    assert "multicast by hash" in text
+
+
+def test_nic_show_refuses_what_is_no_card_of_ours(world: World) -> None:
+    with pytest.raises(NotFound, match="no such network interface"):
+        nic_answer("enp9s9", world.fake.machine)
+    with pytest.raises(NotCapable, match="of no card family"):
+        nic_answer(tree.CONTROLLER, world.fake.machine)
+    world.fake.registers.refuse = "Operation not permitted"
+    with pytest.raises(RegisterRefused, match="not permitted"):
+        nic_answer(tree.PF_INTERFACE, world.fake.machine)
+
+
+def test_mirrors_say_who_watches_whom_and_whether_it_holds(world: World) -> None:
+    assert mirrors_answer(world.fake.machine).shown == (NO_MIRRORS,)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    answer = mirrors_answer(world.fake.machine)
+    (mirror,) = answer.result["mirrors"]
+    assert (mirror["monitor"], mirror["pf"], mirror["backend"]) == (NAME, str(PF), "replication")
+    assert [(w["domain"], w["pool"], w["moved_away"]) for w in mirror["watches"]] == [("web1", 0, "")]
+    assert "copied by replication" in text_of(answer)
+    world.fake.registers.wipe()
+    (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
+    assert mirror["backend"] is None
+    assert mirror["registers"].startswith("not copied (")
+    world.fake.registers.refuse = "Operation not permitted"
+    (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
+    assert mirror["registers"].startswith("unknown: ")
+    world.fake.registers.refuse = ""
+    world.fake.hypervisor.stop("web1", 1)
+    (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
+    assert mirror["watches"][0]["moved_away"] == "web1 is off"
+    destroy(NAME, world.fake.machine, Silent())
+    assert mirrors_answer(world.fake.machine).result == {"mirrors": []}
+
+
+def test_each_command_takes_its_own_kind_of_spec(tmp_path: Path) -> None:
+    agent, probe = tmp_path / "agent.yaml", tmp_path / "probe.yaml"
+    agent.write_text(MONITOR_SPEC_EXAMPLE)
+    probe.write_text(MONITOR_SPEC_EXAMPLE.replace("watch: [web1]\n", ""))
+    check_kind(str(agent), monitor=True)
+    check_kind(str(probe), monitor=False)
+    with pytest.raises(BadSpec, match="watch: is missing"):
+        check_kind(str(probe), monitor=True)
+    with pytest.raises(BadSpec, match="watch: a probe watches the link") as caught:
+        check_kind(str(agent), monitor=False)
+    assert "deploy-vnma" in caught.value.hint
+
+
+def test_a_suggested_agent_can_be_planned_and_the_plan_says_whom_it_watches() -> None:
+    host = make_host(vfs=2, domains=(WEB1,))
+    request = parse_spec(suggest_monitor_spec(host, name="agent1", image=IMAGE))
+    assert (request.watch, request.network.pf) == (("web1",), "ens5")
+    plan = plan_deployment(request, host, spec_sha256(request))
+    text = text_of(Answer({}, shown=show_plan(plan)))  # type: ignore[arg-type]
+    assert "web1: VF 0 at 0000:21:10.0" in text
+    assert "0: the card's node" in text
+    with pytest.raises(NotCapable, match="db1 runs with a virtual function"):
+        suggest_monitor_spec(host, name="a", image=IMAGE, watch="db1")
+    with pytest.raises(NotCapable, match="none runs"):
+        suggest_monitor_spec(make_host(), name="a", image=IMAGE)
+
+
+def test_help_shows_a_spec_that_parses_and_the_commands_exist() -> None:
+    shown = deploy_vnma_parser().format_help()
+    lines = shown.split("# a whole agent1.yaml\n")[1].split("\n\n")[0].splitlines()
+    assert parse_spec("\n".join(line.removeprefix("  # ") for line in lines)).watch == ("web1",)
+    assert hpcapvf_parser().parse_args(["nic", "show", "ens5", "--json"]).command_name == "nic show"
+    assert hpcapvf_parser().parse_args(["mirrors"]).command_name == "mirrors"
