@@ -218,7 +218,12 @@ def test_guard_repairs_a_wipe_in_the_way_that_was_chosen(world: World) -> None:
 def test_guard_of_mirror_rules_repairs_the_rule(tmp_path: Path) -> None:
     world = make_monitor_world(tmp_path, mirror_rules=True)
     registers = world.fake.registers
-    lines = guarded(world, lambda: (registers.set("VMRCTL", 0, 0), registers.set("VMRVM", 0, 0)))
+
+    def wipe() -> None:
+        registers.set("VMRCTL", 0, 0)
+        registers.set("VMRVM", 0, 0)
+
+    lines = guarded(world, wipe)
     assert len(lines) == 1
     assert (registers.get("VMRCTL", 0), registers.get("VMRVM", 0)) == (1 | 1 << 8, 1)
     assert pools_of_filter(world, 1) == WATCHED_POOL

@@ -32,7 +32,8 @@ OTHER_PF, OTHER_VF = PciAddress.parse("0000:31:00.0"), PciAddress.parse("0000:31
 
 def host_with(*domains: DomainInfo, **changes: Any) -> Host:
     """The factory's host with two VFs, one of which web1 runs with."""
-    return make_host(**{"vfs": 2, "domains": domains or (WEB1,)} | changes)
+    facts: dict[str, Any] = {"vfs": 2, "domains": domains or (WEB1,)} | changes
+    return make_host(**facts)
 
 
 def ask(host: Host, watch: tuple[str, ...] = ("web1",), **request: Any) -> Any:
