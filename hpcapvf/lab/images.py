@@ -208,13 +208,15 @@ def write_in_root(root: Path, inside: str, content: bytes) -> None:
     run_ok(argv, doing=f"writing /{inside}", timeout_s=10, stdin=content)
 
 
-def guest_as_qcow2(server: Image, guest: Image, target: Path) -> None:
-    """Turn the guest's raw disk into a qcow2 file.
+def compress_guest(server: Image, guest: Image, target: Path) -> None:
+    """Turn the guest's raw disk into a small qcow2 file.
 
-    Not compressed: QEMU unpacks a whole cluster for each read, which made a nested guest read eleven times slower.
+    zstd: unpacking it is cheap under emulation. Not compressed, a nested guest read no faster and its checksum took
+    three times as long.
     """
-    argv = [*tool(server.root, "usr/bin/qemu-img"), "convert", "-f", "raw", "-O", "qcow2", str(guest.disk), str(target)]
-    run_ok(argv, doing="writing the guest's disk as qcow2", timeout_s=300)
+    argv = [*tool(server.root, "usr/bin/qemu-img"), "convert", "-f", "raw", "-O", "qcow2", "-c"]
+    argv += ["-o", "compression_type=zstd", str(guest.disk), str(target)]
+    run_ok(argv, doing="compressing the guest's disk", timeout_s=300)
     target.chmod(0o644)
 
 
@@ -226,7 +228,7 @@ def make_media(server: Image, guest: Image) -> Path:
             return final
         content = guest.folder / "media"
         content.mkdir(exist_ok=True)
-        guest_as_qcow2(server, guest, content / GUEST_FILE)
+        compress_guest(server, guest, content / GUEST_FILE)
         size_kib = ((content / GUEST_FILE).stat().st_size * 11 // 10 + 32 * 1024 * 1024) // 1024
         digest = sha256_of(content / GUEST_FILE)
         (content / f"{GUEST_FILE}.sha256").write_text(f"{digest}  {GUEST_FILE}\n")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 1
 SUITE = "trixie"
 
 BOOTABLE = (
