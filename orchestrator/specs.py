@@ -53,17 +53,15 @@ def read_spec(path: str) -> Request:
     return parse_spec(text)
 
 
-def plan_spec(
-    path: str,
+def plan_request(
+    request: Request,
     files: Files,
     *,
     progress: Progress,
     commands: Commands | None = None,
     hypervisor: Hypervisor | None = None,
 ) -> Planned:
-    """Parse, probe, plan. The classes of NotCapable, PlacementRefused, Conflict … if the planner refuses."""
-    progress.phase("read spec", path)
-    request = read_spec(path)
+    """Probe and plan. The classes of NotCapable, PlacementRefused, Conflict … if the planner refuses."""
     progress.phase("probe host")
     host = probe_host(files, commands=commands, hypervisor=hypervisor, images=(request.guest.image,), progress=progress)
     progress.phase("plan")

@@ -13,6 +13,7 @@ from hpcapvf.model.errors import BadSpec, HpcapvfError
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan, Unchanged
 from hpcapvf.model.progress import Progress
+from hpcapvf.model.request import Request
 from orchestrator.answer import Answer
 from orchestrator.commands.inspect import plan_answer, plan_on, unchanged_answer
 from orchestrator.files import write_json
@@ -121,23 +122,23 @@ def run_deploy_vnma(args: argparse.Namespace, progress: Progress) -> Answer:
     return _deploy(args, progress, monitor=True)
 
 
-def check_kind(spec: str, *, monitor: bool) -> None:
+def check_kind(request: Request, *, monitor: bool) -> None:
     """BadSpec if a spec is for the other of the two commands."""
-    watches = bool(read_spec(spec).watch)
-    if monitor and not watches:
+    if monitor and not request.watch:
         raise BadSpec("is missing: an agent needs a VM to watch", path="watch", hint="name running VMs: watch: [web1]")
-    if watches and not monitor:
+    if request.watch and not monitor:
         raise BadSpec("a probe watches the link, not VMs", path="watch", hint="deploy-vnma deploys a monitoring agent")
 
 
 def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> Answer:
     """Everything that the user gave is read before anything is changed."""
-    check_kind(args.spec, monitor=monitor)
+    request = read_spec(args.spec)  # once: it may be a pipe
+    check_kind(request, monitor=monitor)
     clock = PhaseClock()
     machine = local_machine()
     with clock.measure("probe and plan"):
         checks = read_checks(args.source, args.pcap, machine.clock)
-        planned = plan_on(machine, args.spec, progress)
+        planned = plan_on(machine, request, progress)
     plan = planned.verdict
     if isinstance(plan, Unchanged):
         return unchanged_answer(plan)

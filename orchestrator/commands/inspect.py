@@ -14,12 +14,13 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Unchanged
 from hpcapvf.model.progress import Progress
+from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.probe import probe_host
 from hpcapvf.verify import read_guard, take_snapshot
 from orchestrator.answer import Answer
 from orchestrator.options import Commands, add_command
-from orchestrator.specs import Planned, plan_spec
+from orchestrator.specs import Planned, plan_request, read_spec
 from orchestrator.tables import pairs, show_deployments, show_host, show_placement, show_plan
 
 
@@ -70,13 +71,15 @@ def run_probe(args: argparse.Namespace, progress: Progress) -> Answer:
 def run_plan(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf plan``."""
     if args.root:
-        return plan_answer(plan_spec(args.spec, LocalFiles(_folder(args.root)), progress=progress))
-    return plan_answer(plan_on(local_machine(), args.spec, progress))
+        return plan_answer(plan_request(read_spec(args.spec), LocalFiles(_folder(args.root)), progress=progress))
+    return plan_answer(plan_on(local_machine(), read_spec(args.spec), progress))
 
 
-def plan_on(machine: Machine, spec: str, progress: Progress) -> Planned:
-    """Parse a spec, probe this machine and plan."""
-    return plan_spec(spec, machine.files, progress=progress, commands=machine.commands, hypervisor=machine.hypervisor)
+def plan_on(machine: Machine, request: Request, progress: Progress) -> Planned:
+    """Probe this machine and plan."""
+    return plan_request(
+        request, machine.files, progress=progress, commands=machine.commands, hypervisor=machine.hypervisor
+    )
 
 
 def plan_answer(planned: Planned) -> Answer:

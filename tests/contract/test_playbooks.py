@@ -168,7 +168,6 @@ def test_a_host_is_deployed_once_and_a_check_tells_the_truth(fleet: Fleet) -> No
     assert "deploy: Deploy" in first.result["hosts"]["ready"]["changed"]
     assert (fleet.folder / "ready/specs/probe1.yaml").read_text() == "version: 1\nhost: ready\n"
     assert (fleet.folder / "ready/driver/bin/hpcapdd").read_text() == "tool"
-    assert (fleet.folder / "ready/driver/lib/libhpcapvf.so").readlink() == Path("libhpcapvf.so.1")
     assert fleet.called("ready")[-1] == "hpcapvf verify probe1 --source none"
 
     again = fleet.deploy("ready")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from hpcapvf.model.errors import ExitCode
 from orchestrator.remote import Envelope
 from tests.lab.conftest import KERNEL_ARGUMENTS, PROBE, Server
@@ -43,13 +41,10 @@ def test_the_next_run_deploys_without_another_reboot(
     assert (status["condition"], status["domain"]) == ("deployed", "running")
 
 
-@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["run", "check"])
-def test_another_run_changes_nothing(
-    outside: Outside, server: Server, deployed_by_ansible: Envelope, words: tuple[str, ...]
-) -> None:
+def test_another_run_changes_nothing(outside: Outside, server: Server, deployed_by_ansible: Envelope) -> None:
     assert deployed_by_ansible.ok
     boot = server.lab.boot_id()
-    answer = outside.deploy(server.spec(), "--limit", outside.host, *words)
+    answer = outside.deploy(server.spec(), "--limit", outside.host)
     assert answer.ok, answer.error
     assert answer.result["changed"] is False
     assert (outside.report(answer)["state"], outside.report(answer)["changed"]) == ("ok", [])

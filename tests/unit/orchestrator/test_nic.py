@@ -16,6 +16,7 @@ from orchestrator.answer import Answer
 from orchestrator.commands.deploy import check_kind, deploy_vnma_parser
 from orchestrator.commands.nic import NO_MIRRORS, mirrors_answer, nic_answer
 from orchestrator.main import hpcapvf_parser
+from orchestrator.specs import read_spec
 from orchestrator.suggest import MONITOR_SPEC_EXAMPLE, suggest_monitor_spec
 from orchestrator.tables import show_plan
 from tests.factories import IMAGE, WEB1, make_host
@@ -85,12 +86,12 @@ def test_each_command_takes_its_own_kind_of_spec(tmp_path: Path) -> None:
     agent, probe = tmp_path / "agent.yaml", tmp_path / "probe.yaml"
     agent.write_text(MONITOR_SPEC_EXAMPLE)
     probe.write_text(MONITOR_SPEC_EXAMPLE.replace("watch: [web1]\n", ""))
-    check_kind(str(agent), monitor=True)
-    check_kind(str(probe), monitor=False)
+    check_kind(read_spec(str(agent)), monitor=True)
+    check_kind(read_spec(str(probe)), monitor=False)
     with pytest.raises(BadSpec, match="watch: is missing"):
-        check_kind(str(probe), monitor=True)
+        check_kind(read_spec(str(probe)), monitor=True)
     with pytest.raises(BadSpec, match="watch: a probe watches the link") as caught:
-        check_kind(str(agent), monitor=False)
+        check_kind(read_spec(str(agent)), monitor=False)
     assert "deploy-vnma" in caught.value.hint
 
 
