@@ -87,9 +87,8 @@ def _description(host: Host, plans: Sequence[Plan]) -> str:
     parts = [f"{len(host.nodes)} NUMA node(s), {len(host.cpus)} CPU(s)"]
     for plan in plans:
         storage = f", disks behind {plan.controller}" if plan.controller else ""
-        parts.append(
-            f"VM {plan.request.name} on node {plan.placement.node} with {plan.vf} of {plan.pf}{_watching(plan)}{storage}"
-        )
+        vm = f"VM {plan.request.name} on node {plan.placement.node} with {plan.vf} of {plan.pf}"
+        parts.append(f"{vm}{_watching(plan)}{storage}")
     return "; ".join(parts)
 
 
@@ -124,17 +123,15 @@ def _draw_vms(canvas: Canvas, shown: Sequence[Shown], anchors: Anchors, above: R
         if vf_at is not None and not number:
             _elbow(canvas, vf_at, chips[0], lanes, ARROWS["capture"])
         if vf_at is not None and number:
-            _draw_copy(canvas, one, vf_at, chips[0], lanes + 30, above.x + 12 * number - 6)
+            _draw_copy(canvas, one, vf_at, chips[0], (above.x + 12 * number - 6, lanes + 30))
         if controller_at is not None:
             _elbow(canvas, controller_at, chips[-1], lanes + 15, ARROWS["storage"])
     return vm.bottom
 
 
-def _draw_copy(
-    canvas: Canvas, one: Shown, start: tuple[float, float], end: Rect, lane_y: float, gutter_x: float
-) -> None:
-    """From an agent's VF around the VMs above it to its VM, dashed."""
-    x, y = start
+def _draw_copy(canvas: Canvas, one: Shown, start: tuple[float, float], end: Rect, corner: tuple[float, float]) -> None:
+    """From an agent's VF around the VMs above it to its VM, dashed. corner: where it turns down beside them."""
+    (x, y), (gutter_x, lane_y) = start, corner
     low = end.y - 38 - _VM_GAP / 2
     way = [(x, y + 2), (x, lane_y), (gutter_x, lane_y), (gutter_x, low), (end.middle_x, low), (end.middle_x, end.y - 3)]
     canvas.arrow(way, ARROWS["capture"], dashed=True)

@@ -111,7 +111,7 @@ def _is_raid(device: PciDevice) -> bool:
 
 
 def _roles(plans: Plans, cpu: int) -> tuple[str, list[str]]:
-    """The paint of a CPU, of the most demanding part that runs on it, and all parts; with their VM if there are more."""
+    """The paint of a CPU, of the most demanding part on it, and all its parts; with their VM if there are several."""
     role, said = "free", []
     for plan in plans:
         found, names = _parts_of(plan, cpu)
