@@ -1,12 +1,18 @@
-"""``make demo``: the whole path in the emulated server, from a bare machine to a proof and a picture."""
+"""``make demo``: the whole path in the emulated server, from a bare machine to proofs and a picture.
+
+Two acts: a virtual network probe (``vnp``), and a monitoring agent beside it that watches the probe (``vnma``).
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hpcapvf.lab.images import GUEST_FILE, MEDIA_PATH
 from hpcapvf.lab.machine import LabConfig
@@ -23,13 +29,14 @@ from orchestrator.answer import Answer
 from orchestrator.files import keep_logs, write_json, write_text
 from orchestrator.options import epilog, output_options
 from orchestrator.phases import PhaseClock
-from orchestrator.remote import ServerFailed, must, run_on_server
-from orchestrator.report import DemoFacts, demo_picture, demo_report, show_demo
+from orchestrator.remote import Envelope, ServerFailed, must, run_on_server
+from orchestrator.report import AgentFacts, DemoFacts, demo_picture, demo_report, show_demo
 from orchestrator.runner import run
-from orchestrator.suggest import suggest_spec
+from orchestrator.suggest import suggest_monitor_spec, suggest_spec
 
-PROBE = "probe1"
-SPEC_PATH = "/root/probe1.yaml"
+PROBE, AGENT = "probe1", "agent1"
+IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
+ACTS = ("all", "vnp", "vnma")
 COMMAND_S = 180.0
 DEPLOY_S = 1500.0
 VERIFY_S = 600.0
@@ -42,9 +49,10 @@ def demo_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m orchestrator.demo",
         description="Boot an emulated server, deploy a virtual network probe in it, send frames, prove what was "
-        "stored, take everything away again. The report goes to build/demo.",
+        "stored; then a monitoring agent that watches the probe, with a proof of its own; take everything away again. "
+        "The report goes to build/demo.",
         parents=[output_options()],
-        epilog=epilog("make demo", 'make demo DEMO="--keep --cpus 12"'),
+        epilog=epilog("make demo", "make demo DEMO='--act vnp'", 'make demo DEMO="--keep --cpus 12"'),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--name", default="demo", help="name of the lab; a lab of this name is removed first")
@@ -56,7 +64,14 @@ def demo_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("build/demo"), help="folder of the report (default %(default)s)"
     )
-    parser.add_argument("--keep", action="store_true", help="leave the deployment and the server running at the end")
+    parser.add_argument(
+        "--act",
+        choices=ACTS,
+        default="all",
+        help="vnp: the probe; vnma: the agent, watching a probe that is sent no frames of its own; all: the probe with "
+        "its proof, then the agent (default %(default)s)",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the deployments and the server running at the end")
     parser.set_defaults(handler=run_demo, command_name="demo")
     return parser
 
@@ -65,9 +80,8 @@ def run_demo(args: argparse.Namespace, progress: Progress) -> Answer:
     """The demo from end to end. The lab is gone afterwards, however it ends, unless it was to be kept."""
     lab = Lab(args.name)
     clock = PhaseClock()
-    config = LabConfig(name=args.name, cpus=args.cpus, memory_mib=args.memory, accel=args.accel)
     try:
-        facts = _whole_path(lab, config, progress, clock, keep=args.keep)
+        facts = gather(lab, progress, clock, args)
     except BaseException as failure:
         kept = keep_logs(lab.folder, args.out)
         if isinstance(failure, HpcapvfError) and kept:
@@ -85,14 +99,16 @@ def run_demo(args: argparse.Namespace, progress: Progress) -> Answer:
     notes = [f"report: {args.out / 'report.json'}", f"picture: {args.out / 'topology.svg'}"]
     if args.keep:
         notes.append(
-            f"the server still runs: `hpcapvf lab ssh --name {args.name}`, there `hpcapvf status {PROBE}`; "
+            f"the server still runs: `hpcapvf lab ssh --name {args.name}`, there `hpcapvf status`; "
             f"`hpcapvf lab clean --name {args.name}` ends and removes it"
         )
     error = ProofFailed("the demo did not prove what it must", details=facts.failures) if facts.failures else None
-    return Answer(report, shown=(*show_demo(facts), *notes), warnings=facts.plan.warnings, error=error)
+    return Answer(report, shown=(*show_demo(facts), *notes), warnings=facts.warnings, error=error)
 
 
-def _whole_path(lab: Lab, config: LabConfig, progress: Progress, clock: PhaseClock, *, keep: bool) -> DemoFacts:
+def gather(lab: Lab, progress: Progress, clock: PhaseClock, args: argparse.Namespace) -> DemoFacts:
+    """Boot the server, play the acts, and take everything away unless it is to be kept."""
+    config = LabConfig(name=args.name, cpus=args.cpus, memory_mib=args.memory, accel=args.accel)
     with clock.measure("lab up"):
         if lab.name in lab_names():
             progress.phase("remove an earlier lab of this name", lab.name)
@@ -100,8 +116,11 @@ def _whole_path(lab: Lab, config: LabConfig, progress: Progress, clock: PhaseClo
         lab_facts = lab.up(config, progress)
     with clock.measure("lab push"):
         push(lab, progress)
+    watched = args.act != "vnp"
     with clock.measure("probe and spec"):
-        host, spec = _write_spec(lab, progress)
+        host = _look_at(lab, progress)
+        spec = suggest_spec(host, name=PROBE, image=IMAGE, vfs=2 if watched else 1)
+        path = _write_spec(lab, PROBE, spec)
         request = parse_spec(spec)
         devices = [
             str(next(i.pci for i in host.interfaces if i.name == request.network.pf)),
@@ -109,32 +128,64 @@ def _whole_path(lab: Lab, config: LabConfig, progress: Progress, clock: PhaseClo
         ]
         before = must(run_on_server(lab, ["hpcapvf", "snapshot", *devices], progress, timeout_s=COMMAND_S))
     with clock.measure("deploy-vnp"):
-        deployed = run_on_server(lab, ["deploy-vnp", SPEC_PATH, "--source", "wire"], progress, timeout_s=DEPLOY_S)
-        if deployed.exit_code not in (ExitCode.OK, ExitCode.PROOF_FAILED):
-            raise ServerFailed(deployed)
+        source = "none" if args.act == "vnma" else "wire"
+        deployed = _prove(lab, ["deploy-vnp", path, "--source", source], progress, timeout_s=DEPLOY_S)
     with clock.measure("verify"):
-        checked = run_on_server(lab, ["hpcapvf", "verify", PROBE], progress, timeout_s=VERIFY_S)
-        if checked.exit_code not in (ExitCode.OK, ExitCode.PROOF_FAILED):
-            raise ServerFailed(checked)
+        checked = _prove(lab, ["hpcapvf", "verify", PROBE], progress, timeout_s=VERIFY_S)
+    agent = _watch(lab, progress, clock) if watched else None
     differences: tuple[str, ...] | None = None
-    if not keep:
+    if not args.keep:
         with clock.measure("destroy"):
-            must(run_on_server(lab, ["hpcapvf", "destroy", PROBE], progress, timeout_s=DESTROY_S))
+            for name in (AGENT, PROBE) if watched else (PROBE,):
+                must(run_on_server(lab, ["hpcapvf", "destroy", name], progress, timeout_s=DESTROY_S))
             after = must(run_on_server(lab, ["hpcapvf", "snapshot", *devices], progress, timeout_s=COMMAND_S))
             differences = tuple(snapshot_difference(before.result["snapshot"], after.result["snapshot"]))
-    return DemoFacts(lab_facts, deployed.result, checked.result, differences, clock.phases_s())
+    return DemoFacts(lab_facts, deployed.result, checked.result, differences, clock.phases_s(), agent)
 
 
-def _write_spec(lab: Lab, progress: Progress) -> tuple[Host, str]:
-    """Ask the server what it is and write a spec for it there."""
+def _watch(lab: Lab, progress: Progress, clock: PhaseClock) -> AgentFacts:
+    """The second act: an agent that watches the probe, which stands."""
+    with clock.measure("spec of the agent"):
+        spec = suggest_monitor_spec(_look_at(lab, progress), name=AGENT, image=IMAGE, watch=PROBE)
+        path = _write_spec(lab, AGENT, spec)
+    with clock.measure("deploy-vnma"):
+        deployed = _prove(lab, ["deploy-vnma", path, "--source", "wire"], progress, timeout_s=DEPLOY_S)
+    began = time.monotonic()
+    with clock.measure("mirrors"):
+        answer = must(run_on_server(lab, ["hpcapvf", "mirrors"], progress, timeout_s=COMMAND_S))
+    mirror: dict[str, Any] = next((found for found in answer.result["mirrors"] if found["monitor"] == AGENT), {})
+    watched_s = seconds_after_copy(deployed.result["phases_s"]) + time.monotonic() - began
+    return AgentFacts(deployed.result, mirror, round(watched_s, 1))
+
+
+def seconds_after_copy(phases_s: Mapping[str, float]) -> float:
+    """How long deploy-vnma went on after the card had begun to copy: its phases after the registers'."""
+    names = list(phases_s)
+    return sum(phases_s[name] for name in names[names.index("registers") + 1 :])
+
+
+def _prove(lab: Lab, argv: Sequence[str], progress: Progress, *, timeout_s: float) -> Envelope:
+    """Run what may end with a failed proof: that stands in the report. ServerFailed if it ended in another way."""
+    answer = run_on_server(lab, argv, progress, timeout_s=timeout_s)
+    if answer.exit_code not in (ExitCode.OK, ExitCode.PROOF_FAILED):
+        raise ServerFailed(answer)
+    return answer
+
+
+def _look_at(lab: Lab, progress: Progress) -> Host:
     answer = must(run_on_server(lab, ["hpcapvf", "probe"], progress, timeout_s=COMMAND_S))
     host: Host = from_json(Host, answer.result["host"])
-    spec = suggest_spec(host, name=PROBE, image=f"{MEDIA_PATH}/{GUEST_FILE}")
+    return host
+
+
+def _write_spec(lab: Lab, name: str, spec: str) -> str:
+    """Put a spec on the server; returns its path there."""
+    path = f"/root/{name}.yaml"
     with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / "probe1.yaml"
+        local = Path(folder) / "spec.yaml"
         local.write_text(spec, encoding="utf-8")
-        lab.put(local, SPEC_PATH, timeout_s=60)
-    return host, spec
+        lab.put(local, path, timeout_s=60)
+    return path
 
 
 if __name__ == "__main__":

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan
 from orchestrator.picture_canvas import INK, MUTED, Canvas, Line, Rect, text_width
-from orchestrator.picture_node import ARROWS, PAINTS, NodeDrawing, draw_node, node_size, placed_on
+from orchestrator.picture_node import ARROWS, PAINTS, Anchors, draw_node, node_size, placed_on
 
 _MARGIN = 24.0
 _GAP = 20.0
 _TITLE_HEIGHT = 62.0
 _CHANNEL_HEIGHT = 92.0
 _VM_HEIGHT = 168.0
+_VM_GAP = 48.0
+_GUTTER = 26.0
 _LEGEND_ROW = 26.0
 _MIN_WIDTH = 1120.0
 _LEGEND = {
@@ -22,7 +25,7 @@ _LEGEND = {
     "vcpu": "other vCPU",
     "emulator": "emulator threads",
     "capture": "path of the frames",
-    "storage": "RAID controller and disks",
+    "storage": "storage of the frames",
     "taken": "hugepages of the VM",
     "pages": "hugepages reserved",
     "used": "memory in use",
@@ -32,84 +35,129 @@ _LEGEND = {
 
 @dataclass(frozen=True)
 class CaptureCounts:
-    """What a proof counted, in frames."""
+    """What a proof counted, in frames. expected: those of the sent ones that the VM was to be given."""
 
     sent: int
+    expected: int
     received: int
     stored: int
     identical: int
     foreign: int
 
 
-def render_topology(host: Host, plan: Plan | None, counts: CaptureCounts | None = None) -> str:
-    """SVG of the NUMA nodes with their cores, memory, cards and disks, and of the probe of a plan.
+@dataclass(frozen=True)
+class Shown:
+    """A deployment in the picture. counts: shown along its path of the frames. watched_s: how long an agent watched."""
 
-    counts: shown along the capture path. Colours: the palette of Okabe and Ito, that people with colour vision
-    deficiencies can tell apart.
+    plan: Plan
+    counts: CaptureCounts | None = None
+    watched_s: float | None = None
+
+
+def render_topology(host: Host, shown: Sequence[Shown] = ()) -> str:
+    """SVG of the NUMA nodes with their cores, memory, cards and disks, and of the VMs of deployments.
+
+    The first deployment has the way from the wire; the others, below it, are agents with a copy made by the card.
+    Colours: the palette of Okabe and Ito, that people with colour vision deficiencies can tell apart.
     """
     canvas = Canvas()
+    plans = [one.plan for one in shown]
     columns = [*(node.index for node in host.nodes), *([None] if placed_on(host, None) else [])]
-    sizes = [node_size(host, plan, index) for index in columns]
+    sizes = [node_size(host, plans, index) for index in columns]
     height = max((size[1] for size in sizes), default=0.0)
     wished = sum(width for width, _ in sizes) + _GAP * max(len(sizes) - 1, 0)
     inner = max(wished, _MIN_WIDTH - 2 * _MARGIN)
     stretch = (inner - wished) / len(sizes) if sizes else 0.0
-    _draw_title(canvas, host, plan, inner)
-    x, top, drawings = _MARGIN, _MARGIN + _TITLE_HEIGHT, []
+    _draw_title(canvas, host, plans, inner)
+    x, top = _MARGIN, _MARGIN + _TITLE_HEIGHT
+    anchors: Anchors = {}
     for index, (width, _) in zip(columns, sizes, strict=True):
-        drawings.append(draw_node(canvas, host, plan, index, Rect(x, top, width + stretch, height)))
+        anchors |= draw_node(canvas, host, plans, index, Rect(x, top, width + stretch, height))
         x += width + stretch + _GAP
     bottom = top + height
-    if plan is not None:
-        bottom = _draw_probe(canvas, plan, drawings, Rect(_MARGIN, bottom, inner, 0), counts)
+    if shown:
+        bottom = _draw_vms(canvas, shown, anchors, Rect(_MARGIN, bottom, inner, 0))
     bottom = _draw_legend(canvas, Rect(_MARGIN, bottom + _GAP, inner, 0))
     name = host.hostname or "unknown host"
-    title = f"{name}: {plan.request.name}" if plan else name
-    return canvas.svg(inner + 2 * _MARGIN, bottom + _MARGIN, title, _description(host, plan))
+    title = f"{name}: {', '.join(plan.request.name for plan in plans)}" if plans else name
+    return canvas.svg(inner + 2 * _MARGIN, bottom + _MARGIN, title, _description(host, plans))
 
 
-def _description(host: Host, plan: Plan | None) -> str:
-    text = f"{len(host.nodes)} NUMA node(s), {len(host.cpus)} CPU(s)"
-    if plan is None:
-        return text
-    storage = f", disks behind {plan.controller}" if plan.controller else ""
-    return f"{text}; VM {plan.request.name} on node {plan.placement.node} with {plan.vf} of {plan.pf}{storage}"
+def _description(host: Host, plans: Sequence[Plan]) -> str:
+    parts = [f"{len(host.nodes)} NUMA node(s), {len(host.cpus)} CPU(s)"]
+    for plan in plans:
+        storage = f", disks behind {plan.controller}" if plan.controller else ""
+        vm = f"VM {plan.request.name} on node {plan.placement.node} with {plan.vf} of {plan.pf}"
+        parts.append(f"{vm}{_watching(plan)}{storage}")
+    return "; ".join(parts)
 
 
-def _draw_title(canvas: Canvas, host: Host, plan: Plan | None, inner: float) -> None:
+def _watching(plan: Plan) -> str:
+    return f", watches {', '.join(plan.request.watch)}" if plan.request.watch else ""
+
+
+def _draw_title(canvas: Canvas, host: Host, plans: Sequence[Plan], inner: float) -> None:
     name = host.hostname or "unknown host"
-    heading = f"{name} with virtual network probe {plan.request.name}" if plan else name
+    kinds = [
+        f"{'monitoring agent' if plan.request.watch else 'virtual network probe'} {plan.request.name}" for plan in plans
+    ]
+    heading = f"{name} with {' and '.join(kinds)}" if plans else name
     canvas.text(Rect(_MARGIN, _MARGIN, inner, 26), Line(heading, 20, bold=True))
     iommu = {True: "IOMMU on", False: "IOMMU off", None: "IOMMU unknown"}[host.iommu_active]
     facts = f"Linux {host.kernel_release or 'unknown'} · {len(host.nodes)} NUMA nodes · {len(host.cpus)} CPUs · {iommu}"
     canvas.text(Rect(_MARGIN, _MARGIN + 28, inner, 20), Line(facts, 12, colour=MUTED))
 
 
-def _draw_probe(
-    canvas: Canvas, plan: Plan, drawings: list[NodeDrawing], above: Rect, counts: CaptureCounts | None
-) -> float:
-    """The wire, the connections and the VM; returns the y where the VM ends."""
-    vm = Rect(above.x, above.y + _CHANNEL_HEIGHT, above.width, _VM_HEIGHT)
+def _draw_vms(canvas: Canvas, shown: Sequence[Shown], anchors: Anchors, above: Rect) -> float:
+    """The wire, the VMs one below the other, and their connections; returns the y where the last VM ends."""
+    gutter = _GUTTER if len(shown) > 1 else 0.0
+    lanes = above.y + 64  # the heights at which connections run sideways, one below the other
+    vm = Rect(above.x + gutter, above.y + _CHANNEL_HEIGHT + (15 if gutter else 0), above.width - gutter, _VM_HEIGHT)
+    _draw_wire(canvas, anchors.get((shown[0].plan.request.name, "pf")), above, [one.counts for one in shown])
+    for number, one in enumerate(shown):
+        if number:
+            vm = Rect(vm.x, vm.bottom + _VM_GAP, vm.width, vm.height)
+        chips = _draw_vm(canvas, one, vm)
+        name = one.plan.request.name
+        vf_at, controller_at = anchors.get((name, "vf")), anchors.get((name, "controller"))
+        if vf_at is not None and not number:
+            _elbow(canvas, vf_at, chips[0], lanes, ARROWS["capture"])
+        if vf_at is not None and number:
+            _draw_copy(canvas, one, vf_at, chips[0], (above.x + 12 * number - 6, lanes + 30))
+        if controller_at is not None:
+            _elbow(canvas, controller_at, chips[-1], lanes + 15, ARROWS["storage"])
+    return vm.bottom
+
+
+def _draw_copy(canvas: Canvas, one: Shown, start: tuple[float, float], end: Rect, corner: tuple[float, float]) -> None:
+    """From an agent's VF around the VMs above it to its VM, dashed. corner: where it turns down beside them."""
+    (x, y), (gutter_x, lane_y) = start, corner
+    low = end.y - 38 - _VM_GAP / 2
+    way = [(x, y + 2), (x, lane_y), (gutter_x, lane_y), (gutter_x, low), (end.middle_x, low), (end.middle_x, end.y - 3)]
+    canvas.arrow(way, ARROWS["capture"], dashed=True)
+    text = f"copy of what the card gives {', '.join(one.plan.request.watch)}"
+    if one.watched_s is not None:
+        text += f", for {one.watched_s:.0f} s"
+    canvas.text(Rect(end.middle_x + 10, low - 10, 600, 20), Line(text, 12))
+
+
+def _draw_vm(canvas: Canvas, one: Shown, vm: Rect) -> list[Rect]:
+    """A VM with the path of the frames through it; returns the chips of the path."""
+    plan = one.plan
     canvas.box(vm, PAINTS["vm"])
-    request = plan.request
+    chips = _draw_flow(canvas, plan, vm, one.counts)
     pages = f"{plan.placement.hugepages} hugepages of {plan.placement.hugepage_kib} KiB"
-    heading = f"VM {request.name} on node {plan.placement.node}: {request.guest.vcpus} vCPUs, {pages}"
-    chips = _draw_flow(canvas, plan, vm, counts)
+    vcpus = f"{plan.request.guest.vcpus} vCPUs"
+    heading = f"VM {plan.request.name} on node {plan.placement.node}: {vcpus}, {pages}{_watching(plan)}"
     between = Rect(chips[0].right - 20, vm.y + 9, chips[-1].x - chips[0].right + 40, 20)  # where no arrow comes down
     canvas.text(between, Line(heading, 12, bold=True), anchor="middle")
-    _draw_wire(canvas, drawings, above, counts)
-    vf_at = next((d.vf for d in drawings if d.vf is not None), None)
-    if vf_at is not None:
-        _elbow(canvas, vf_at, chips[0], above.y + 64, ARROWS["capture"])
-    controller_at = next((d.controller for d in drawings if d.controller is not None), None)
-    if controller_at is not None and plan.controller is not None:
-        _elbow(canvas, controller_at, chips[-1], above.y + 79, ARROWS["storage"])
-    return vm.bottom
+    _draw_verdict(canvas, plan, vm, one.counts)
+    return chips
 
 
 def _draw_flow(canvas: Canvas, plan: Plan, vm: Rect, counts: CaptureCounts | None) -> list[Rect]:
     """The chips of the capture path inside the VM, from left to right, with arrows and frame counts between."""
-    storage, pins = plan.request.storage, plan.placement
+    pins = plan.placement
     chips = [
         (
             "polling",
@@ -117,14 +165,7 @@ def _draw_flow(canvas: Canvas, plan: Plan, vm: Rect, counts: CaptureCounts | Non
         ),
         ("capture", ("ring of whole records", f"{plan.request.engine.ring_mib} MiB", "RAW, ns timestamps")),
         ("reader", ("capture service", f"hpcapdd on vCPU {pins.reader_vcpu}", "O_DIRECT, 1 MiB blocks")),
-        (
-            "storage",
-            (
-                "md RAID-0, " + storage.raid.filesystem.upper(),
-                f"{storage.raid.chunk_kib} KiB chunk",
-                storage.raid.mount,
-            ),
-        ),
+        ("storage", _storage_texts(plan)),
     ]
     labels = [("received", counts.received), None, ("stored", counts.stored)] if counts else [None, None, None]
     gap = 96.0
@@ -144,29 +185,37 @@ def _draw_flow(canvas: Canvas, plan: Plan, vm: Rect, counts: CaptureCounts | Non
                 anchor="middle",
             )
             canvas.text(Rect(left.right + 2, left.middle_y + 6, gap - 4, 18), Line(label[0], 10.5), anchor="middle")
-    if counts is not None:
-        verdict = (
-            f"{_count(counts.identical)} of {_count(counts.sent)} frames stored identical · "
-            f"{_count(counts.sent - counts.identical)} lost or altered · "
-            f"{_count(counts.foreign)} foreign (made by the machines themselves)"
-        )
-        canvas.box(
-            Rect(vm.x + 12, vm.bottom - 44, vm.width - 24, 32), PAINTS["verdict"], [Line(verdict, 13, bold=True)]
-        )
-    else:
-        canvas.text(
-            Rect(vm.x + 12, vm.bottom - 40, vm.width - 24, 24),
-            Line("no frames counted yet", 12, colour=MUTED),
-            anchor="middle",
-        )
     return places
 
 
-def _draw_wire(canvas: Canvas, drawings: list[NodeDrawing], above: Rect, counts: CaptureCounts | None) -> None:
-    pf_at = next((d.pf for d in drawings if d.pf is not None), None)
+def _storage_texts(plan: Plan) -> tuple[str, ...]:
+    storage = plan.request.storage
+    if plan.controller is None:
+        return "the guest's own disk", f"{plan.request.guest.disk_gib} GiB", storage.capture_directory
+    return f"md RAID-0, {storage.raid.filesystem.upper()}", f"{storage.raid.chunk_kib} KiB chunk", storage.raid.mount
+
+
+def _draw_verdict(canvas: Canvas, plan: Plan, vm: Rect, counts: CaptureCounts | None) -> None:
+    if counts is None:
+        place = Rect(vm.x + 12, vm.bottom - 40, vm.width - 24, 24)
+        canvas.text(place, Line("no frames counted", 12, colour=MUTED), anchor="middle")
+        return
+    of_agent = " that it was to see" if plan.request.watch else ""
+    verdict = (
+        f"{_count(counts.identical)} of {_count(counts.expected)} frames{of_agent} stored identical · "
+        f"{_count(counts.expected - counts.identical)} lost or altered · "
+        f"{_count(counts.foreign)} foreign (made by the machines themselves)"
+    )
+    canvas.box(Rect(vm.x + 12, vm.bottom - 44, vm.width - 24, 32), PAINTS["verdict"], [Line(verdict, 13, bold=True)])
+
+
+def _draw_wire(
+    canvas: Canvas, pf_at: tuple[float, float] | None, above: Rect, counts: Sequence[CaptureCounts | None]
+) -> None:
     if pf_at is None:
         return
-    lines = [Line("the wire", 12, bold=True)] + ([Line(f"{_count(counts.sent)} frames sent", 11)] if counts else [])
+    sent = sum(one.sent for one in counts if one is not None)
+    lines = [Line("the wire", 12, bold=True)] + ([Line(f"{_count(sent)} frames sent", 11)] if any(counts) else [])
     wire = canvas.box(Rect(above.x, above.y + 16, 134, 36), PAINTS["wire"], lines)
     way = [(wire.right + 2, wire.middle_y), (pf_at[0], wire.middle_y), (pf_at[0], pf_at[1] + 3)]
     if pf_at[0] < wire.right:

@@ -134,15 +134,16 @@ class Canvas:
         shapes.append(_rect(place, f'fill="none" stroke="{line}"'))
         self._shapes.append(f'<g class="bar">{"".join(shapes)}</g>')
 
-    def arrow(self, points: Sequence[tuple[float, float]], colour: str) -> None:
+    def arrow(self, points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False) -> None:
         """A line along the points with an arrowhead at its end."""
         if colour not in self._arrow_colours:
             self._arrow_colours.append(colour)
         path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
         head = f"head{self._arrow_colours.index(colour)}"
+        dashes = ' stroke-dasharray="9 5"' if dashed else ""
         self._shapes.append(
             f'<polyline class="arrow" points="{path}" fill="none" stroke="{colour}" stroke-width="2.4" '
-            f'stroke-linejoin="round" marker-end="url(#{head})"/>'
+            f'stroke-linejoin="round"{dashes} marker-end="url(#{head})"/>'
         )
 
     def svg(self, width: float, height: float, title: str, description: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpcapvf.model.address import PciAddress
@@ -30,6 +31,8 @@ ARROWS = {"wire": "#1a1a1a", "capture": "#0072b2", "storage": "#009e73"}
 
 _PAD = 14.0
 _CPU_WIDTH, _CPU_HEIGHT, _CPU_GAP, _CPUS_PER_ROW, _CPUS_SHOWN = 76.0, 58.0, 6.0, 6, 18
+_PARTS_SHOWN = 3
+_ROLES = ("polling", "reader", "vcpu", "emulator", "free")  # the most demanding first
 _HEADER_HEIGHT = 34.0
 _BAR_HEIGHT = 34.0
 _CHIP_WIDTH, _CHIP_HEIGHT, _CHIP_GAP = 78.0, 42.0, 6.0
@@ -40,23 +43,19 @@ _MIN_WIDTH = 300.0
 _NETWORK_CLASS, _STORAGE_CLASS = 0x02, 0x01
 
 
-@dataclass(frozen=True)
-class NodeDrawing:
-    """Where the connections of the probe begin: lower edges of the PF, of its VF, and of the controller."""
-
-    pf: tuple[float, float] | None = None
-    vf: tuple[float, float] | None = None
-    controller: tuple[float, float] | None = None
+Plans = Sequence[Plan]
+# Where the connections of a VM begin: its name and ``pf``, ``vf`` or ``controller`` to the middle of a lower edge.
+Anchors = dict[tuple[str, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class _Card:
-    """A device as a frame with chips. anchors: which chip stands for ``pf``, ``vf`` or ``controller``."""
+    """A device as a frame with chips. anchors: as in ``Anchors``, to the chip that stands for it."""
 
     title: str
     detail: str
     chips: tuple[tuple[str, str, str], ...]  # role, first line, second line
-    anchors: dict[str, int]
+    anchors: dict[tuple[str, str], int]
 
     @property
     def width(self) -> float:
@@ -77,16 +76,16 @@ def placed_on(host: Host, node: int | None) -> tuple[PciDevice, ...]:
     )
 
 
-def node_size(host: Host, plan: Plan | None, index: int | None) -> tuple[float, float]:
+def node_size(host: Host, plans: Plans, index: int | None) -> tuple[float, float]:
     """Width and height that a node's box needs."""
-    cards = _cards(host, plan, index)
+    cards = _cards(host, plans, index)
     node = _node(host, index)
-    cores = min(_cpu_cells(node, plan), _CPUS_PER_ROW) * (_CPU_WIDTH + _CPU_GAP) - _CPU_GAP
+    cores = min(_cpu_cells(node), _CPUS_PER_ROW) * (_CPU_WIDTH + _CPU_GAP) - _CPU_GAP
     width = max(_MIN_WIDTH, cores + 2 * _PAD, sum(card.width + _PAD for card in cards) + _PAD)
-    return width, _devices_top(host, plan, index) + (_CARD_HEIGHT + _PAD if cards else 0.0)
+    return width, _devices_top(host, plans, index) + (_CARD_HEIGHT + _PAD if cards else 0.0)
 
 
-def draw_node(canvas: Canvas, host: Host, plan: Plan | None, index: int | None, place: Rect) -> NodeDrawing:
+def draw_node(canvas: Canvas, host: Host, plans: Plans, index: int | None, place: Rect) -> Anchors:
     """Draw a node (None: devices whose node the host does not say) into its place."""
     canvas.box(place, PAINTS["node"])
     node = _node(host, index)
@@ -98,9 +97,9 @@ def draw_node(canvas: Canvas, host: Host, plan: Plan | None, index: int | None, 
         right = Rect(inner.x + inner.width / 2, inner.y, inner.width / 2, 20)
         canvas.text(right, Line(distances, 11, colour=MUTED), anchor="end")
     if node is not None:
-        _draw_cpus(canvas, node, plan, Rect(inner.x, place.y + _HEADER_HEIGHT, inner.width, 0))
-        _draw_memory(canvas, node, plan, Rect(inner.x, place.y + _memory_top(node, plan), inner.width, 0))
-    return _draw_cards(canvas, _cards(host, plan, index), inner.x, place.bottom - _PAD - _CARD_HEIGHT)
+        _draw_cpus(canvas, node, plans, Rect(inner.x, place.y + _HEADER_HEIGHT, inner.width, 0))
+        _draw_memory(canvas, node, plans, Rect(inner.x, place.y + _memory_top(node, plans), inner.width, 0))
+    return _draw_cards(canvas, _cards(host, plans, index), inner.x, place.bottom - _PAD - _CARD_HEIGHT)
 
 
 def _node(host: Host, index: int | None) -> NumaNode | None:
@@ -111,10 +110,21 @@ def _is_raid(device: PciDevice) -> bool:
     return device.class_code >> 8 in (0x0104, 0x0107)
 
 
-def _roles(plan: Plan | None, node: NumaNode, cpu: int) -> tuple[str, list[str]]:
-    """The paint of a CPU and what runs on it, the most demanding first."""
-    if plan is None:
-        return "free", []
+def _roles(plans: Plans, cpu: int) -> tuple[str, list[str]]:
+    """The paint of a CPU, of the most demanding part on it, and all its parts; with their VM if there are several."""
+    role, said = "free", []
+    for plan in plans:
+        found, names = _parts_of(plan, cpu)
+        if len(names) > _PARTS_SHOWN:
+            names = [*names[: _PARTS_SHOWN - 1], f"+{len(names) - _PARTS_SHOWN + 1} more"]
+        if names and len(plans) > 1:
+            names.append(f"of {plan.request.name}")
+        role = min(role, found, key=_ROLES.index)
+        said += names
+    return role, said
+
+
+def _parts_of(plan: Plan, cpu: int) -> tuple[str, list[str]]:
     pins = plan.placement
     guests = [i for i, where in enumerate(pins.vcpu_pins) if cpu in where]
     names = [f"vCPU {i}" + (" poll" if i == pins.polling_vcpu else "") for i in guests]
@@ -129,57 +139,61 @@ def _roles(plan: Plan | None, node: NumaNode, cpu: int) -> tuple[str, list[str]]
     return ("emulator", names) if names else ("free", names)
 
 
-def _cpu_cells(node: NumaNode | None, plan: Plan | None) -> int:
+def _cpu_cells(node: NumaNode | None) -> int:
     return min(len(node.cpus), _CPUS_SHOWN) if node is not None else 0
 
 
-def _memory_top(node: NumaNode | None, plan: Plan | None) -> float:
-    rows = -(-_cpu_cells(node, plan) // _CPUS_PER_ROW)
-    return _HEADER_HEIGHT + rows * (_CPU_HEIGHT + _CPU_GAP) + 4
+def _cpu_height(node: NumaNode | None, plans: Plans) -> float:
+    """Of all cells of a node, so that the fullest one has room."""
+    lines = max((len(_roles(plans, cpu)[1]) for cpu in node.cpus), default=0) if node is not None else 0
+    return max(_CPU_HEIGHT, 20 + lines * 13)
 
 
-def _devices_top(host: Host, plan: Plan | None, index: int | None) -> float:
+def _memory_top(node: NumaNode | None, plans: Plans) -> float:
+    rows = -(-_cpu_cells(node) // _CPUS_PER_ROW)
+    return _HEADER_HEIGHT + rows * (_cpu_height(node, plans) + _CPU_GAP) + 4
+
+
+def _devices_top(host: Host, plans: Plans, index: int | None) -> float:
     node = _node(host, index)
-    bars = 1 + len(_pools(node, plan)) if node is not None else 0
-    return _memory_top(node, plan) + bars * _BAR_HEIGHT + 10
+    bars = 1 + len(_pools(node, plans)) if node is not None else 0
+    return _memory_top(node, plans) + bars * _BAR_HEIGHT + 10
 
 
-def _draw_cpus(canvas: Canvas, node: NumaNode, plan: Plan | None, place: Rect) -> None:
+def _draw_cpus(canvas: Canvas, node: NumaNode, plans: Plans, place: Rect) -> None:
     """One cell per CPU; of very many, those with a part first and the rest as one cell with their number."""
-    ordered = sorted(node.cpus, key=lambda cpu: (_roles(plan, node, cpu)[0] == "free", cpu))
+    ordered = sorted(node.cpus, key=lambda cpu: (_roles(plans, cpu)[0] == "free", cpu))
     shown = sorted(ordered if len(ordered) <= _CPUS_SHOWN else ordered[: _CPUS_SHOWN - 1])
+    height = _cpu_height(node, plans)
     for i, cpu in enumerate(shown):
-        role, names = _roles(plan, node, cpu)
-        if len(names) > 3:
-            names = [*names[:2], f"+{len(names) - 2} more"]
+        role, names = _roles(plans, cpu)
         bold = role != "free"
         lines = [Line(f"CPU {cpu}", 11, bold=bold, colour=INK if bold else MUTED), *(Line(name, 10) for name in names)]
-        canvas.box(_cpu_place(place, i), PAINTS[role], lines, pad=3)
+        canvas.box(_cpu_place(place, i, height), PAINTS[role], lines, pad=3)
     if len(shown) < len(ordered):
         rest = [Line(f"+{len(ordered) - len(shown)}", 12, bold=True), Line("CPUs", 10)]
-        canvas.box(_cpu_place(place, len(shown)), PAINTS["free"], rest, pad=3)
+        canvas.box(_cpu_place(place, len(shown), height), PAINTS["free"], rest, pad=3)
 
 
-def _cpu_place(place: Rect, i: int) -> Rect:
+def _cpu_place(place: Rect, i: int, height: float) -> Rect:
     row, column = divmod(i, _CPUS_PER_ROW)
-    return Rect(
-        place.x + column * (_CPU_WIDTH + _CPU_GAP), place.y + row * (_CPU_HEIGHT + _CPU_GAP), _CPU_WIDTH, _CPU_HEIGHT
-    )
+    return Rect(place.x + column * (_CPU_WIDTH + _CPU_GAP), place.y + row * (height + _CPU_GAP), _CPU_WIDTH, height)
 
 
-def _pools(node: NumaNode | None, plan: Plan | None) -> list[tuple[HugepagePool, int]]:
-    """Hugepage pools to show, each with the pages that the plan's VM takes of it."""
+def _pools(node: NumaNode | None, plans: Plans) -> list[tuple[HugepagePool, dict[str, int]]]:
+    """Hugepage pools to show, each with the pages that VMs take of it."""
     if node is None:
         return []
-    taken = {pool.size_kib: 0 for pool in node.hugepages}
-    if plan is not None and plan.placement.node == node.index:
-        taken[plan.placement.hugepage_kib] = plan.placement.hugepages
+    taken: dict[int, dict[str, int]] = {pool.size_kib: {} for pool in node.hugepages}
+    for plan in plans:
+        if plan.placement.node == node.index:
+            taken.setdefault(plan.placement.hugepage_kib, {})[plan.request.name] = plan.placement.hugepages
     known = {pool.size_kib: pool for pool in node.hugepages}
     pools = [(known.get(size, HugepagePool(size, 0, 0)), pages) for size, pages in sorted(taken.items())]
     return [(pool, pages) for pool, pages in pools if pool.total or pages]
 
 
-def _draw_memory(canvas: Canvas, node: NumaNode, plan: Plan | None, place: Rect) -> None:
+def _draw_memory(canvas: Canvas, node: NumaNode, plans: Plans, place: Rect) -> None:
     y = place.y
     if node.memory_mib is None:
         text, share = "memory: unknown", 0.0
@@ -188,13 +202,13 @@ def _draw_memory(canvas: Canvas, node: NumaNode, plan: Plan | None, place: Rect)
         text = f"memory {node.memory_mib} MiB, {'unknown' if free is None else free} MiB free"
         share = 0.0 if free is None or not node.memory_mib else 1 - free / node.memory_mib
     _draw_bar(canvas, Rect(place.x, y, place.width, _BAR_HEIGHT), text, [(share, PAINTS["used"])])
-    for pool, pages in _pools(node, plan):
+    for pool, pages in _pools(node, plans):
         y += _BAR_HEIGHT
-        total = max(pool.total, pages)
-        text = f"{_size(pool.size_kib)} pages: {total} reserved"
-        if pages and plan is not None:
-            text += f", {pages} for {plan.request.name}"
-        parts = [(pages / total, PAINTS["taken"]), (1 - pages / total, PAINTS["pages"])]
+        taken = sum(pages.values())
+        total = max(pool.total, taken)
+        owners = [f"{count} for {name}" for name, count in pages.items()]
+        text = ", ".join([f"{_size(pool.size_kib)} pages: {total} reserved", *owners])
+        parts = [(taken / total, PAINTS["taken"]), (1 - taken / total, PAINTS["pages"])]
         _draw_bar(canvas, Rect(place.x, y, place.width, _BAR_HEIGHT), text, parts)
 
 
@@ -207,10 +221,10 @@ def _size(kib: int) -> str:
     return f"{kib // 1048576} GiB" if kib % 1048576 == 0 else f"{kib // 1024} MiB" if kib % 1024 == 0 else f"{kib} KiB"
 
 
-def _cards(host: Host, plan: Plan | None, index: int | None) -> list[_Card]:
+def _cards(host: Host, plans: Plans, index: int | None) -> list[_Card]:
     devices = placed_on(host, index)
     shown = [d for d in devices if d.sriov is not None or _disk_names(host, d.address) or _is_raid(d)]
-    cards = [_nic_card(host, plan, d) if d.sriov is not None else _storage_card(host, plan, d) for d in shown]
+    cards = [_nic_card(host, plans, d) if d.sriov is not None else _storage_card(host, plans, d) for d in shown]
     others = [d for d in devices if d not in shown]
     if others:
         names = [_interface(host, d.address) or str(d.address)[5:] for d in others]
@@ -221,20 +235,19 @@ def _cards(host: Host, plan: Plan | None, index: int | None) -> list[_Card]:
     return cards
 
 
-def _nic_card(host: Host, plan: Plan | None, pf: PciDevice) -> _Card:
+def _nic_card(host: Host, plans: Plans, pf: PciDevice) -> _Card:
     sriov = pf.sriov
-    count = sriov.num_vfs if sriov is not None else 0
-    planned = plan if plan is not None and plan.pf == pf.address else None
-    if planned is not None:
-        count = max(count, planned.vf_index + 1, planned.request.network.vfs)
-    first = max(0, min(planned.vf_index - _VFS_SHOWN + 1, count - _VFS_SHOWN)) if planned else 0
+    planned = [plan for plan in plans if plan.pf == pf.address]
+    owners = {plan.vf_index: plan.request.name for plan in planned}
+    made = sriov.num_vfs if sriov is not None else 0
+    count = max([made, *(max(plan.vf_index + 1, plan.request.network.vfs) for plan in planned)])
     chips = [("capture" if planned else "free", "PF", pf.driver or "no driver")]
-    anchors = {"pf": 0} if planned else {}
-    for i in range(first, min(first + _VFS_SHOWN, count)):
-        mine = planned is not None and planned.vf_index == i
-        if mine:
-            anchors["vf"] = len(chips)
-        chips.append(("capture" if mine else "free", f"VF {i}", "vfio-pci" if mine else _vf_driver(host, pf, i)))
+    anchors = {(plan.request.name, "pf"): 0 for plan in planned}
+    for i in sorted(sorted(range(count), key=lambda i: (i not in owners, i))[:_VFS_SHOWN]):
+        if i in owners:
+            anchors[owners[i], "vf"] = len(chips)
+        driver = "vfio-pci" if i in owners else _vf_driver(host, pf, i)
+        chips.append(("capture" if i in owners else "free", f"VF {i}", driver))
     if count > _VFS_SHOWN:
         chips.append(("free", f"+{count - _VFS_SHOWN}", "VFs"))
     elif not count and sriov is not None:
@@ -254,19 +267,19 @@ def _vf_driver(host: Host, pf: PciDevice, i: int) -> str:
     return (vf.driver if vf is not None else None) or "no driver"
 
 
-def _storage_card(host: Host, plan: Plan | None, device: PciDevice) -> _Card:
-    planned = plan is not None and plan.controller == device.address
+def _storage_card(host: Host, plans: Plans, device: PciDevice) -> _Card:
+    owner = next((plan.request.name for plan in plans if plan.controller == device.address), None)
     names = _disk_names(host, device.address)
-    role = "storage" if planned else "free"
+    role = "storage" if owner else "free"
     chips = [(role, name, size) for name, size in names[:_DISKS_SHOWN]]
     if len(names) > _DISKS_SHOWN:
         chips.append((role, f"+{len(names) - _DISKS_SHOWN}", "disks"))
     if not names:
         chips.append((role, "disks", "not visible"))
     title = "RAID controller" if _is_raid(device) else "storage controller"
-    driver = "vfio-pci" if planned else device.driver or "no driver"
+    driver = "vfio-pci" if owner else device.driver or "no driver"
     detail = f"{_ids(device)} at {device.address}, {driver}"
-    return _Card(title, detail, tuple(chips), {"controller": len(chips) // 2} if planned else {})
+    return _Card(title, detail, tuple(chips), {(owner, "controller"): len(chips) // 2} if owner else {})
 
 
 def _disk_names(host: Host, controller: PciAddress) -> list[tuple[str, str]]:
@@ -282,8 +295,8 @@ def _ids(device: PciDevice) -> str:
     return f"{device.vendor:04x}:{device.device:04x}"
 
 
-def _draw_cards(canvas: Canvas, cards: list[_Card], x: float, y: float) -> NodeDrawing:
-    found: dict[str, tuple[float, float]] = {}
+def _draw_cards(canvas: Canvas, cards: list[_Card], x: float, y: float) -> Anchors:
+    found: Anchors = {}
     for card in cards:
         place = canvas.box(Rect(x, y, card.width, _CARD_HEIGHT), PAINTS["card"])
         room = card.width - 2 * _PAD
@@ -296,4 +309,4 @@ def _draw_cards(canvas: Canvas, cards: list[_Card], x: float, y: float) -> NodeD
                 if anchored == i:
                     found[name] = (chip.middle_x, chip.bottom)
         x = place.right + _PAD
-    return NodeDrawing(found.get("pf"), found.get("vf"), found.get("controller"))
+    return found

@@ -1,4 +1,4 @@
-"""The demo's report: from what the commands on the server answered to one document and one table."""
+"""The demo's report: from what the commands on the server answered to one document, tables and a picture."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from rich.console import RenderableType
 from hpcapvf import __version__
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import Host
-from hpcapvf.model.plan import Plan
-from orchestrator.picture import CaptureCounts, render_topology
+from hpcapvf.model.plan import Advice, Plan
+from hpcapvf.model.steps import ReplicateTraffic
+from orchestrator.picture import CaptureCounts, Shown, render_topology
 from orchestrator.tables import pairs, show_placement, table
 
+FRAME_FIGURES = (
+    "frames_sent",
+    "frames_received",
+    "frames_stored",
+    "frames_identical",
+    "frames_foreign",
+    "bytes_stored",
+    "loss",
+)
 
-@dataclass(frozen=True)
-class DemoFacts:
-    """What the demo gathered. lab: ``hpcapvf lab status``. deployed: result of deploy-vnp. checked: result of the
-    later ``hpcapvf verify``. differences: what differs between the snapshots before and after, None if the
-    deployment was kept. phases_s: of the whole demo.
-    """
 
-    lab: Mapping[str, Any]
+class _Deployment:
+    """deployed: what the command answered that made it."""
+
     deployed: Mapping[str, Any]
-    checked: Mapping[str, Any]
-    differences: tuple[str, ...] | None
-    phases_s: Mapping[str, float]
 
     @property
     def proof(self) -> dict[str, Any]:
@@ -40,54 +43,134 @@ class DemoFacts:
         plan: Plan = from_json(Plan, self.deployed["plan"])
         return plan
 
+
+@dataclass(frozen=True)
+class AgentFacts(_Deployment):
+    """What the second act gathered. deployed: result of deploy-vnma. mirror: the agent's entry of ``hpcapvf mirrors``,
+    empty if there is none. watched_s: from the copy's beginning to the end of the act.
+    """
+
+    deployed: Mapping[str, Any]
+    mirror: Mapping[str, Any]
+    watched_s: float
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the card was made to copy, and why not in another way."""
+        kind = ReplicateTraffic.kind
+        return tuple(note for step in self.deployed["steps"] if step["kind"] == kind for note in step["notes"])
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Everything of the second act that is not as it must be."""
+        found = _failed_checks(self.deployed)
+        proof = self.proof
+        if proof["frames_identical"] is None or proof["frames_identical"] != proof["frames_expected"]:
+            found.append("the agent's frames expected and identical are not the same number")
+        if not self.mirror.get("backend"):
+            found.append(f"hpcapvf mirrors: {self.mirror.get('registers', 'the agent is not listed')}")
+        return tuple(f"{self.plan.request.name}: {text}" for text in found)
+
+    def report(self) -> dict[str, Any]:
+        """The report's ``agent``."""
+        proof, plan = self.proof, self.plan
+        return {
+            "name": plan.request.name,
+            "watches": list(plan.request.watch),
+            "backend": self.mirror.get("backend"),
+            "notes": list(self.notes),
+            "frames_expected": proof["frames_expected"],
+            **{figure: proof[figure] for figure in FRAME_FIGURES},
+            "watched_s": self.watched_s,
+            "placement": _placement(plan),
+            "phases_s": self.deployed["phases_s"],
+            "findings": [*self.deployed["findings"], *proof["findings"]],
+        }
+
+
+@dataclass(frozen=True)
+class DemoFacts(_Deployment):
+    """What the demo gathered. lab: ``hpcapvf lab status``. deployed: result of deploy-vnp. checked: result of the
+    later ``hpcapvf verify``. differences: what differs between the snapshots before and after, None if the
+    deployment was kept. phases_s: of the whole demo. agent: of the second act, None without it.
+    """
+
+    lab: Mapping[str, Any]
+    deployed: Mapping[str, Any]
+    checked: Mapping[str, Any]
+    differences: tuple[str, ...] | None
+    phases_s: Mapping[str, float]
+    agent: AgentFacts | None = None
+
+    @property
+    def warnings(self) -> tuple[Advice, ...]:
+        """What the plans warn of, each once."""
+        return tuple(dict.fromkeys([*self.plan.warnings, *(self.agent.plan.warnings if self.agent else ())]))
+
+    @property
+    def acts(self) -> tuple[str, ...]:
+        """The acts that proved frames: ``vnp`` the probe's, ``vnma`` the agent's."""
+        probe = ("vnp",) if self.proof["frames_sent"] is not None else ()
+        return probe if self.agent is None else (*probe, "vnma")
+
     @property
     def failures(self) -> tuple[str, ...]:
         """Everything that is not as it must be; empty if the demo succeeded."""
-        found = [
-            f"{finding['check']}: expected {finding['expected']}, found {finding['found']}"
-            for part in (self.deployed, self.checked)
-            for finding in [*part["findings"], *(f for proof in part["proofs"] for f in proof["findings"])]
-            if not finding["ok"]
-        ]
+        found = [*_failed_checks(self.deployed), *_failed_checks(self.checked)]
         proof = self.proof
         counts = {proof[name] for name in ("frames_sent", "frames_stored", "frames_identical")}
-        if len(counts) != 1:
+        if "vnp" in self.acts and len(counts) != 1:
             found.append("frames sent, stored and identical are not the same number")
+        if self.agent is not None:
+            found += self.agent.failures
+        if not self.acts:
+            found.append("no act proved any frames")
         found += [f"not put back: {line}" for line in self.differences or ()]
         return tuple(found)
 
 
+def _failed_checks(part: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{finding['check']}: expected {finding['expected']}, found {finding['found']}"
+        for finding in [*part["findings"], *(f for proof in part["proofs"] for f in proof["findings"])]
+        if not finding["ok"]
+    ]
+
+
+def _placement(plan: Plan) -> dict[str, Any]:
+    pins = plan.placement
+    return {
+        "node": pins.node,
+        "vcpu_pins": [str(cpus) for cpus in pins.vcpu_pins],
+        "emulator_pins": str(pins.emulator_pins),
+        "polling_vcpu": pins.polling_vcpu,
+        "reader_vcpu": pins.reader_vcpu,
+        "hugepages": pins.hugepages,
+        "hugepage_kib": pins.hugepage_kib,
+        "pf": str(plan.pf),
+        "vf": str(plan.vf),
+        "controller": None if plan.controller is None else str(plan.controller),
+    }
+
+
 def demo_report(facts: DemoFacts) -> dict[str, Any]:
-    """``build/demo/report.json``. Times are seconds; loss is the share of sent frames that is missing."""
+    """``build/demo/report.json``. Times are seconds; loss is the share of missing frames.
+
+    Figures of the probe's frames are None if only the agent proved any.
+    """
     proof, plan = facts.proof, facts.plan
-    comparison = proof["comparison"]
+    proved = "vnp" in facts.acts
     return {
         "schema": "hpcapvf-demo/1",
         "ok": not facts.failures,
         "failures": list(facts.failures),
-        "frames_sent": proof["frames_sent"],
-        "frames_received": proof["frames_received"],
-        "frames_stored": proof["frames_stored"],
-        "frames_identical": proof["frames_identical"],
-        "frames_foreign": proof["frames_foreign"],
-        "foreign": comparison["foreign"],
-        "bytes_stored": proof["bytes_stored"],
-        "loss": proof["loss"],
+        "acts": list(facts.acts),
+        **{figure: proof[figure] if proved else None for figure in FRAME_FIGURES},
+        "foreign": proof["comparison"]["foreign"] if proved else None,
         "never_seen": list(plan.never_seen),
         "phases_s": dict(facts.phases_s),
         "deployment_phases_s": facts.deployed["phases_s"],
-        "placement": {
-            "node": plan.placement.node,
-            "vcpu_pins": [str(pins) for pins in plan.placement.vcpu_pins],
-            "emulator_pins": str(plan.placement.emulator_pins),
-            "polling_vcpu": plan.placement.polling_vcpu,
-            "reader_vcpu": plan.placement.reader_vcpu,
-            "hugepages": plan.placement.hugepages,
-            "hugepage_kib": plan.placement.hugepage_kib,
-            "pf": str(plan.pf),
-            "vf": str(plan.vf),
-            "controller": None if plan.controller is None else str(plan.controller),
-        },
+        "placement": _placement(plan),
         "host_put_back": None if facts.differences is None else not facts.differences,
         "guard": proof["guard"],
         "versions": {
@@ -99,26 +182,35 @@ def demo_report(facts: DemoFacts) -> dict[str, Any]:
             "accel_reason": facts.lab["accel_reason"],
             "images": facts.lab["images"],
         },
-        "warnings": [to_json(warning) for warning in plan.warnings],
+        "warnings": [to_json(warning) for warning in facts.warnings],
         "findings": facts.deployed["findings"],
         "proof": proof,
         "plan": facts.deployed["plan"],
+        "agent": None if facts.agent is None else facts.agent.report(),
     }
 
 
 def demo_picture(facts: DemoFacts) -> str:
-    """The server as deployed, with the frames of the proof, as SVG."""
-    proof = facts.proof
-    counts = CaptureCounts(
+    """The server as deployed, with the frames of the proofs, as SVG."""
+    shown = [Shown(facts.plan, _counts(facts.proof) if "vnp" in facts.acts else None)]
+    last = facts.deployed
+    if facts.agent is not None:
+        shown.append(Shown(facts.agent.plan, _counts(facts.agent.proof), facts.agent.watched_s))
+        last = facts.agent.deployed
+    before: Host = from_json(Host, facts.deployed["host_before"])
+    after: Host = from_json(Host, last["host"])
+    return render_topology(with_disks_of(after, before), shown)
+
+
+def _counts(proof: Mapping[str, Any]) -> CaptureCounts:
+    return CaptureCounts(
         sent=proof["frames_sent"],
+        expected=proof["frames_expected"],
         received=proof["frames_received"],
         stored=proof["frames_stored"],
         identical=proof["frames_identical"],
         foreign=proof["frames_foreign"],
     )
-    before: Host = from_json(Host, facts.deployed["host_before"])
-    after: Host = from_json(Host, facts.deployed["host"])
-    return render_topology(with_disks_of(after, before), facts.plan, counts)
 
 
 def with_disks_of(after: Host, before: Host) -> Host:
@@ -129,23 +221,47 @@ def with_disks_of(after: Host, before: Host) -> Host:
 
 def show_demo(facts: DemoFacts) -> tuple[RenderableType, ...]:
     """The tables at the end of the demo."""
-    proof = facts.proof
-    frames = [
+    agent = facts.agent
+    parts: list[RenderableType] = [show_placement(facts.plan)]
+    times = [(phase, f"{seconds:.1f} s") for phase, seconds in facts.phases_s.items()]
+    times += _inside("deploy-vnp", facts.deployed["phases_s"])
+    frames: list[RenderableType] = []
+    if "vnp" in facts.acts:
+        sent = ("sent on the wire", facts.proof["frames_sent"])
+        frames.append(table("frames", ("", "count"), [sent, *_frame_rows(facts.proof)]))
+    if agent is not None:
+        parts.append(show_placement(agent.plan))
+        times += _inside("deploy-vnma", agent.deployed["phases_s"])
+        frames.append(_show_agent(agent))
+    parts += [table("time", ("phase", "seconds"), times), *frames]
+    if facts.differences is not None:
+        state = "as it was before" if not facts.differences else f"{len(facts.differences)} differences"
+        parts.append(pairs("the server after hpcapvf destroy", [("", state)]))
+    return tuple(parts)
+
+
+def _show_agent(agent: AgentFacts) -> RenderableType:
+    proof = agent.proof
+    rows = [
         ("sent on the wire", proof["frames_sent"]),
+        ("that the agent was to see", proof["frames_expected"]),
+        *_frame_rows(proof),
+        ("copied by", agent.mirror.get("backend")),
+        ("watched for", f"{agent.watched_s:.1f} s"),
+        *(("note", note) for note in agent.notes),
+    ]
+    return table(f"frames of {agent.plan.request.name}", ("", "count"), rows)
+
+
+def _frame_rows(proof: Mapping[str, Any]) -> list[tuple[str, object]]:
+    return [
         ("received by the driver", proof["frames_received"]),
         ("stored, from the wire", proof["frames_stored"]),
         ("identical, in order", proof["frames_identical"]),
         ("foreign (made by the machines)", proof["frames_foreign"]),
         ("bytes stored", proof["bytes_stored"]),
     ]
-    times = [(phase, f"{seconds:.1f} s") for phase, seconds in facts.phases_s.items()]
-    inside = [(f"  {phase}", f"{seconds:.1f} s") for phase, seconds in facts.deployed["phases_s"].items()]
-    parts: list[RenderableType] = [
-        show_placement(facts.plan),
-        table("time", ("phase", "seconds"), [*times, ("of deploy-vnp:", ""), *inside]),
-        table("frames", ("", "count"), frames),
-    ]
-    if facts.differences is not None:
-        state = "as it was before" if not facts.differences else f"{len(facts.differences)} differences"
-        parts.append(pairs("the server after hpcapvf destroy", [("", state)]))
-    return tuple(parts)
+
+
+def _inside(command: str, phases_s: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [(f"of {command}:", ""), *((f"  {phase}", f"{seconds:.1f} s") for phase, seconds in phases_s.items())]

@@ -14,6 +14,7 @@ guest:
   memory_mib: 1024
 network:
   pf: {pf}          # {pf_address}, {pf_vfs} VFs possible
+  vfs: {vfs}
   receive: all
 storage:
   mode: passthrough
@@ -60,8 +61,11 @@ def suggest_monitor_spec(host: Host, *, name: str, image: str, watch: str = "") 
     )
 
 
-def suggest_spec(host: Host, *, name: str, image: str) -> str:
-    """YAML that deploys a probe with the first fitting card and controller. NotCapable names what is missing."""
+def suggest_spec(host: Host, *, name: str, image: str, vfs: int = 1) -> str:
+    """YAML that deploys a probe with the first fitting card and controller; vfs: more than one leave room for agents.
+
+    NotCapable names what is missing.
+    """
     interface, pf = _fitting_card(host)
     controller, disks = _fitting_controller(host)
     sriov = pf.sriov
@@ -70,6 +74,7 @@ def suggest_spec(host: Host, *, name: str, image: str) -> str:
         image=image,
         pf=interface.name,
         pf_address=pf.address,
+        vfs=vfs,
         pf_vfs=sriov.total_vfs if sriov is not None else 0,
         controller=controller.address,
         disks=f"{len(disks)} disks: {' '.join(disk.name for disk in disks)}",

@@ -8,19 +8,22 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hpcapvf.model.host import Host
-from orchestrator.picture import CaptureCounts, render_topology
+from orchestrator.picture import CaptureCounts, Shown, render_topology
 from orchestrator.picture_canvas import fit, text_width
-from tests.unit.orchestrator.sample_host import sample_host, sample_plan
+from tests.unit.orchestrator.sample_host import agent_plan, sample_host, sample_plan, watched_host
 
 SVG = "{http://www.w3.org/2000/svg}"
-COUNTS = CaptureCounts(5000, 5003, 5000, 5000, 3)
-PICTURES = {
-    "deployed": (sample_host(), sample_plan(), COUNTS),
-    "apart": (sample_host(nic_node=1), sample_plan(7, 5), None),
-    "large": (sample_host(24, 4), None, None),
-    "many nodes": (sample_host(2, 8), sample_plan(), COUNTS),
-    "small": (sample_host(2, 2), sample_plan(1), COUNTS),
-    "says nothing": (Host(None, None, None, None, None, None, (), (), ()), None, None),
+COUNTS = CaptureCounts(5000, 5000, 5003, 5000, 5000, 3)
+AGENT_COUNTS = CaptureCounts(5000, 3712, 3714, 3712, 3712, 2)
+PICTURES: dict[str, tuple[Host, tuple[Shown, ...]]] = {
+    "deployed": (sample_host(), (Shown(sample_plan(), COUNTS),)),
+    "watched": (watched_host(), (Shown(sample_plan(), COUNTS), Shown(agent_plan(), AGENT_COUNTS, 41.3))),
+    "watched on few CPUs": (watched_host(2), (Shown(sample_plan()), Shown(agent_plan(2), AGENT_COUNTS, 41.3))),
+    "apart": (sample_host(nic_node=1), (Shown(sample_plan(7, 5)),)),
+    "large": (sample_host(24, 4), ()),
+    "many nodes": (sample_host(2, 8), (Shown(sample_plan(), COUNTS),)),
+    "small": (sample_host(2, 2), (Shown(sample_plan(1), COUNTS),)),
+    "says nothing": (Host(None, None, None, None, None, None, (), (), ()), ()),
 }
 
 
@@ -93,13 +96,16 @@ def test_everything_is_on_the_page(name: str) -> None:
         assert _inside(span, page)
 
 
+def _texts(name: str) -> list[str]:
+    root = ET.fromstring(render_topology(*PICTURES[name]))  # noqa: S314
+    return [text.text or "" for text in root.iter(f"{SVG}text")]
+
+
 def test_every_pinned_cpu_and_every_part_of_the_path_is_named() -> None:
-    host, plan, counts = PICTURES["deployed"]
-    assert plan is not None
-    texts = [t.text or "" for t in ET.fromstring(render_topology(host, plan, counts)).iter(f"{SVG}text")]  # noqa: S314
+    texts, pins = _texts("deployed"), sample_plan().placement
     for wanted in (
-        f"vCPU {plan.placement.polling_vcpu} poll",
-        f"vCPU {plan.placement.reader_vcpu}",
+        f"vCPU {pins.polling_vcpu} poll",
+        f"vCPU {pins.reader_vcpu}",
         "emulator",
         "VF 0",
         "PF",
@@ -110,6 +116,39 @@ def test_every_pinned_cpu_and_every_part_of_the_path_is_named() -> None:
         "5 003",
     ):
         assert wanted in texts, wanted
+
+
+def test_an_agent_has_its_cpus_pages_vf_disk_and_figures() -> None:
+    texts = _texts("watched")
+    for wanted in (
+        "of probe1",
+        "of agent1",
+        "2 MiB pages: 1200 reserved, 512 for probe1, 512 for agent1",
+        "VF 1, driver hpcapvf",
+        "md RAID-0, XFS",
+        "the guest's own disk",
+        "copy of what the card gives probe1, for 41 s",
+        "10 000 frames sent",
+        "3 714",
+    ):
+        assert wanted in texts, wanted
+    assert any(text.startswith("3 712 of 3 712 frames that it was to see stored identical") for text in texts)
+
+
+def test_the_copy_is_dashed_and_goes_around_the_vm_above() -> None:
+    root = ET.fromstring(render_topology(*PICTURES["watched"]))  # noqa: S314
+    (way,) = [line for line in root.iter(f"{SVG}polyline") if line.get("stroke-dasharray")]
+    points = [tuple(map(float, point.split(","))) for point in way.get("points", "").split()]
+    probe, agent = [box for box in _boxes(root) if box[2] - box[0] > 1000 and box[3] - box[1] > 150][-2:]
+    assert points[1][1] == points[2][1] < probe[1]
+    assert points[2][0] == points[3][0] < probe[0]
+    assert probe[3] < points[3][1] == points[4][1] < agent[1]
+
+
+def test_parts_on_one_cpu_are_told_by_their_vm() -> None:
+    texts = _texts("watched on few CPUs")
+    assert texts.count("of agent1") == 2
+    assert texts.count("no frames counted") == 1
 
 
 def test_a_text_too_long_is_shortened_to_its_room() -> None:

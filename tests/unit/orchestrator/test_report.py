@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.plan import Finding
@@ -14,19 +15,29 @@ from hpcapvf.raw.records import Record
 from hpcapvf.verify import Proof
 from hpcapvf.verify.compare import compare
 from hpcapvf.verify.mix import MixTargets, traffic_mix
-from orchestrator.report import DemoFacts, demo_picture, demo_report, show_demo, with_disks_of
-from tests.unit.orchestrator.sample_host import sample_host, sample_plan
+from orchestrator.report import (
+    FRAME_FIGURES,
+    AgentFacts,
+    DemoFacts,
+    demo_picture,
+    demo_report,
+    show_demo,
+    with_disks_of,
+)
+from tests.unit.orchestrator.sample_host import agent_plan, sample_host, sample_plan, watched_host
 
 FRAMES = traffic_mix(50, targets=MixTargets(sample_plan().vf_mac))
+FOR_AGENT = FRAMES[::2]
 FOREIGN = bytes.fromhex("333300000002020000000001") + b"\x86\xdd" + bytes(50)
 
 
-def _proof(stored: tuple[bytes, ...]) -> Proof:
+def _proof(stored: tuple[bytes, ...], expected: tuple[bytes, ...] = FRAMES) -> Proof:
     records = tuple(Record(i, i, len(frame), frame) for i, frame in enumerate(stored))
-    comparison = compare(FRAMES, records)
+    comparison = compare(expected, records)
     return Proof(
         source="wire",
         frames_sent=len(FRAMES),
+        frames_expected=len(expected),
         source_seconds=0.1,
         frames_received=len(stored),
         frames_stored=comparison.frames_stored,
@@ -37,8 +48,32 @@ def _proof(stored: tuple[bytes, ...]) -> Proof:
         files=(),
         faults=(),
         comparison=comparison,
-        findings=(Finding("every frame stored", comparison.ok, "50", str(comparison.frames_identical)),),
+        findings=(Finding("every frame stored", comparison.ok, str(len(expected)), str(comparison.frames_identical)),),
     )
+
+
+def _agent(stored: tuple[bytes, ...] = FOR_AGENT, backend: str | None = "replication") -> AgentFacts:
+    steps: list[dict[str, Any]] = [
+        {"kind": "make-disk", "notes": ["of no interest"]},
+        {"kind": "replicate-traffic", "notes": ["mirror rules cannot be used: VMRCTL", "copied by replication"]},
+    ]
+    deployed: dict[str, Any] = {
+        "plan": to_json(agent_plan()),
+        "host": to_json(replace(watched_host(), disks=())),
+        "steps": steps,
+        "findings": [to_json(Finding("the copy", True, "on", "on"))],
+        "proofs": [_proof(stored, FOR_AGENT).report()],
+        "phases_s": {"guest boot": 50.0, "registers": 2.0, "verify": 1.0, "proof": 30.0},
+    }
+    mirror = {"monitor": "agent1", "backend": backend, "registers": "said"}
+    return AgentFacts(json.loads(json.dumps(deployed)), mirror, 41.3)
+
+
+def _watched_probe(*, sent: bool = True) -> DemoFacts:
+    """A good first act, or one that sends nothing, and the second."""
+    proof = _proof(FRAMES)
+    facts = replace(_facts(proof if sent else replace(proof, frames_sent=None, frames_expected=None)), agent=_agent())
+    return facts
 
 
 def _facts(proof: Proof, differences: tuple[str, ...] | None = ()) -> DemoFacts:
@@ -101,3 +136,79 @@ def test_a_kept_deployment_says_nothing_of_a_server_put_back() -> None:
     facts = _facts(_proof(FRAMES), differences=None)
     assert demo_report(facts)["host_put_back"] is None
     assert len(show_demo(facts)) == 3
+
+
+def _text(facts: DemoFacts) -> str:
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as captured:
+        for part in show_demo(facts):
+            console.print(part)
+    return captured.get()
+
+
+def test_without_an_agent_the_report_has_the_one_act() -> None:
+    report = demo_report(_facts(_proof(FRAMES)))
+    assert (report["acts"], report["agent"]) == (["vnp"], None)
+
+
+def test_the_agents_figures_join_the_report() -> None:
+    report = demo_report(_watched_probe())
+    assert report["ok"], report["failures"]
+    assert report["acts"] == ["vnp", "vnma"]
+    assert report["frames_identical"] == 50, "the probe's"
+    agent = report["agent"]
+    assert (agent["name"], agent["watches"], agent["backend"]) == ("agent1", ["probe1"], "replication")
+    assert agent["notes"] == ["mirror rules cannot be used: VMRCTL", "copied by replication"]
+    assert agent["frames_sent"] == 50
+    assert agent["frames_expected"] == agent["frames_stored"] == agent["frames_identical"] == 25
+    assert (agent["loss"], agent["frames_foreign"], agent["watched_s"]) == (0, 0, 41.3)
+    assert agent["placement"]["controller"] is None
+    assert agent["phases_s"]["proof"] == 30.0
+    assert [finding["check"] for finding in agent["findings"]] == ["the copy", "every frame stored"]
+    assert any("copied inside the card" in warning["text"] for warning in report["warnings"])
+    json.dumps(report)
+
+
+def test_with_the_agent_alone_the_probe_has_no_frame_figures() -> None:
+    facts = _watched_probe(sent=False)
+    report = demo_report(facts)
+    assert report["ok"], report["failures"]
+    assert report["acts"] == ["vnma"]
+    assert [report[name] for name in (*FRAME_FIGURES, "foreign")] == [None] * (len(FRAME_FIGURES) + 1)
+    assert report["agent"]["frames_identical"] == 25
+    assert "no frames counted" in demo_picture(facts)
+    assert "frames of agent1" in _text(facts)
+
+
+@pytest.mark.parametrize(
+    ("agent", "failure"),
+    [
+        (_agent(FOR_AGENT[:-1]), "agent1: the agent's frames expected and identical are not the same number"),
+        (_agent(FOR_AGENT[:-1]), "agent1: every frame stored: expected 25, found 24"),
+        (_agent(backend=None), "agent1: hpcapvf mirrors: said"),
+        (replace(_agent(), mirror={}), "agent1: hpcapvf mirrors: the agent is not listed"),
+    ],
+)
+def test_what_the_agent_lacks_fails_the_demo(agent: AgentFacts, failure: str) -> None:
+    report = demo_report(replace(_facts(_proof(FRAMES)), agent=agent))
+    assert report["ok"] is False
+    assert failure in report["failures"]
+
+
+def test_a_demo_that_sent_nothing_fails() -> None:
+    assert replace(_watched_probe(sent=False), agent=None).failures == ("no act proved any frames",)
+
+
+def test_tables_and_picture_have_both_vms() -> None:
+    facts = _watched_probe()
+    text, picture = _text(facts), demo_picture(facts)
+    for wanted in (
+        "placement of probe1",
+        "placement of agent1",
+        "that the agent was to see",
+        "of deploy-vnma:",
+        "41.3 s",
+    ):
+        assert wanted in text, wanted
+    for wanted in ("50 of 50 frames stored", "25 of 25 frames that it was to see", ">sdd<", "for 41 s"):
+        assert wanted in picture, wanted

@@ -73,6 +73,8 @@ def test_a_suggested_spec_is_one_that_the_parser_takes() -> None:
     request = parse_spec(suggest_spec(sample_host(), name="probe1", image="/var/lib/images/guest.qcow2"))
     assert request.network.pf == "ens5"
     assert request.storage.controller == str(RAID)
+    assert request.network.vfs == 1
+    assert parse_spec(suggest_spec(sample_host(), name="p", image="/i", vfs=2)).network.vfs == 2
 
 
 def test_no_spec_is_suggested_for_disks_in_use_or_the_default_route() -> None:
