@@ -106,6 +106,12 @@ def _use(pins: list[int], emulator: CpuSet) -> CoreUse:
     return CoreUse(tuple(pins), emulator or CpuSet.of(pins[:1]), len(pins) - 1, max(len(pins) - 2, 0))
 
 
+def has_free_cpus(host: Host, node: int, vcpus: int) -> bool:
+    """Whether a node has as many CPUs as a guest that no other domain is pinned to."""
+    online = CpuSet.of(c.index for c in host.cpus if c.node == node)
+    return len(online - _pinned_by_domains(host)) >= vcpus
+
+
 def _pinned_by_domains(host: Host) -> CpuSet:
     pinned = CpuSet()
     for domain in host.domains or ():

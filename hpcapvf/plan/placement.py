@@ -11,7 +11,7 @@ from hpcapvf.model.plan import Advice, Placement
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.cores import choose_cores
+from hpcapvf.plan.cores import choose_cores, has_free_cpus
 
 # Kept free on the node when hugepages are taken from it, so that the host itself does not run dry.
 HOST_RESERVE_MIB = 256
@@ -47,7 +47,7 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
 
 def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
     """A place for a guest beside others: the node nearest to the card that has cores of its own for it, else the
-    nearest where it fits at all. ``Placement.why`` says why. The spec's ``placement.node`` decides alone."""
+    nearest with CPUs that no other guest has, else the nearest at all. ``Placement.why`` says why. The spec's ``placement.node`` decides alone."""
     if request.placement.node is not None or pf is None or pf.numa_node is None:
         return choose_placement(request, host, pf)
     card_node = next((n for n in host.nodes if n.index == pf.numa_node), None)
@@ -55,6 +55,8 @@ def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) 
     policies = ["strict"] if request.placement.policy == "strict" else ["strict", "share"]
     refused: list[Objection] = []
     for policy in policies:
+        if policy == "share":  # a CPU that only the host uses is better than one that another guest polls on
+            nodes.sort(key=lambda node: not has_free_cpus(host, node.index, request.guest.vcpus))
         for node in nodes:
             wish = dataclasses.replace(request.placement, policy=policy, node=node.index)
             choice = choose_placement(dataclasses.replace(request, placement=wish), host, pf)

@@ -235,6 +235,15 @@ def test_nowhere_own_cores_shares_on_the_cards_node_or_refuses_if_strict() -> No
     assert [r.subject for r in result.reasons] == ["node 0", "node 1"]
 
 
+def test_cpus_that_only_the_host_uses_are_shared_before_another_guests() -> None:
+    of_node_0 = (cpu.index for cpu in host_with(cores_per_node=2).cpus if cpu.node == 0)
+    place = planned(host_with(pinned(*of_node_0), cores_per_node=2)).placement
+    assert (place.node, place.why.partition(" (")[0]) == (
+        1,
+        "not the card's node, no node has cores to itself for it",
+    )
+
+
 def test_the_specs_node_decides_alone() -> None:
     assert planned(node=1).placement.node == 1
     assert planned(node=1).placement.why == ""
