@@ -47,7 +47,8 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
 
 def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
     """A place for a guest beside others: the node nearest to the card that has cores of its own for it, else the
-    nearest with CPUs that no other guest has, else the nearest at all. ``Placement.why`` says why. The spec's ``placement.node`` decides alone."""
+    nearest with CPUs that no other guest has, else the nearest at all. ``Placement.why`` says why. The spec's
+    ``placement.node`` decides alone."""
     if request.placement.node is not None or pf is None or pf.numa_node is None:
         return choose_placement(request, host, pf)
     card_node = next((n for n in host.nodes if n.index == pf.numa_node), None)
