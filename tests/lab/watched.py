@@ -147,9 +147,12 @@ class WatchedVm:
         )
 
     def _command(self, script: str) -> str:
+        """The shell lines that run a script in the VM; 255 is the server's own ssh failing, so here it is 9."""
         options = (
             "-F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
         )
         shared = "-o ControlMaster=auto -o ControlPath=/run/web1-ssh -o ControlPersist=120 -o ConnectTimeout=10"
         address = f'$(virsh -q domifaddr {NAME} | awk \'{{ sub("/.*", "", $4); print $4; exit }}\')'
-        return f"ssh {options} {shared} -i {FOLDER}/key root@{address} {shlex.quote(script)}"
+        ssh = f"ssh {options} {shared} -i {FOLDER}/key root@$address {shlex.quote(script)}"
+        told = f"{ssh} || {{ code=$?; exit $((code == 255 ? 9 : code)); }}"
+        return f'address={address}; test -n "$address" || exit 9; {told}'
