@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-lab check check-python check-files check-shell \
+.PHONY: help setup packages demo test test-unit test-driver test-lab test-agent check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
@@ -48,7 +48,10 @@ test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
 
 test-lab: setup ## end to end in the emulated server
-	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab tests/lab
+	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --ignore tests/lab/test_agent.py tests/lab
+
+test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
+	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab tests/lab/test_agent.py
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 

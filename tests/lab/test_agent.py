@@ -84,8 +84,8 @@ def test_a_vm_that_is_off_is_not_watched(web1: WatchedVm) -> None:
 def test_mirror_rules_were_tried_first_and_the_card_has_none(agent: Envelope) -> None:
     assert agent.exit_code is ExitCode.OK, agent.error
     notes = " ".join(note for step in agent.result["steps"] for note in step.get("notes", ()))
-    assert "VMRCTL" in notes, notes
-    assert "replication" in notes, notes
+    assert "mirror rules cannot be used: VMR" in notes, notes
+    assert "copied by replication" in notes, notes
 
 
 def test_the_mix_is_stored_as_the_watched_vm_is_given_it(agent: Envelope) -> None:
