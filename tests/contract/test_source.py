@@ -39,7 +39,10 @@ class FarEnd:
         self.thread.start()
 
     def close(self) -> None:
+        """The thread ends before the master's number is free: the next far end may be given the same."""
         os.close(self.slave)
+        self.thread.join(timeout=10)
+        assert not self.thread.is_alive()
         os.close(self.master)
 
     def _serve(self) -> None:
