@@ -22,7 +22,7 @@ CASES: dict[str, tuple[tuple[str, str], ExitCode, tuple[str, ...]]] = {
     "boot disk": (("controller: {controller}", "controller: {boot}"), ExitCode.REFUSED, ("is in use", "mounted on /")),
     "too few hugepages": (("memory_mib: 1024", "memory_mib: 131072"), ExitCode.REFUSED, ("hugepages",)),
     "no guest image": (("debian-lab.qcow2", "nowhere.qcow2"), ExitCode.NOT_FOUND, ("no such guest image",)),
-    "too many VFs": (("  receive: all", "  vfs: 99"), ExitCode.REFUSED, ("network.vfs",)),
+    "too many VFs": (("  vfs: 1", "  vfs: 99"), ExitCode.REFUSED, ("network.vfs",)),
 }
 
 
