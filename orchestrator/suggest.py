@@ -12,6 +12,7 @@ guest:
   image: {image}
   vcpus: 2
   memory_mib: 1024
+  boot_timeout_s: 900  # an emulated guest takes minutes
 network:
   pf: {pf}          # {pf_address}, {pf_vfs} VFs possible
   vfs: {vfs}
@@ -31,6 +32,7 @@ guest:
   image: {image}
   vcpus: 2
   memory_mib: 1024
+  boot_timeout_s: 900  # an emulated guest takes minutes
 network:
   pf: {pf}  # the card that the watched VM has its VF on
 watch: [{watch}]

@@ -12,7 +12,7 @@ from hpcapvf.apply import apply_plan, destroy, list_deployments, read_deployment
 from hpcapvf.apply.handlers import HANDLERS
 from hpcapvf.apply.journal import Journal
 from hpcapvf.apply.run import run_steps
-from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, UndoIncomplete
+from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, UndoIncomplete, WaitTimedOut
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault
@@ -241,6 +241,31 @@ def test_destroy_with_a_guest_that_is_off(world: World) -> None:
     report = destroy(NAME, world.fake.machine, Silent())
     assert any("guest was off" in note for note in report.notes)
     assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("second_start_helps", [True, False])
+def test_a_guest_that_never_asks_for_an_address_is_started_anew_once(world: World, second_start_helps: bool) -> None:
+    before = world.snapshot()
+    hypervisor = world.fake.hypervisor
+    address, hypervisor.address = hypervisor.address, None
+    starts: list[str] = []
+    started = hypervisor.start
+
+    def start(name: str) -> None:
+        started(name)
+        starts.append(name)
+        if second_start_helps and len(starts) == 2:
+            hypervisor.address = address
+
+    hypervisor.start = start  # type: ignore[method-assign]
+    if second_start_helps:
+        deploy(world)
+        assert read_deployment(NAME, world.fake.files).condition == "deployed"
+    else:
+        with pytest.raises(WaitTimedOut, match="did not answer"):
+            deploy(world)
+        assert world.snapshot() == before
+    assert starts == [NAME, NAME]
 
 
 def test_state_is_private_and_journal_holds_no_secrets(world: World) -> None:
