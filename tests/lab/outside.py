@@ -31,7 +31,7 @@ class Outside:
         """The server's name in the inventory."""
         return f"lab-{self.lab.name}"
 
-    def deploy(self, spec: str, *words: str, timeout_s: float = 1200) -> Envelope:
+    def deploy(self, spec: str, *words: str, timeout_s: float = 2400) -> Envelope:
         """``deploy-vnp -i INVENTORY SPEC --json``; its progress goes to this test's standard error."""
         path = self.folder / "probe1.yaml"
         path.write_text(spec)
