@@ -39,7 +39,7 @@ user: | packages
 demo: setup ## from nothing to a verified probe in the emulated server; report in build/demo
 	@$(BIN)/python -m orchestrator.demo $(DEMO)
 
-test: test-unit test-driver test-lab ## every test
+test: test-unit test-driver test-lab ## every test but test-agent
 
 test-unit: setup ## tests that need no emulated server
 	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' --ignore tests/validation tests

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpcapvf.model.errors import NotCapable
 from hpcapvf.model.host import BlockDevice, Host, NetInterface, PciDevice
 
-_SPEC = """\
+_GUEST = """\
 version: 1
 guest:
   name: {name}
@@ -13,6 +13,10 @@ guest:
   vcpus: 2
   memory_mib: 1024
   boot_timeout_s: 900  # an emulated guest takes minutes
+"""
+_SPEC = (
+    _GUEST
+    + """\
 network:
   pf: {pf}          # {pf_address}, {pf_vfs} VFs possible
   vfs: {vfs}
@@ -23,16 +27,10 @@ storage:
 engine:
   idle_max_us: 20000  # naps of 1 ms keep an emulated CPU busy; on a real one leave the default
 """
-
-
-_MONITOR_SPEC = """\
-version: 1
-guest:
-  name: {name}
-  image: {image}
-  vcpus: 2
-  memory_mib: 1024
-  boot_timeout_s: 900  # an emulated guest takes minutes
+)
+_MONITOR_SPEC = (
+    _GUEST
+    + """\
 network:
   pf: {pf}  # the card that the watched VM has its VF on
 watch: [{watch}]
@@ -42,6 +40,7 @@ engine:
   file_mib: 256
   idle_max_us: 20000  # naps of 1 ms keep an emulated CPU busy; on a real one leave the default
 """
+)
 MONITOR_SPEC_EXAMPLE = _MONITOR_SPEC.format(
     name="agent1", image="/var/lib/libvirt/images/guest.qcow2", pf="enp5s0", watch="web1"
 )

@@ -117,6 +117,21 @@ def effects_to_fail(log: list[tuple[str, str]], *, changing: bool = False) -> li
     return numbers
 
 
+def destroy_in_spite_of(n: int, world: World, what: str) -> None:
+    """Destroy while the n-th effect fails, and once more if that left something."""
+    begin = len(world.fake.faults.log)
+    world.fake.faults.fail_at("any", n)
+    try:
+        destroy(NAME, world.fake.machine, Silent())
+    except (UndoIncomplete, InjectedFault):
+        pass
+    else:  # this time the run ended before its n-th effect
+        assert len(world.fake.faults.log) - begin < n, f"failure unseen: {what}"
+    world.fake.faults.clear()
+    if world.fake.files.exists(state.state_path(NAME)):
+        destroy(NAME, world.fake.machine, Silent())
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before it takes place", "after it did"])
 def test_failure_at_every_effect_leaves_everything_as_it_was(world: World, after: bool) -> None:
     deploy(world)
@@ -182,17 +197,7 @@ def test_destroy_survives_failure_at_every_effect(world: World) -> None:
     for n in effects_to_fail(log):
         world.fresh_guest()
         deploy(world)
-        begin = len(world.fake.faults.log)
-        world.fake.faults.fail_at("any", n)
-        try:
-            destroy(NAME, world.fake.machine, Silent())
-        except (UndoIncomplete, InjectedFault):
-            pass
-        else:  # this time the run ended before its n-th effect
-            assert len(world.fake.faults.log) - begin < n, f"failure unseen: {log[n - 1]}"
-        world.fake.faults.clear()
-        if world.fake.files.exists(state.state_path(NAME)):
-            destroy(NAME, world.fake.machine, Silent())
+        destroy_in_spite_of(n, world, f"effect {n}: {log[n - 1]}")
         assert world.snapshot() == before, f"effect {n}: {log[n - 1]}"
 
 

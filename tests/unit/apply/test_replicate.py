@@ -15,9 +15,8 @@ from hpcapvf.apply.run import run_steps
 from hpcapvf.model.errors import Conflict, HpcapvfError, RegisterRefused, UndoIncomplete
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import ReplicateTraffic
-from tests.fakes.faults import InjectedFault
 from tests.fakes.registers import ROMPE
-from tests.unit.apply.test_apply_plan import effects_to_fail
+from tests.unit.apply.test_apply_plan import destroy_in_spite_of, effects_to_fail
 from tests.unit.apply.world import (
     MONITOR_MAC,
     MONITOR_VF,
@@ -176,17 +175,7 @@ def test_destroy_survives_failure_at_every_change(world: World) -> None:
     for n in effects_to_fail(log, changing=True):
         world.fresh_guest()
         apply_plan(world.plan, world.fake.machine, Silent())
-        world.fake.faults.fail_at("any", n)
-        begin = len(world.fake.faults.log)
-        try:
-            destroy(NAME, world.fake.machine, Silent())
-        except (UndoIncomplete, InjectedFault):
-            pass
-        else:  # this time the run ended before its n-th effect
-            assert len(world.fake.faults.log) - begin < n, f"failure unseen: {log[n - 1]}"
-        world.fake.faults.clear()
-        if world.fake.files.exists(state.state_path(NAME)):
-            destroy(NAME, world.fake.machine, Silent())
+        destroy_in_spite_of(n, world, f"effect {n}: {log[n - 1]}")
         assert world.snapshot() == before, f"effect {n}: {log[n - 1]}"
 
 
