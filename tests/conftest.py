@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from hpcapvf.model.errors import HpcapvfError
+
 # How long one example takes depends on who else uses the machine; runs are bounded as a whole instead.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -17,6 +19,13 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate-golden", action="store_true", help="write the golden files anew, then read the diff")
+
+
+def pytest_exception_interact(call: pytest.CallInfo[object], report: object) -> None:
+    """Show what supports one of our own errors, such as a console's last lines, with the report of the failed test."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, HpcapvfError) and isinstance(report, pytest.TestReport):
+        report.sections.append((f"details of {type(error).__name__}", "\n".join([error.hint, *error.details])))
 
 
 @pytest.fixture

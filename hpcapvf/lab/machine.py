@@ -86,7 +86,8 @@ def qemu_arguments(
     arguments += storage(files)
     arguments += management(files, ssh_port)
     if config.iommu:
-        arguments += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+        # Extended interrupt mode: the kernel's x2APIC, which needs no access to memory for an interrupt (see stall.py).
+        arguments += ["-device", "intel-iommu,intremap=on,caching-mode=on,eim=on"]
     arguments += card("0", files.nic_socket, files.wire_socket, NIC_MAC, slot=0)
     arguments += raid_controller(files)
     if config.second_nic:

@@ -180,28 +180,34 @@ class Lab:
     def wait_ready(self, progress: Progress | None = None, *, timeout_s: float = BOOT_TIMEOUT_S) -> float:
         """Wait until ssh answers. Returns seconds; the error carries the last lines of the console's log.
 
-        A start that stalled (hpcapvf.lab.stall) is reset, at most MAX_RESETS times and within the same deadline.
+        A start that stalled (hpcapvf.lab.stall) is reset, at most MAX_RESETS times; each start has timeout_s.
         """
-        state, console = load_state(self.name), self.folder / "console.log"
-        resets = 0
+        console, began = self.folder / "console.log", time.monotonic()
+        for resets in range(stall.MAX_RESETS + 1):
+            try:
+                self.wait_for_start(console, timeout_s=timeout_s, last=resets == stall.MAX_RESETS)
+                return time.monotonic() - began
+            except stall.Stalled as why:
+                kept = stall.set_aside(console, resets + 1)
+                qmp_command(self.folder / "qmp.sock", "system_reset")
+                (progress or Silent()).phase("boot", f"{why} (see {kept}): reset, waiting again")
+        raise AssertionError("the last start is not looked at for a stall")
+
+    def wait_for_start(self, console: Path, *, timeout_s: float, last: bool) -> None:
+        """Wait for one start. Raises Stalled unless it is the last one, and WaitTimedOut with the console's end."""
+        state, watch = load_state(self.name), stall.StallWatch(console)
 
         def check() -> None:
-            nonlocal resets
             if state.qemu is None or not is_alive(state.qemu):
                 raise LabFailed("QEMU ended", details=tail_of_file(self.folder / "qemu.log"))
-            if resets < stall.MAX_RESETS and stall.has_stalled(console):
-                resets += 1
-                kept = stall.set_aside(console, resets)
-                qmp_command(self.folder / "qmp.sock", "system_reset")
-                (progress or Silent()).phase("boot", f"an emulated CPU lost its timer ({kept}): reset, waiting again")
+            if not last:
+                watch.look()
 
         try:
-            return ssh.wait_for_ssh(self.target(), timeout_s=timeout_s, check=check)
+            ssh.wait_for_ssh(self.target(), timeout_s=timeout_s, check=check)
         except WaitTimedOut as error:
             raise WaitTimedOut(
-                error.message,
-                hint=f"The whole console is in {console}.",
-                details=tail_of_file(console),
+                error.message, hint=f"The whole console is in {console}.", details=tail_of_file(console)
             ) from error
 
     def down(self, *, timeout_s: float = POWER_OFF_TIMEOUT_S, clean: bool = False) -> dict[str, Any]:

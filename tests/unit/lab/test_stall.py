@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from hpcapvf.lab.stall import has_stalled, set_aside
+from hpcapvf.lab.stall import Stalled, StallWatch, set_aside
 
 STALLED = (
     "[   25.822088] rcu: rcu_preempt kthread timer wakeup didn't happen for 5258 jiffies! g-951 f0x0\n"
@@ -16,9 +17,24 @@ HEALTHY = "[    4.448990] clocksource: tsc: mask: 0xffffffffffffffff\n[   64.7] 
 @pytest.mark.parametrize(("text", "stalled"), [(HEALTHY, False), (HEALTHY + STALLED, True), ("", False)])
 def test_the_kernel_says_when_a_timer_is_lost(tmp_path: Path, text: str, stalled: bool) -> None:
     console = tmp_path / "console.log"
-    assert not has_stalled(console), "nothing was written yet"
+    watch = StallWatch(console)
+    watch.look()
     console.write_text(text)
-    assert has_stalled(console) is stalled
+    with pytest.raises(Stalled, match="lost its timer") if stalled else nullcontext():
+        watch.look()
+
+
+def test_a_console_that_says_nothing_for_too_long_is_a_stall_and_a_slow_one_is_not(tmp_path: Path) -> None:
+    console, now = tmp_path / "console.log", [0.0]
+    watch = StallWatch(console, silent_s=100, clock=lambda: now[0])
+    for now[0] in (0, 99, 198):
+        console.write_text(HEALTHY * (1 + int(now[0])))
+        watch.look()
+    now[0] = 297
+    watch.look()
+    now[0] = 298
+    with pytest.raises(Stalled, match="silent for 100 s"):
+        watch.look()
 
 
 def test_what_is_set_aside_is_kept_and_the_writer_goes_on_in_the_same_file(tmp_path: Path) -> None:
