@@ -48,10 +48,10 @@ test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
 
 test-lab: setup ## end to end in the emulated server
-	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --ignore tests/lab/test_agent.py tests/lab
+	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab
 
 test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
-	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab tests/lab/test_agent.py
+	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 tests/lab/test_agent.py
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 

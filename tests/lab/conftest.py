@@ -110,12 +110,16 @@ def looked_at(lab: Lab) -> Server:
 
 
 @pytest.fixture(scope="session")
-def first_start() -> Iterator[Server]:
-    """The shared server with the toolkit, its kernel without any argument that a probe needs."""
+def first_start(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The shared server with the toolkit.
+
+    Its kernel has no argument that a probe needs if one of the tests begins there (not_ready, first_run).
+    """
     kept = os.environ.get("HPCAPVF_TEST_LAB")
     lab = Lab(kept or f"test-{os.getpid()}")
+    bare = any({"not_ready", "first_run"} & set(getattr(item, "fixturenames", ())) for item in request.session.items)
     try:
-        lab.up(None if kept else LabConfig(name=lab.name, bare=True))
+        lab.up(None if kept else LabConfig(name=lab.name, bare=bare))
         push(lab, Silent())
         yield looked_at(lab)
     finally:
