@@ -14,7 +14,7 @@ from hpcapvf.host.protocols import Files, Machine
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import DEPLOYMENTS, IMAGES
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.registers import Register, register_table
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
 from hpcapvf.verify.readings import open_registers, read_interface
 
@@ -146,11 +146,20 @@ def _registers(machine: Machine, pf: PciAddress, family: str) -> dict[str, str]:
     """The bits that this program may write, of every register that reads back."""
     with open_registers(pf, family, machine) as read:
         return {
-            f"{register.name}[{index}]": f"{read(register.name, index) & register.writable_mask:#010x}"
+            f"{register.name}[{index}]": f"{_ours(register, read(register.name, index)):#010x}"
             for register in register_table(family).registers
             if register.writable_mask and register.reads_back
             for index in range(register.count)
         }
+
+
+def _ours(register: Register, value: int) -> int:
+    """The writable bits. A filter that is not valid is empty, whatever it says (82576 datasheet: RAH.AV, VLVF.VI_En).
+
+    igb leaves the pool's bit in the filter of a VF whose MAC was taken back.
+    """
+    valid = next((field for field in register.fields if field.name == "VALID"), None)
+    return value & register.writable_mask if valid is None or valid.extract(value) else 0
 
 
 def _units(files: Files) -> list[str]:

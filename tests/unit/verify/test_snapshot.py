@@ -115,3 +115,15 @@ def test_registers_that_software_does_not_own_are_left_out(tmp_path: Path) -> No
     fake.registers.values[0x0C88] = 1  # VFLRE
     fake.registers.values[0x5AD0] = fake.registers.values.get(0x5AD0, 0) ^ 0x5EE  # RLPML of VMOLR
     assert snapshot_difference(before, snapshot(fake)) == ()
+
+
+def test_a_filter_that_is_not_valid_is_empty_whatever_it_says(tmp_path: Path) -> None:
+    fake = fake_machine(tmp_path)
+    rah_23, pool_0, valid = 0x54E4 + 7 * 8, 1 << 18, 1 << 31
+    fake.registers.values[rah_23] = 0
+    before = snapshot(fake)
+    fake.registers.values[rah_23] = pool_0
+    assert snapshot_difference(before, snapshot(fake)) == ()
+    fake.registers.values[rah_23] = pool_0 | valid
+    (line,) = snapshot_difference(before, snapshot(fake))
+    assert line == "registers.RAH[23]: was 0x00000000, became 0x00040000"
