@@ -3,6 +3,6 @@ HPCAPDD_PARTS := tools/hpcapdd/capture.c tools/hpcapdd/options.c tools/hpcapdd/r
 HPCAPDD := $(HPCAPDD_PARTS) tools/hpcapdd/main.c
 
 # Linked with the library's objects: the program is one file to copy into a guest.
-$(BUILD)/bin/hpcapdd: $(call objects,plain,$(HPCAPDD) core/raw.c $(LIB))
+$(BUILD)/bin/hpcapdd: $(call objects,plain,$(HPCAPDD) core/raw.c lib/json_text.c $(LIB))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/byte_input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Small enough to stay in a core's cache between being read and being used. */
+#define READ_BYTES (256u << 10)
+#define BUFFER_BYTES (BYTE_INPUT_VIEW_MAX + READ_BYTES)
+
+int byte_input_open(struct byte_input *input, int fd)
+{
+	*input = (struct byte_input){ .fd = fd, .buffer = malloc(BUFFER_BYTES) };
+	return input->buffer ? 0 : -ENOMEM;
+}
+
+void byte_input_memory(struct byte_input *input, const void *data, uint64_t size)
+{
+	*input = (struct byte_input){ .fd = -1, .buffer = (uint8_t *)(uintptr_t)data, .filled = size, .ended = true };
+}
+
+void byte_input_close(struct byte_input *input)
+{
+	if (input->fd >= 0)
+		free(input->buffer);
+	input->buffer = NULL;
+}
+
+void byte_input_fill(struct byte_input *input, uint64_t offset, uint64_t wanted)
+{
+	uint64_t used = offset - input->base;
+
+	memmove(input->buffer, input->buffer + used, input->filled - used);
+	input->base = offset;
+	input->filled -= used;
+	while (input->filled < wanted && !input->ended) {
+		ssize_t got = read(input->fd, input->buffer + input->filled, READ_BYTES);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			input->error = -errno;
+		if (got <= 0)
+			input->ended = true;
+		else
+			input->filled += (uint64_t)got;
+	}
+}
