@@ -14,9 +14,10 @@
 
 struct byte_input {
 	int fd;			/* -1: everything is in memory */
-	uint8_t *buffer;	/* owned if fd >= 0 */
-	uint64_t base;		/* offset in the file of buffer[0] */
-	uint64_t filled;	/* bytes in buffer */
+	uint8_t *buffer;	/* owned; NULL if fd is -1 */
+	const uint8_t *data;	/* in buffer */
+	uint64_t base;		/* offset in the file of data[0] */
+	uint64_t filled;	/* bytes at data */
 	bool ended;		/* nothing comes after them */
 	int error;		/* negative errno of the read that ended it, 0: none */
 };
@@ -36,7 +37,7 @@ static inline const uint8_t *byte_input_view(struct byte_input *input, uint64_t 
 	if (input->base + input->filled < offset + wanted && !input->ended)
 		byte_input_fill(input, offset, wanted);
 	*available = input->base + input->filled - offset;
-	return input->buffer + (offset - input->base);
+	return input->data + (offset - input->base);
 }
 
 #endif /* LIB_BYTE_INPUT_H */

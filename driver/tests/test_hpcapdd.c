@@ -48,12 +48,19 @@ static void start(const char *const *options)
 	control = ends[0];
 }
 
-static void tell(uint64_t operation, uint64_t first, uint64_t count)
+/* Without waiting until it is done: the program may end before. */
+static void ask(uint64_t operation, uint64_t first, uint64_t count)
 {
 	struct ring_device_request request = { operation, first, count };
-	char answer;
 
 	CHECK_EQUAL(write(control, &request, sizeof(request)), sizeof(request));
+}
+
+static void tell(uint64_t operation, uint64_t first, uint64_t count)
+{
+	char answer;
+
+	ask(operation, first, count);
 	CHECK_EQUAL(read(control, &answer, 1), 1);
 }
 
@@ -271,7 +278,7 @@ static void full_disk_ends_with_a_clean_file(void)
 	CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &small), 0);
 	start((const char *const[]){ "--block-kib", "64", NULL });
 	CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &before), 0);
-	tell(RING_DEVICE_APPEND, 0, 2000);
+	ask(RING_DEVICE_APPEND, 0, 2000);
 	CHECK_EQUAL(finish(0), 4);
 	CHECK(sandbox_complained_of("cannot write"));
 	CHECK(sandbox_complained_of("File too large"));
