@@ -1,31 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "convert.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/input_file.h"
+#include "lib/output_file.h"
 #include "lib/raw_reader.h"
 
 #define NANOSECONDS_PER_SECOND 1000000000ull
-#define FILE_MODE 0666
 
 static void open_output(struct conversion *conversion)
 {
-	int fd = STDOUT_FILENO;
-	int error;
-
-	if (strcmp(conversion->output_name, "-") != 0)
-		fd = open(conversion->output_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
-	error = fd < 0 ? -errno : 0;
 	conversion->opened = true;
-	if (!error)
-		error = byte_output_open(&conversion->output, fd);
-	conversion->output.error = error;
-	if (!error)
+	output_file_open(&conversion->output, conversion->output_name);
+	if (!conversion->output.error)
 		pcap_write_header(&conversion->output, conversion->format);
 }
 
@@ -115,15 +105,7 @@ enum convert_result convert_file(struct conversion *conversion, const char *name
 
 enum convert_result convert_end(struct conversion *conversion)
 {
-	struct byte_output *output = &conversion->output;
-
 	if (!conversion->opened)
 		return CONVERT_OK;
-	if (!output->error)
-		byte_output_flush(output);
-	/* some file systems tell of a failed write only here */
-	if (output->buffer && close(output->fd) && !output->error)
-		output->error = -errno;
-	byte_output_free(output);
-	return output->error ? CONVERT_OUTPUT : CONVERT_OK;
+	return output_file_close(&conversion->output) ? CONVERT_OUTPUT : CONVERT_OK;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "convert.h"
+#include "lib/output_file.h"
 #include "time_point.h"
 #include "version.h"
 
@@ -81,7 +82,7 @@ int main(int argc, char **argv)
 
 	if (parsed > 0)
 		return CONVERT_OK;
-	if (parsed < 0 || (strcmp(conversion.output_name, "-") == 0 && isatty(STDOUT_FILENO))) {
+	if (parsed < 0 || (output_file_is_stdout(conversion.output_name) && isatty(STDOUT_FILENO))) {
 		fprintf(stderr, "%s", usage);
 		return CONVERT_UNUSABLE;
 	}
