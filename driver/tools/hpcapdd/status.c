@@ -77,6 +77,14 @@ void status_file_closed(struct status *status, const struct raw_file_report *rep
 	     (unsigned long long)report->unsaved_frames);
 }
 
+void status_file_removed(struct status *status, const char *path, uint64_t bytes)
+{
+	char path_text[JSON_TEXT_BYTES];
+
+	emit(status, "{\"event\":\"removed\",\"file\":\"%s\",\"bytes\":%llu}\n", json_text(path_text, path),
+	     (unsigned long long)bytes);
+}
+
 void status_flushed(struct status *status, const struct capture_totals *totals)
 {
 	emit(status, "{\"event\":\"flushed\",\"seq\":%llu,\"frames_total\":%llu,\"files_total\":%llu}\n",
@@ -109,9 +117,10 @@ int status_format_totals(char *out, size_t size, const struct capture_totals *to
 			 (unsigned long long)stats->errors);
 	return snprintf(out, size,
 			"{\"frames\":%llu,\"bytes\":%llu,\"files\":%llu,\"file_bytes\":%llu,"
-			"\"unsaved_frames\":%llu,\"flushes\":%llu,\"driver\":%s,\"exit_code\":%d}",
+			"\"unsaved_frames\":%llu,\"flushes\":%llu,\"removed_files\":%llu,\"driver\":%s,\"exit_code\":%d}",
 			(unsigned long long)totals->frames, (unsigned long long)totals->bytes,
 			(unsigned long long)totals->files, (unsigned long long)totals->file_bytes,
-			(unsigned long long)totals->unsaved_frames, (unsigned long long)totals->flushes, driver,
+			(unsigned long long)totals->unsaved_frames, (unsigned long long)totals->flushes,
+			(unsigned long long)totals->removed_files, driver,
 			exit_code);
 }

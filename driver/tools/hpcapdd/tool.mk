@@ -1,4 +1,4 @@
-HPCAPDD_PARTS := tools/hpcapdd/capture.c tools/hpcapdd/options.c tools/hpcapdd/raw_path.c \
+HPCAPDD_PARTS := tools/hpcapdd/capture.c tools/hpcapdd/guard.c tools/hpcapdd/options.c tools/hpcapdd/raw_path.c \
 	tools/hpcapdd/raw_writer.c tools/hpcapdd/status.c
 HPCAPDD := $(HPCAPDD_PARTS) tools/hpcapdd/main.c
 
