@@ -16,26 +16,31 @@
 static int control;	/* socket to the ring device */
 pid_t hpcapdd_pid;
 
-void hpcapdd_start_in(const char *directory, const char *const *options)
+void device_program_start(const char *const *arguments)
 {
-	const char *arguments[SANDBOX_ARGUMENTS_MAX] = { HPCAPDD_PROGRAM, HPCAPDD_DEVICE, NULL };
-	char status[4096], variable[16];
-	unsigned int count = 2;
+	char variable[16];
 	int ends[2];
 
-	snprintf(status, sizeof(status), "%s", sandbox_path("status.jsonl"));
 	CHECK_EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	snprintf(variable, sizeof(variable), "%d", ends[1]);
 	setenv(RING_DEVICE_VARIABLE, variable, 1);
-	arguments[count++] = directory;
-	arguments[count++] = "--status";
+	hpcapdd_pid = sandbox_start(arguments);
+	close(ends[1]);
+	control = ends[0];
+}
+
+void hpcapdd_start_in(const char *directory, const char *const *options)
+{
+	const char *arguments[SANDBOX_ARGUMENTS_MAX] = { HPCAPDD_PROGRAM, HPCAPDD_DEVICE, directory, "--status" };
+	unsigned int count = 4;
+	char status[4096];
+
+	snprintf(status, sizeof(status), "%s", sandbox_path("status.jsonl"));
 	arguments[count++] = status;
 	while (*options)
 		arguments[count++] = *options++;
 	arguments[count] = NULL;
-	hpcapdd_pid = sandbox_start(arguments);
-	close(ends[1]);
-	control = ends[0];
+	device_program_start(arguments);
 }
 
 void hpcapdd_start(const char *const *options)

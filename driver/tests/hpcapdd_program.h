@@ -11,6 +11,9 @@
 
 extern pid_t hpcapdd_pid;
 
+/* Any program with a ring device; the functions below work for it, too. */
+void device_program_start(const char *const *arguments);
+
 /* In a new sandbox with a folder "captures"; events go to "status.jsonl". The options end with NULL. */
 void hpcapdd_start(const char *const *options);
 
