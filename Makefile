@@ -86,6 +86,7 @@ bench-driver: packages
 	$(MAKE) --no-print-directory -C driver bench
 	@mkdir -p build/bench
 	cp driver/build/bench.json build/bench/driver.json
+	cp driver/build/bench-tools.json build/bench/tools.json
 
 bench-planner: $(STAMP)
 	$(BIN)/python -m tests.bench.planner build/bench/planner.json
