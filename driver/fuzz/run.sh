@@ -9,6 +9,9 @@ shift 2
 result="$binaries/fuzz.json"
 failed=0
 rows=""
+# of what is fuzzed, not of what is there hours later
+commit=$(git rev-parse HEAD)
+changed=$(git diff --quiet HEAD -- . && echo false || echo true)
 
 number() { # the value of a statistic that libFuzzer printed
 	sed -n "s/^stat::$2: *//p" "$1"
@@ -33,8 +36,7 @@ for target in "$@"; do
    \"runs\": $(number "$log" number_of_executed_units | head -n 1), \"corpus_files\": $(find "$corpus" -type f | wc -l)}"
 done
 {
-	printf '{"date": "%s", "commit": "%s", "changed_since": %s,\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
-		"$(git rev-parse HEAD)" "$(git diff --quiet HEAD -- . && echo false || echo true)"
+	printf '{"date": "%s", "commit": "%s", "changed_since": %s,\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$commit" "$changed"
 	printf ' "machine": {"kernel": "%s", "cpu": "%s", "cpus": %s},\n "targets": [%s]}\n' "$(uname -sr)" \
 		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$rows"
 } >"$result"
