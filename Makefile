@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-lab test-agent check check-python check-files check-shell \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-lab test-agent check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
@@ -46,6 +46,11 @@ test-unit: setup ## tests that need no emulated server
 
 test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
+
+test-fuzz: packages ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_SECONDS); goes on from the corpora that are kept
+	$(MAKE) --no-print-directory -C driver test-fuzz
+	@mkdir -p docs/results
+	cp driver/build/fuzz/fuzz.json docs/results/fuzz.json
 
 test-lab: setup ## end to end in the emulated server
 	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab
@@ -81,6 +86,7 @@ bench-driver: packages
 	$(MAKE) --no-print-directory -C driver bench
 	@mkdir -p build/bench
 	cp driver/build/bench.json build/bench/driver.json
+	cp driver/build/bench-tools.json build/bench/tools.json
 
 bench-planner: $(STAMP)
 	$(BIN)/python -m tests.bench.planner build/bench/planner.json

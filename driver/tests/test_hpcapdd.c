@@ -14,96 +14,9 @@
 #include "core/raw_scan.h"
 #include "tests/check.h"
 #include "tests/frames.h"
+#include "tests/hpcapdd_program.h"
 #include "tests/ring_device.h"
 #include "tests/sandbox.h"
-
-#define PROGRAM "build/tests/hpcapdd"
-#define DEVICE "/dev/hpcap_t0_3"
-
-static int control;	/* socket to the ring device */
-static pid_t program;
-
-static void start(const char *const *options)
-{
-	const char *arguments[SANDBOX_ARGUMENTS_MAX] = { PROGRAM, DEVICE, NULL };
-	char directory[4096], status[4096], variable[16];
-	unsigned int count = 2;
-	int ends[2];
-
-	sandbox_create();
-	snprintf(directory, sizeof(directory), "%s", sandbox_path("captures"));
-	snprintf(status, sizeof(status), "%s", sandbox_path("status.jsonl"));
-	CHECK_EQUAL(mkdir(directory, 0755), 0);
-	CHECK_EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	snprintf(variable, sizeof(variable), "%d", ends[1]);
-	setenv(RING_DEVICE_VARIABLE, variable, 1);
-	arguments[count++] = directory;
-	arguments[count++] = "--status";
-	arguments[count++] = status;
-	while (*options)
-		arguments[count++] = *options++;
-	arguments[count] = NULL;
-	program = sandbox_start(arguments);
-	close(ends[1]);
-	control = ends[0];
-}
-
-static void tell(uint64_t operation, uint64_t first, uint64_t count)
-{
-	struct ring_device_request request = { operation, first, count };
-	char answer;
-
-	CHECK_EQUAL(write(control, &request, sizeof(request)), sizeof(request));
-	CHECK_EQUAL(read(control, &answer, 1), 1);
-}
-
-static int finish(int signal_number)
-{
-	int code;
-
-	if (signal_number)
-		CHECK_EQUAL(kill(program, signal_number), 0);
-	code = sandbox_wait(program);
-	close(control);
-	return code;
-}
-
-static unsigned int occurrences(const char *text, const char *wanted)
-{
-	unsigned int count = 0;
-
-	while ((text = strstr(text, wanted))) {
-		count++;
-		text++;
-	}
-	return count;
-}
-
-/* Waits until an event was written so many times. */
-static void wait_for_event(const char *event, unsigned int times)
-{
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	char wanted[64];
-	int ticks;
-
-	snprintf(wanted, sizeof(wanted), "{\"event\":\"%s\"", event);
-	for (ticks = 0; ticks < SANDBOX_DEADLINE_S * 200; ticks++) {
-		unsigned int seen = 0;
-
-		if (access(sandbox_path("status.jsonl"), R_OK) == 0) {
-			size_t size;
-			char *text = (char *)sandbox_read(sandbox_path("status.jsonl"), &size);
-
-			seen = occurrences(text, wanted);
-			free(text);
-		}
-		if (seen >= times)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	fprintf(stderr, "event %s did not come %u times\n", event, times);
-	exit(1);
-}
 
 struct stored {
 	uint64_t files;
@@ -113,14 +26,6 @@ struct stored {
 	char last_path[4096];
 	bool padded;		/* the last file ends with padding */
 };
-
-static uint64_t number_after(const char *line, const char *key)
-{
-	const char *at = strstr(line, key);
-
-	CHECK(at);
-	return strtoull(at + strlen(key), NULL, 10);
-}
 
 static uint64_t check_file(const char *path, uint64_t first, uint64_t file_bytes, bool *padded)
 {
@@ -181,10 +86,10 @@ static void tail_is_saved_on(int signal_number)
 {
 	struct stored stored;
 
-	start(no_options);
+	hpcapdd_start(no_options);
 	wait_for_event("started", 1);
-	tell(RING_DEVICE_APPEND, 0, 1000);
-	CHECK_EQUAL(finish(signal_number), 0);
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 1000);
+	CHECK_EQUAL(hpcapdd_finish(signal_number), 0);
 	stored = read_stored();
 	CHECK_EQUAL(stored.files, 1);
 	CHECK_EQUAL(stored.frames, 1000);
@@ -201,9 +106,9 @@ static void tail_is_saved_on_sigterm_and_sigint(void)
 
 static void nothing_captured_makes_no_file(void)
 {
-	start(no_options);
+	hpcapdd_start(no_options);
 	wait_for_event("started", 1);
-	CHECK_EQUAL(finish(SIGTERM), 0);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	CHECK_EQUAL(read_stored().files, 0);
 	CHECK_EQUAL(access(sandbox_path("captures/1699999200"), F_OK), -1);
 	sandbox_remove();
@@ -213,9 +118,9 @@ static void full_files_follow_each_other_without_a_gap(void)
 {
 	struct stored stored;
 
-	start(small_files);
-	tell(RING_DEVICE_APPEND, 0, 10000);
-	CHECK_EQUAL(finish(SIGTERM), 0);
+	hpcapdd_start(small_files);
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 10000);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	stored = read_stored();
 	CHECK_EQUAL(stored.frames, 10000);
 	CHECK(stored.full_files >= 7);
@@ -231,14 +136,14 @@ static void hangup_puts_everything_on_the_disk(void)
 	struct stored stored;
 	uint64_t round;
 
-	start(label);
+	hpcapdd_start(label);
 	wait_for_event("started", 1);
-	CHECK_EQUAL(kill(program, SIGHUP), 0);
+	CHECK_EQUAL(kill(hpcapdd_pid, SIGHUP), 0);
 	wait_for_event("flushed", 1);
 	CHECK_EQUAL(read_stored().files, 0);
 	for (round = 0; round < 5; round++) {
-		tell(RING_DEVICE_APPEND, round * 10, 10);
-		CHECK_EQUAL(kill(program, SIGHUP), 0);
+		hpcapdd_tell(RING_DEVICE_APPEND, round * 10, 10);
+		CHECK_EQUAL(kill(hpcapdd_pid, SIGHUP), 0);
 		wait_for_event("flushed", 2 + (unsigned int)round);
 		stored = read_stored();	/* while it runs on */
 		CHECK_EQUAL(stored.files, round + 1);
@@ -246,17 +151,17 @@ static void hangup_puts_everything_on_the_disk(void)
 		CHECK(stored.padded);
 	}
 	CHECK(strstr(stored.last_path, "/1700000000_hpcapprobe-1_3_4.raw"));
-	CHECK_EQUAL(finish(SIGTERM), 0);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	sandbox_remove();
 }
 
 static void records_of_unknown_kind_are_left_out(void)
 {
-	start(no_options);
-	tell(RING_DEVICE_APPEND, 0, 5);
-	tell(RING_DEVICE_SPECIAL, 0, 0);
-	tell(RING_DEVICE_APPEND, 5, 5);
-	CHECK_EQUAL(finish(SIGTERM), 0);
+	hpcapdd_start(no_options);
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 5);
+	hpcapdd_tell(RING_DEVICE_SPECIAL, 0, 0);
+	hpcapdd_tell(RING_DEVICE_APPEND, 5, 5);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	CHECK_EQUAL(read_stored().frames, 10);
 	sandbox_remove();
 }
@@ -269,10 +174,10 @@ static void full_disk_ends_with_a_clean_file(void)
 
 	CHECK_EQUAL(getrlimit(RLIMIT_FSIZE, &before), 0);
 	CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &small), 0);
-	start((const char *const[]){ "--block-kib", "64", NULL });
+	hpcapdd_start((const char *const[]){ "--block-kib", "64", NULL });
 	CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &before), 0);
-	tell(RING_DEVICE_APPEND, 0, 2000);
-	CHECK_EQUAL(finish(0), 4);
+	hpcapdd_ask(RING_DEVICE_APPEND, 0, 2000);
+	CHECK_EQUAL(hpcapdd_finish(0), 4);
 	CHECK(sandbox_complained_of("cannot write"));
 	CHECK(sandbox_complained_of("File too large"));
 	CHECK(sandbox_complained_of("could not be saved"));
@@ -285,10 +190,10 @@ static void full_disk_ends_with_a_clean_file(void)
 
 static void vanished_device_loses_nothing(void)
 {
-	start(no_options);
-	tell(RING_DEVICE_APPEND, 0, 100);
-	tell(RING_DEVICE_VANISH, 0, 0);
-	CHECK_EQUAL(finish(0), 5);
+	hpcapdd_start(no_options);
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 100);
+	hpcapdd_tell(RING_DEVICE_VANISH, 0, 0);
+	CHECK_EQUAL(hpcapdd_finish(0), 5);
 	CHECK(sandbox_complained_of("device is gone"));
 	CHECK_EQUAL(read_stored().frames, 100);
 	sandbox_remove();
@@ -299,9 +204,9 @@ static void totals_are_json_on_request(void)
 	size_t size;
 	char *output;
 
-	start((const char *const[]){ "--json", "--cpu", "0", NULL });
-	tell(RING_DEVICE_APPEND, 0, 3);
-	CHECK_EQUAL(finish(SIGTERM), 0);
+	hpcapdd_start((const char *const[]){ "--json", "--cpu", "0", NULL });
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 3);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	output = (char *)sandbox_read(sandbox_path("stdout"), &size);
 	CHECK(strstr(output, "\"frames\":3,") && strstr(output, "\"exit_code\":0}"));
 	CHECK(strstr(output, "\"received\":3,"));
@@ -311,7 +216,7 @@ static void totals_are_json_on_request(void)
 
 static int run(const char *a, const char *b, const char *c, const char *d)
 {
-	const char *arguments[] = { PROGRAM, a, b, c, d, NULL };
+	const char *arguments[] = { HPCAPDD_PROGRAM, a, b, c, d, NULL };
 
 	return sandbox_run(arguments);
 }
@@ -321,16 +226,16 @@ static void wrong_use_is_explained(void)
 	sandbox_create();
 	CHECK_EQUAL(run(NULL, NULL, NULL, NULL), 2);
 	CHECK(sandbox_complained_of("usage:"));
-	CHECK_EQUAL(run(DEVICE, sandbox_path(""), "--file-mib", "0"), 2);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, sandbox_path(""), "--file-mib", "0"), 2);
 	CHECK(sandbox_complained_of("--file-mib 0"));
-	CHECK_EQUAL(run(DEVICE, sandbox_path(""), "--block-kib", "7"), 2);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, sandbox_path(""), "--block-kib", "7"), 2);
 	CHECK(sandbox_complained_of("multiple"));
-	CHECK_EQUAL(run(DEVICE, sandbox_path(""), "--iface-label", "../x"), 2);
-	CHECK_EQUAL(run(DEVICE, sandbox_path(""), "--cpu", "9999"), 2);
-	CHECK_EQUAL(run(DEVICE, sandbox_path(""), "--nonsense", NULL), 2);
-	CHECK_EQUAL(run(DEVICE, sandbox_path("missing"), NULL, NULL), 4);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, sandbox_path(""), "--iface-label", "../x"), 2);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, sandbox_path(""), "--cpu", "9999"), 2);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, sandbox_path(""), "--nonsense", NULL), 2);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, sandbox_path("missing"), NULL, NULL), 4);
 	CHECK(sandbox_complained_of("No such file"));
-	CHECK_EQUAL(run(DEVICE, PROGRAM, NULL, NULL), 4);
+	CHECK_EQUAL(run(HPCAPDD_DEVICE, HPCAPDD_PROGRAM, NULL, NULL), 4);
 	CHECK_EQUAL(run(RING_DEVICE_MISSING, sandbox_path(""), NULL, NULL), 3);
 	CHECK(sandbox_complained_of("is hpcapvf loaded"));
 	CHECK_EQUAL(run("--help", NULL, NULL, NULL), 0);

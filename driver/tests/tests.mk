@@ -6,20 +6,32 @@ TEST_RING := tests/ring_memory.c tests/frames.c core/raw.c core/ring.c lib/next.
 $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/raw_scan.c lib/next.c)
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
 
+$(TEST_BIN)/test_raw_reader $(TEST_BIN)/test_raw_damage: $(TEST_BIN)/%: $(call objects,address,tests/%.c \
+	tests/raw_seen.c tests/raw_file.c tests/frames.c core/raw.c $(RAW_READING))
 $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c tests/sandbox.c core/raw.c \
 	core/raw_scan.c lib/next.c tools/hpcapdd/raw_writer.c tools/hpcapdd/raw_path.c)
-$(TEST_BIN)/test_hpcapdd: $(call objects,address,tests/test_hpcapdd.c tests/sandbox.c tests/frames.c core/raw_scan.c)
-$(TEST_BIN)/test_raw2pcap: $(call objects,address,tests/test_raw2pcap.c tests/sandbox.c tests/frames.c core/raw.c)
+DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_live
+$(DEVICE_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c \
+	tests/hpcapdd_program.c tests/sandbox.c tests/frames.c core/raw_scan.c)
+
+TOOL_TESTS := test_raw2pcap test_pcap2raw test_checkraw
+$(TOOL_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c tests/sandbox.c tests/raw_file.c \
+	tests/frames.c core/raw.c)
 
 # The programs under test: hpcapdd with a ring of its own in the place of a device, raw2pcap as it is.
-$(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) tests/ring_device.c $(TEST_RING))
-$(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) core/raw_scan.c)
+$(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) lib/json_text.c tests/ring_device.c $(TEST_RING))
+$(TEST_BIN)/checkraw: $(call objects,address,$(CHECKRAW) $(SHARED))
+$(TEST_BIN)/hpcapdump: $(call objects,address,$(HPCAPDUMP) lib/pcap_writer.c lib/byte_output.c tests/ring_device.c \
+	$(TEST_RING))
+$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) tests/ring_device.c $(TEST_RING))
+$(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
+$(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
 
-PROGRAMS := hpcapdd raw2pcap
-ADDRESS_TESTS := test_raw test_ring test_raw_writer test_hpcapdd test_raw2pcap
+PROGRAMS := $(TOOLS)
+ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_raw_writer $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^
+	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl
 
 $(TEST_BIN)/test_ring_threads: $(call objects,thread,tests/test_ring_threads.c $(TEST_RING))
 	@mkdir -p $(@D)

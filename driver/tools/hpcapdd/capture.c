@@ -20,6 +20,14 @@ void capture_file_closed(void *context, const struct raw_file_report *report)
 	status_file_closed(&capture->status, report);
 }
 
+void capture_file_removed(void *context, const char *path, uint64_t bytes)
+{
+	struct capture *capture = context;
+
+	capture->totals.removed_files++;
+	status_file_removed(&capture->status, path, bytes);
+}
+
 static enum capture_exit storage_failed(struct capture *capture, int error)
 {
 	snprintf(capture->message, sizeof(capture->message), "cannot %s %s: %s", capture->writer.failed,
@@ -32,6 +40,17 @@ static enum capture_exit close_file(struct capture *capture, const char *reason)
 	int error = raw_writer_close(&capture->writer, reason);
 
 	return error ? storage_failed(capture, error) : CAPTURE_OK;
+}
+
+static enum capture_exit keep_room(struct capture *capture)
+{
+	int error = guard_check(&capture->guard, capture->writer.fd >= 0 ? capture->writer.path : "");
+
+	if (!error)
+		return CAPTURE_OK;
+	snprintf(capture->message, sizeof(capture->message), "cannot keep room in %s: %s", capture->guard.directory,
+		 strerror(-error));
+	return CAPTURE_STORAGE;
 }
 
 /* Stores the records up to the offset `until`, or a block of them if that is less. */
@@ -61,7 +80,7 @@ static enum capture_exit store_some(struct capture *capture, uint64_t until)
 			 (unsigned long long)(hpcapvf_read_offset(capture->device) + position));
 		return CAPTURE_BAD_STREAM;
 	}
-	return CAPTURE_OK;
+	return keep_room(capture);
 }
 
 /* Stores everything that is captured by now. */
@@ -112,14 +131,17 @@ static enum capture_exit store_or_wait(struct capture *capture)
 			 strerror(-waited));
 		return CAPTURE_NO_DEVICE;
 	}
-	if (hpcapvf_write_offset(capture->device) == hpcapvf_read_offset(capture->device))
-		return CAPTURE_OK;
+	if (hpcapvf_write_offset(capture->device) == hpcapvf_read_offset(capture->device)) {
+		int error = raw_writer_tick(&capture->writer);
+
+		return error ? storage_failed(capture, error) : CAPTURE_OK;
+	}
 	return store_some(capture, hpcapvf_write_offset(capture->device));
 }
 
 enum capture_exit capture_run(struct capture *capture, struct capture_signals *signals)
 {
-	enum capture_exit result = CAPTURE_OK;
+	enum capture_exit result = keep_room(capture);
 
 	while (result == CAPTURE_OK && !signals->stop) {
 		if (signals->flush) {
@@ -134,8 +156,7 @@ enum capture_exit capture_run(struct capture *capture, struct capture_signals *s
 		result = drain(capture);
 	if (result == CAPTURE_OK)
 		return close_file(capture, "stop");
-	/* keep what came before the fault; the first message is the one that counts */
-	if (result == CAPTURE_BAD_STREAM || result == CAPTURE_NO_DEVICE)
-		(void)raw_writer_close(&capture->writer, "error");
+	/* keep what came before the fault, if it was not closed with it; the first message is the one that counts */
+	(void)raw_writer_close(&capture->writer, "error");
 	return result;
 }

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "guard.h"
 #include "libhpcapvf.h"
 #include "raw_writer.h"
 #include "status.h"
@@ -30,6 +31,7 @@ struct capture {
 	struct raw_writer writer;
 	struct status status;
 	struct capture_totals totals;
+	struct guard guard;
 	uint64_t block_bytes;
 	char label[HPCAPVF_INTERFACE_BYTES];
 	char message[PATH_MAX + 256];	/* why it ended, if not because of a signal */
@@ -37,6 +39,9 @@ struct capture {
 
 /* Runs until a signal stops it or something fails. All that was captured by then is stored if it can be. */
 enum capture_exit capture_run(struct capture *capture, struct capture_signals *signals);
+
+/* For a guard: context is a struct capture. */
+void capture_file_removed(void *context, const char *path, uint64_t bytes);
 
 /* For raw_writer_init: context is a struct capture. */
 void capture_file_closed(void *context, const struct raw_file_report *report);

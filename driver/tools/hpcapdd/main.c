@@ -77,8 +77,9 @@ static enum capture_exit prepare(const struct options *options, struct capture *
 		.directory = options->directory,
 		.limit_bytes = options->file_bytes,
 		.block_bytes = options->block_bytes,
+		.file_seconds = options->file_seconds,
 	};
-	int error = check_directory(options->directory);
+	int error = options->directory ? check_directory(options->directory) : 0;
 
 	if (error) {
 		fprintf(stderr, "hpcapdd: %s: %s\n", options->directory, strerror(-error));
@@ -103,6 +104,10 @@ static enum capture_exit prepare(const struct options *options, struct capture *
 	snprintf(capture->label, sizeof(capture->label), "%s", options->label ? options->label : info.interface);
 	config.label = capture->label;
 	config.queue = info.queue;
+	capture->guard = (struct guard){ .high_percent = options->directory ? options->guard_high : 0,
+					 .low_percent = options->guard_low, .directory = options->directory,
+					 .label = capture->label, .queue = info.queue,
+					 .removed = capture_file_removed, .context = capture };
 	capture->block_bytes = options->block_bytes < info.ring_bytes / 4 ? options->block_bytes : info.ring_bytes / 4;
 	error = raw_writer_init(&capture->writer, &config, capture_file_closed, capture);
 	if (error) {

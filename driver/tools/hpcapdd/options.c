@@ -14,13 +14,16 @@
 #define FILE_MIB_MAX (1024 * 1024)
 #define BLOCK_KIB_MAX (64 * 1024)
 #define CPU_MAX 65535
+#define SECONDS_MAX (7 * 86400)
 #define LABEL_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
 const char options_usage[] =
 	"usage: hpcapdd DEVICE DIRECTORY [options]\n"
-	"Stores what an hpcapvf device captures into RAW files below DIRECTORY.\n"
+	"Stores what an hpcapvf device captures into RAW files below DIRECTORY; \"null\" keeps nothing.\n"
 	"\n"
 	"  --file-mib N         size of a full file (2048)\n"
+	"  --file-seconds N     close a file after so much time, too (never)\n"
+	"  --guard HIGH:LOW     remove the oldest own files when HIGH per cent of the disk are used, until LOW (no)\n"
 	"  --block-kib N        size of one write (1024)\n"
 	"  --iface-label NAME   interface name in file names (the device's own)\n"
 	"  --cpu N              run on this CPU only\n"
@@ -30,10 +33,12 @@ const char options_usage[] =
 	"\n"
 	"SIGHUP closes the current file now, SIGINT and SIGTERM also end the program.\n";
 
-enum { OPT_FILE = 256, OPT_BLOCK, OPT_LABEL, OPT_CPU, OPT_STATUS, OPT_JSON, OPT_HELP, OPT_VERSION };
+enum { OPT_FILE = 256, OPT_BLOCK, OPT_LABEL, OPT_CPU, OPT_STATUS, OPT_JSON, OPT_HELP, OPT_VERSION, OPT_SECONDS, OPT_GUARD };
 
 static const struct option long_options[] = {
 	{ "file-mib", required_argument, NULL, OPT_FILE },
+	{ "file-seconds", required_argument, NULL, OPT_SECONDS },
+	{ "guard", required_argument, NULL, OPT_GUARD },
 	{ "block-kib", required_argument, NULL, OPT_BLOCK },
 	{ "iface-label", required_argument, NULL, OPT_LABEL },
 	{ "cpu", required_argument, NULL, OPT_CPU },
@@ -58,6 +63,17 @@ static int parse_number(const char *text, const char *option, long minimum, long
 	return 0;
 }
 
+static int parse_guard(const char *text, struct options *options, char *message, unsigned long size)
+{
+	char rest;
+
+	if (sscanf(text, "%3u:%3u%c", &options->guard_high, &options->guard_low, &rest) == 2 &&
+	    options->guard_low < options->guard_high && options->guard_high <= 100)
+		return 0;
+	snprintf(message, size, "--guard %s: give two percentages such as 90:70", text);
+	return -1;
+}
+
 static int parse_option(int option, const char *argument, struct options *options, char *message, unsigned long size)
 {
 	long number = 0;
@@ -71,6 +87,13 @@ static int parse_option(int option, const char *argument, struct options *option
 	case OPT_BLOCK:
 		error = parse_number(argument, "block-kib", 4, BLOCK_KIB_MAX, &number, message, size);
 		options->block_bytes = (uint64_t)number * KIB;
+		break;
+	case OPT_SECONDS:
+		error = parse_number(argument, "file-seconds", 1, SECONDS_MAX, &number, message, size);
+		options->file_seconds = (uint32_t)number;
+		break;
+	case OPT_GUARD:
+		error = parse_guard(argument, options, message, size);
 		break;
 	case OPT_CPU:
 		error = parse_number(argument, "cpu", 0, CPU_MAX, &number, message, size);
@@ -133,6 +156,6 @@ int options_parse(int argc, char **argv, struct options *options, char *message,
 		return -1;
 	}
 	options->device = argv[optind];
-	options->directory = argv[optind + 1];
+	options->directory = strcmp(argv[optind + 1], "null") == 0 ? NULL : argv[optind + 1];
 	return check(options, message, message_size);
 }

@@ -7,11 +7,14 @@
 
 struct options {
 	const char *device;
-	const char *directory;
+	const char *directory;	/* NULL: "null" was given */
 	const char *label;	/* NULL: the interface name that the module gives */
 	const char *status_path;
 	uint64_t file_bytes;
 	uint64_t block_bytes;
+	uint32_t file_seconds;
+	unsigned int guard_high;	/* per cent; 0: no guard */
+	unsigned int guard_low;
 	int cpu;		/* -1: any */
 	bool json;
 	bool help;

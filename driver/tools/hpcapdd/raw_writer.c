@@ -2,8 +2,10 @@
 #include "raw_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/raw.h"
@@ -152,11 +154,30 @@ static int give_up(struct raw_writer *writer, int error, uint64_t put_frames)
 	return error;
 }
 
-static int start_file(struct raw_writer *writer, const struct hpcapvf_frame *frame)
+static uint64_t monotonic_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec;
+}
+
+static int open_file(struct raw_writer *writer, uint32_t second)
 {
 	const struct raw_writer_config *config = &writer->config;
-	int fd = raw_path_create(config->directory, config->label, config->queue, frame->seconds, writer->path,
-				 sizeof(writer->path), &writer->direct);
+	int fd;
+
+	if (config->directory)
+		return raw_path_create(config->directory, config->label, config->queue, second, writer->path,
+				       sizeof(writer->path), &writer->direct);
+	strcpy(writer->path, "null");
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int start_file(struct raw_writer *writer, const struct hpcapvf_frame *frame)
+{
+	int fd = open_file(writer, frame->seconds);
 
 	if (fd < 0) {
 		writer->failed = "create";
@@ -170,6 +191,8 @@ static int start_file(struct raw_writer *writer, const struct hpcapvf_frame *fra
 	writer->safe = writer->end;
 	writer->first = writer->end;
 	writer->first_ns = frame_ns(frame);
+	writer->first_second = frame->seconds;
+	writer->opened_s = monotonic_seconds();
 	return 0;
 }
 
@@ -181,6 +204,9 @@ int raw_writer_put(struct raw_writer *writer, const struct hpcapvf_frame *frame)
 
 	if (writer->fd >= 0 && !hpcap_raw_fits(writer->end.offset, frame->caplen, writer->config.limit_bytes))
 		error = raw_writer_close(writer, "full");
+	else if (writer->fd >= 0 && writer->config.file_seconds &&
+		 frame->seconds >= (uint64_t)writer->first_second + writer->config.file_seconds)
+		error = raw_writer_close(writer, "time");
 	if (!error && writer->fd < 0)
 		error = start_file(writer, frame);
 	if (error)
@@ -229,11 +255,21 @@ int raw_writer_close(struct raw_writer *writer, const char *reason)
 	if (error)
 		return give_up(writer, error, writer->end.frames);
 	writer->failed = "sync";
-	if (fdatasync(writer->fd))
-		error = -errno;
-	if (!error)
-		error = raw_path_sync_folder(writer->path);
+	if (writer->config.directory) {
+		if (fdatasync(writer->fd))
+			error = -errno;
+		if (!error)
+			error = raw_path_sync_folder(writer->path);
+	}
 	/* After a failed sync nobody knows what is on the disk: cutting could only lose more. */
 	finish(writer, error ? "error" : reason, &writer->end, file_bytes, 0);
 	return error;
+}
+
+int raw_writer_tick(struct raw_writer *writer)
+{
+	if (writer->fd < 0 || !writer->config.file_seconds ||
+	    monotonic_seconds() - writer->opened_s <= writer->config.file_seconds)
+		return 0;
+	return raw_writer_close(writer, "time");
 }

@@ -18,11 +18,12 @@
 #define RAW_WRITER_ALIGNMENT 4096u
 
 struct raw_writer_config {
-	const char *directory;
+	const char *directory;	/* NULL: everything is done but keeping the bytes */
 	const char *label;
 	unsigned int queue;
 	uint64_t limit_bytes;	/* multiple of block_bytes */
 	uint64_t block_bytes;	/* multiple of RAW_WRITER_ALIGNMENT */
+	uint32_t file_seconds;	/* time after which a file is closed; 0: never */
 };
 
 /* A place between two records of a file, and what the records before it add up to. */
@@ -36,7 +37,7 @@ struct raw_mark {
 /* What is known of a file once it is closed. */
 struct raw_file_report {
 	const char *path;
-	const char *reason;	/* "full", "flush", "stop" or "error" */
+	const char *reason;	/* "full", "time", "flush", "stop" or "error" */
 	struct raw_mark stored;
 	uint64_t first_ns;	/* since 1970-01-01; 0 if there is no frame */
 	uint64_t file_bytes;
@@ -59,6 +60,8 @@ struct raw_writer {
 	struct raw_mark safe;	/* behind a record that is whole in the blocks written */
 	struct raw_mark first;	/* before the first record that begins in block or, if none does yet, later */
 	uint64_t first_ns;
+	uint32_t first_second;
+	uint64_t opened_s;	/* on the monotonic clock */
 	const char *failed;	/* what was being done when an error came up */
 };
 
@@ -74,6 +77,9 @@ int raw_writer_put(struct raw_writer *writer, const struct hpcapvf_frame *frame)
 
 /* Pads, syncs and closes the open file, if there is one. Same result as above. */
 int raw_writer_close(struct raw_writer *writer, const char *reason);
+
+/* To be called now and then: closes a file that is old enough though no frame comes. Same result as above. */
+int raw_writer_tick(struct raw_writer *writer);
 
 void raw_writer_free(struct raw_writer *writer);
 

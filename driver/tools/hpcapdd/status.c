@@ -8,8 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/json_text.h"
+
 #define LINE_BYTES 16384	/* a path of PATH_MAX bytes, each of them escaped in two */
-#define ESCAPED_BYTES 9000
 #define FILE_MODE 0644
 
 int status_open(struct status *status, const char *path)
@@ -27,22 +28,6 @@ void status_close(struct status *status)
 	if (status->fd >= 0)
 		close(status->fd);
 	status->fd = -1;
-}
-
-/* text as the inside of a JSON string; control characters become '?', what does not fit is cut. */
-static const char *escaped(char out[ESCAPED_BYTES], const char *text)
-{
-	size_t used = 0;
-
-	for (; *text && used + 3 < ESCAPED_BYTES; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			out[used++] = '\\';
-		out[used++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-	}
-	out[used] = '\0';
-	return out;
 }
 
 __attribute__((format(printf, 2, 3))) static void emit(struct status *status, const char *format, ...)
@@ -70,26 +55,34 @@ __attribute__((format(printf, 2, 3))) static void emit(struct status *status, co
 
 void status_started(struct status *status, const char *device, const struct hpcapvf_info *info, const char *label)
 {
-	char device_text[ESCAPED_BYTES], label_text[ESCAPED_BYTES];
+	char device_text[JSON_TEXT_BYTES], label_text[JSON_TEXT_BYTES];
 
 	emit(status,
 	     "{\"event\":\"started\",\"device\":\"%s\",\"interface\":\"%s\",\"queue\":%u,\"pid\":%ld,"
 	     "\"ring_bytes\":%llu}\n",
-	     escaped(device_text, device), escaped(label_text, label), info->queue, (long)getpid(),
+	     json_text(device_text, device), json_text(label_text, label), info->queue, (long)getpid(),
 	     (unsigned long long)info->ring_bytes);
 }
 
 void status_file_closed(struct status *status, const struct raw_file_report *report)
 {
-	char path_text[ESCAPED_BYTES];
+	char path_text[JSON_TEXT_BYTES];
 
 	emit(status,
 	     "{\"event\":\"closed\",\"file\":\"%s\",\"reason\":\"%s\",\"frames\":%llu,\"bytes\":%llu,"
 	     "\"file_bytes\":%llu,\"first_ns\":%llu,\"last_ns\":%llu,\"unsaved_frames\":%llu}\n",
-	     escaped(path_text, report->path), report->reason, (unsigned long long)report->stored.frames,
+	     json_text(path_text, report->path), report->reason, (unsigned long long)report->stored.frames,
 	     (unsigned long long)report->stored.frame_bytes, (unsigned long long)report->file_bytes,
 	     (unsigned long long)report->first_ns, (unsigned long long)report->stored.last_ns,
 	     (unsigned long long)report->unsaved_frames);
+}
+
+void status_file_removed(struct status *status, const char *path, uint64_t bytes)
+{
+	char path_text[JSON_TEXT_BYTES];
+
+	emit(status, "{\"event\":\"removed\",\"file\":\"%s\",\"bytes\":%llu}\n", json_text(path_text, path),
+	     (unsigned long long)bytes);
 }
 
 void status_flushed(struct status *status, const struct capture_totals *totals)
@@ -101,12 +94,12 @@ void status_flushed(struct status *status, const struct capture_totals *totals)
 
 void status_stopped(struct status *status, const struct capture_totals *totals, int exit_code, const char *message)
 {
-	char message_text[ESCAPED_BYTES];
+	char message_text[JSON_TEXT_BYTES];
 
 	emit(status,
 	     "{\"event\":\"stopped\",\"exit_code\":%d,\"message\":\"%s\",\"frames_total\":%llu,\"files_total\":%llu,"
 	     "\"unsaved_frames\":%llu}\n",
-	     exit_code, escaped(message_text, message), (unsigned long long)totals->frames,
+	     exit_code, json_text(message_text, message), (unsigned long long)totals->frames,
 	     (unsigned long long)totals->files, (unsigned long long)totals->unsaved_frames);
 }
 
@@ -124,9 +117,10 @@ int status_format_totals(char *out, size_t size, const struct capture_totals *to
 			 (unsigned long long)stats->errors);
 	return snprintf(out, size,
 			"{\"frames\":%llu,\"bytes\":%llu,\"files\":%llu,\"file_bytes\":%llu,"
-			"\"unsaved_frames\":%llu,\"flushes\":%llu,\"driver\":%s,\"exit_code\":%d}",
+			"\"unsaved_frames\":%llu,\"flushes\":%llu,\"removed_files\":%llu,\"driver\":%s,\"exit_code\":%d}",
 			(unsigned long long)totals->frames, (unsigned long long)totals->bytes,
 			(unsigned long long)totals->files, (unsigned long long)totals->file_bytes,
-			(unsigned long long)totals->unsaved_frames, (unsigned long long)totals->flushes, driver,
+			(unsigned long long)totals->unsaved_frames, (unsigned long long)totals->flushes,
+			(unsigned long long)totals->removed_files, driver,
 			exit_code);
 }

@@ -23,6 +23,7 @@ struct capture_totals {
 	uint64_t file_bytes;
 	uint64_t unsaved_frames;
 	uint64_t flushes;
+	uint64_t removed_files;
 };
 
 /* path NULL: no events. 0 or negative errno. */
@@ -31,6 +32,7 @@ void status_close(struct status *status);
 
 void status_started(struct status *status, const char *device, const struct hpcapvf_info *info, const char *label);
 void status_file_closed(struct status *status, const struct raw_file_report *report);
+void status_file_removed(struct status *status, const char *path, uint64_t bytes);
 void status_flushed(struct status *status, const struct capture_totals *totals);
 void status_stopped(struct status *status, const struct capture_totals *totals, int exit_code, const char *message);
 

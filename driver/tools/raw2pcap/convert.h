@@ -1,34 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * One RAW file to pcap records.
- *
- * A frame is written only when what follows it is a plausible record, padding or the end of the file: RAW has
- * no checksum, so the last frame before a fault cannot be told from garbage.
- */
+/* RAW files to one pcap output, which is created with the first of them that can be used. */
 #ifndef RAW2PCAP_CONVERT_H
 #define RAW2PCAP_CONVERT_H
 
-#include <stdint.h>
-#include <stdio.h>
+#include <stdbool.h>
+
+#include "lib/pcap_writer.h"
 
 enum convert_result {
 	CONVERT_OK = 0,
-	CONVERT_FAULTS = 1,	/* frames were written, and something is wrong with the file */
-	CONVERT_UNUSABLE = 2,	/* nothing was written */
+	CONVERT_FAULTS = 1,	/* something is wrong with a file; what could be told apart was written */
+	CONVERT_UNUSABLE = 2,	/* a file gave nothing */
 	CONVERT_OUTPUT = 3,	/* the output cannot be written */
 };
 
-struct convert_report {
-	uint64_t frames;
-	uint64_t bytes;
-	char fault[256];	/* what and where; empty if there is none */
-	char note[256];		/* worth knowing, no fault; empty if there is none */
+struct conversion {
+	const char *output_name;	/* "-": standard output */
+	enum pcap_format format;
+	uint64_t from_ns;		/* frames of this time and later ... */
+	uint64_t to_ns;			/* ... and before this one */
+	bool opened;
+	struct byte_output output;
 };
 
-/* Does data look like the beginning of a RAW file? 0, or -1 with the reason in report->fault. */
-int convert_check_start(const uint8_t *data, uint64_t size, struct convert_report *report);
+/* Appends a file's frames; says on standard error what is wrong with it. */
+enum convert_result convert_file(struct conversion *conversion, const char *name);
 
-/* data has passed convert_check_start. */
-enum convert_result convert_frames(const uint8_t *data, uint64_t size, FILE *out, struct convert_report *report);
+/* Ends the output. CONVERT_OK or CONVERT_OUTPUT, then with the reason in conversion->output.error. */
+enum convert_result convert_end(struct conversion *conversion);
 
 #endif /* RAW2PCAP_CONVERT_H */

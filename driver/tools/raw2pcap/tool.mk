@@ -1,6 +1,5 @@
-RAW2PCAP_PARTS := tools/raw2pcap/convert.c tools/raw2pcap/pcap_writer.c
-RAW2PCAP := $(RAW2PCAP_PARTS) tools/raw2pcap/main.c
+RAW2PCAP := tools/raw2pcap/main.c tools/raw2pcap/convert.c tools/raw2pcap/time_point.c
 
-$(BUILD)/bin/raw2pcap: $(call objects,plain,$(RAW2PCAP) core/raw_scan.c)
+$(BUILD)/bin/raw2pcap: $(call objects,plain,$(RAW2PCAP) $(RAW_READING) $(PCAP_WRITING))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^

@@ -1,0 +1,5 @@
+HPCAPDUMP := tools/hpcapdump/main.c tools/hpcapdump/dump.c tools/hpcapdump/filter.c
+
+$(BUILD)/bin/hpcapdump: $(call objects,plain,$(HPCAPDUMP) lib/pcap_writer.c lib/byte_output.c $(LIB))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -ldl

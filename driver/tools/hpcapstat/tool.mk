@@ -1,0 +1,5 @@
+HPCAPSTAT := tools/hpcapstat/main.c
+
+$(BUILD)/bin/hpcapstat: $(call objects,plain,$(HPCAPSTAT) $(LIB))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
