@@ -24,10 +24,12 @@
 #define core_read_barrier() smp_rmb()
 #define core_write_barrier() smp_wmb()
 #define core_relax() cpu_relax()
+#define core_unwatched __no_sanitize_thread
 #define core_le16(v) le16_to_cpu(v)
 #define core_le32(v) le32_to_cpu(v)
 #define core_to_le16(v) cpu_to_le16(v)
 #define core_to_le32(v) cpu_to_le32(v)
+#define core_to_le64(v) cpu_to_le64(v)
 
 #else
 
@@ -55,6 +57,9 @@ static int core_fence_word __attribute__((unused));
 #define core_write_barrier() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
 
+/* A function that reads what may be overwritten meanwhile, and whose caller finds out afterwards. */
+#define core_unwatched __attribute__((no_sanitize_thread))
+
 #if defined(__x86_64__)
 #define core_relax() __builtin_ia32_pause()
 #else
@@ -70,11 +75,13 @@ static int core_fence_word __attribute__((unused));
 #define core_le32(v) le32toh((__force __u32)(v))
 #define core_to_le16(v) ((__force __le16)htole16(v))
 #define core_to_le32(v) ((__force __le32)htole32(v))
+#define core_to_le64(v) ((__force __le64)htole64(v))
 #else
 #define core_le16(v) le16toh(v)
 #define core_le32(v) le32toh(v)
 #define core_to_le16(v) htole16(v)
 #define core_to_le32(v) htole32(v)
+#define core_to_le64(v) htole64(v)
 #endif
 
 #endif /* __KERNEL__ */

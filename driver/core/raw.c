@@ -49,6 +49,19 @@ void hpcap_record_build(__u8 *out, const struct hpcap_frame *frame, __u32 kept)
 		memcpy(out + HPCAPVF_RECORD_BYTES, frame->data, kept);
 }
 
+void hpcap_loss_build(__u8 out[HPCAP_LOSS_RECORD_BYTES], const struct hpcap_loss *loss)
+{
+	struct hpcapvf_loss payload = {
+		.frames = core_to_le64(loss->frames),
+		.bytes = core_to_le64(loss->bytes),
+		.seconds = core_to_le32(loss->seconds),
+		.nanoseconds = core_to_le32(loss->nanoseconds),
+	};
+
+	store_header(out, 0, HPCAPVF_SPECIAL_LOSS, sizeof(payload), sizeof(payload));
+	memcpy(out + HPCAPVF_RECORD_BYTES, &payload, sizeof(payload));
+}
+
 __u32 hpcap_raw_padding(__u8 header[HPCAPVF_RECORD_BYTES], __u64 gap)
 {
 	__u64 room = gap - HPCAPVF_RECORD_BYTES;

@@ -38,6 +38,17 @@ static inline __u32 hpcap_frame_kept_bytes(const struct hpcap_frame *frame, __u3
 /* Writes header and kept bytes; out has room for HPCAPVF_RECORD_BYTES + kept. kept as told by the above. */
 void hpcap_record_build(__u8 *out, const struct hpcap_frame *frame, __u32 kept);
 
+struct hpcap_loss {
+	__u64 frames;
+	__u64 bytes;
+	__u32 seconds;	/* of the last frame lost */
+	__u32 nanoseconds;
+};
+
+#define HPCAP_LOSS_RECORD_BYTES (HPCAPVF_RECORD_BYTES + (__u32)sizeof(struct hpcapvf_loss))
+
+void hpcap_loss_build(__u8 out[HPCAP_LOSS_RECORD_BYTES], const struct hpcap_loss *loss);
+
 /* Does a record of caplen bytes fit into a file of limit bytes that has size bytes, and padding after it? */
 static inline bool hpcap_raw_fits(__u64 size, __u32 caplen, __u64 limit)
 {

@@ -1,10 +1,11 @@
-# User-space tests: plain C, each a program that fails loudly. The ring with threads runs under ThreadSanitizer,
+# User-space tests: plain C, each a program that fails loudly. Those with threads run under ThreadSanitizer,
 # all others under AddressSanitizer and UndefinedBehaviourSanitizer.
 TEST_BIN := $(BUILD)/tests
-TEST_RING := tests/ring_memory.c tests/frames.c core/raw.c core/ring.c lib/next.c
+TEST_RING := tests/ring_memory.c tests/frames.c $(MODULE_CORE) lib/next.c
 
 $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/raw_scan.c lib/next.c)
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
+$(TEST_BIN)/test_listeners: $(call objects,address,tests/test_listeners.c $(TEST_RING))
 
 $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c tests/sandbox.c core/raw.c \
 	core/raw_scan.c lib/next.c tools/hpcapdd/raw_writer.c tools/hpcapdd/raw_path.c)
@@ -16,17 +17,18 @@ $(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) tests/ring_device.c $(TES
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) core/raw_scan.c)
 
 PROGRAMS := hpcapdd raw2pcap
-ADDRESS_TESTS := test_raw test_ring test_raw_writer test_hpcapdd test_raw2pcap
+ADDRESS_TESTS := test_raw test_ring test_listeners test_raw_writer test_hpcapdd test_raw2pcap
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^
 
-$(TEST_BIN)/test_ring_threads: $(call objects,thread,tests/test_ring_threads.c $(TEST_RING))
+THREAD_TESTS := test_ring_threads test_listener_threads
+$(THREAD_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,thread,tests/%.c $(TEST_RING))
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_THREAD) -pthread -o $@ $^
 
-test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(TEST_BIN)/test_ring_threads
-	@for test in $(ADDRESS_TESTS) test_ring_threads; do \
+test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TESTS:%=$(TEST_BIN)/%)
+	@for test in $(ADDRESS_TESTS) $(THREAD_TESTS); do \
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 

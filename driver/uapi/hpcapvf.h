@@ -15,8 +15,9 @@
  *
  * The ring holds whole RAW records only and no padding: whoever writes a file pads it.
  *
- * Every open file is a listener of its own, from the write offset at open() on. Listeners are lossless: the
- * slowest holds the ring, and when it is full, frames are dropped and counted (ring_full_drops).
+ * Every open file is a listener of its own, from the write offset at open() on. A lossless listener (the default)
+ * holds the ring: when it is full, frames are dropped and counted (ring_full_drops). A lossy one never does; it is
+ * overtaken instead, and told how many frames it lost.
  */
 #ifndef HPCAPVF_UAPI_H
 #define HPCAPVF_UAPI_H
@@ -35,7 +36,7 @@
  * same or a higher minor version: within a major version, reserved fields get a meaning, nothing moves.
  */
 #define HPCAPVF_ABI_MAJOR 1u
-#define HPCAPVF_ABI_MINOR 0u
+#define HPCAPVF_ABI_MINOR 1u
 #define HPCAPVF_ABI_VERSION ((HPCAPVF_ABI_MAJOR << 16) | HPCAPVF_ABI_MINOR)
 
 #define HPCAPVF_LISTENERS_MAX 8u
@@ -59,8 +60,8 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_record, 12);
 
 /*
  * seconds == 0 marks a record that is no frame; nanoseconds then says what it is. Padding occurs in files
- * only. Loss records are reserved for listeners that may be overtaken; ABI 1.0 never emits one, and a program
- * skips caplen bytes of any kind it does not know. They never belong into a file.
+ * only. A loss record occurs only in what read() gives a lossy listener, where the lost frames would have been. A
+ * program skips caplen bytes of any kind it does not know. They never belong into a file.
  */
 #define HPCAPVF_SPECIAL_PADDING 0u
 #define HPCAPVF_SPECIAL_LOSS 1u
@@ -130,7 +131,9 @@ struct hpcapvf_control {
 	__u64 ring_bytes;
 	__u64 reserved[6];
 	__u64 write_offset;	/* a cache line of its own: the polling thread writes it */
-	__u64 reserved_hot[7];
+	/* since 1.1: bytes below claim_offset - ring_bytes may be overwritten by now (if nobody lossless holds them) */
+	__u64 claim_offset;
+	__u64 reserved_hot[6];
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_control, 128);
 
@@ -151,12 +154,58 @@ struct hpcapvf_wait {
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_wait, 40);
 
-/* Free all bytes below read_offset for this file. -EINVAL if that goes back or beyond the write offset. */
+/*
+ * Free all bytes below read_offset for this file. -EINVAL if that goes back or beyond the write offset.
+ *
+ * A lossy listener that reads the mapping learns here whether what it took since its last advance was whole: 0 says
+ * so. -ESTALE: it was overtaken, so it must throw that away; all that is gone is counted as lost, and
+ * HPCAPVF_IOC_WAIT tells where it goes on. Hence it copies first and uses the copy after the advance.
+ */
 struct hpcapvf_advance {
 	__u64 read_offset;	/* in */
 	__u64 reserved;		/* in: 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_advance, 16);
+
+/* Since 1.1. */
+#define HPCAPVF_POLICY_LOSSLESS 0u
+#define HPCAPVF_POLICY_LOSSY 1u
+
+/*
+ * Set this file's policy. From lossy to lossless the file begins anew at the write offset: what was unread counts as
+ * lost. A lossy file's read() gives whole records only: -EMSGSIZE if the buffer is too small for the next one.
+ */
+struct hpcapvf_policy {
+	__u32 policy;	/* in */
+	__u32 reserved;	/* in: 0 */
+};
+HPCAPVF_ASSERT_SIZE(struct hpcapvf_policy, 8);
+
+/*
+ * Counters of this file since open(). Bytes are those of the wire. In every snapshot:
+ *
+ *	offered       = read       + lost       + unread
+ *	offered_bytes = read_bytes + lost_bytes + unread_bytes
+ *
+ * A frame is read when its last byte was, or was advanced over. Frames that a lossy listener was overtaken by move
+ * from unread to lost when it next asks for anything.
+ */
+struct hpcapvf_listener_stats {
+	__u64 offered;		/* published while this file was open */
+	__u64 offered_bytes;
+	__u64 read;
+	__u64 read_bytes;
+	__u64 lost;
+	__u64 lost_bytes;
+	__u64 unread;
+	__u64 unread_bytes;
+	__u64 overtaken;	/* how often */
+	__u64 read_offset;
+	__u32 policy;
+	__u32 listener;
+	__u64 reserved[5];	/* 0 */
+};
+HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
 
 #define HPCAPVF_IOC_MAGIC 0xCA
 #define HPCAPVF_IOC_VERSION _IOR(HPCAPVF_IOC_MAGIC, 0, __u32)
@@ -164,5 +213,7 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_advance, 16);
 #define HPCAPVF_IOC_WAIT _IOWR(HPCAPVF_IOC_MAGIC, 2, struct hpcapvf_wait)
 #define HPCAPVF_IOC_ADVANCE _IOW(HPCAPVF_IOC_MAGIC, 3, struct hpcapvf_advance)
 #define HPCAPVF_IOC_STATS _IOR(HPCAPVF_IOC_MAGIC, 4, struct hpcapvf_stats)
+#define HPCAPVF_IOC_POLICY _IOW(HPCAPVF_IOC_MAGIC, 5, struct hpcapvf_policy)
+#define HPCAPVF_IOC_LISTENER_STATS _IOR(HPCAPVF_IOC_MAGIC, 6, struct hpcapvf_listener_stats)
 
 #endif /* HPCAPVF_UAPI_H */

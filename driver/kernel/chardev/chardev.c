@@ -16,7 +16,7 @@
 struct listener_file {
 	struct capture_device *device;
 	unsigned int listener;
-	struct mutex lock;	/* read_offset: read and advance */
+	struct mutex lock;	/* what the listener has read */
 };
 
 static struct listener_wait *wait_of(struct listener_file *self)
@@ -103,22 +103,19 @@ static int chardev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int copy_out(void *to, const void *from, u64 bytes)
+{
+	return copy_to_user((void __user __force *)to, from, bytes) ? -EFAULT : 0;
+}
+
 static ssize_t read_some(struct listener_file *self, char __user *buffer, size_t count)
 {
-	struct hpcap_ring *ring = &self->device->ring;
-	ssize_t result = 0;
-	const u8 *data;
-	u64 bytes;
+	ssize_t result;
 
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	data = hpcap_ring_view(ring, self->listener, &bytes);
-	bytes = min_t(u64, bytes, min_t(size_t, count, MAX_RW_COUNT));
-	if (bytes && copy_to_user(buffer, data, bytes))
-		result = -EFAULT;
-	else if (bytes && !hpcap_ring_advance(ring, self->listener,
-					      hpcap_ring_read_offset(ring, self->listener) + bytes))
-		result = (ssize_t)bytes;
+	result = hpcap_ring_read(&self->device->ring, self->listener, (void __force *)buffer,
+				 min_t(size_t, count, MAX_RW_COUNT), copy_out);
 	mutex_unlock(&self->lock);
 	return result;
 }
@@ -230,10 +227,12 @@ static long ioctl_wait(struct listener_file *self, void __user *argument)
 	/* more than half the ring may never be there, when the next record does not fit any more */
 	wait.min_bytes = clamp_t(u64, wait.min_bytes, 1, ring->size / 2);
 	result = wait_for(self, wait.min_bytes, wait.timeout_ms);
-	if (result == -EINTR)
-		return result;
+	if (result == -EINTR || mutex_lock_interruptible(&self->lock))
+		return -EINTR;
+	hpcap_ring_catch_up(ring, self->listener);
 	wait.read_offset = hpcap_ring_read_offset(ring, self->listener);
 	wait.write_offset = hpcap_ring_published_offset(ring);
+	mutex_unlock(&self->lock);
 	return copy_to_user(argument, &wait, sizeof(wait)) ? -EFAULT : result;
 }
 
@@ -253,6 +252,37 @@ static long ioctl_advance(struct listener_file *self, void __user *argument)
 	return result;
 }
 
+static long ioctl_policy(struct listener_file *self, void __user *argument)
+{
+	struct capture_device *device = self->device;
+	struct hpcapvf_policy policy;
+	long result;
+
+	if (copy_from_user(&policy, argument, sizeof(policy)))
+		return -EFAULT;
+	if (policy.reserved || policy.policy > HPCAPVF_POLICY_LOSSY)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&self->lock))
+		return -ERESTARTSYS;
+	mutex_lock(&device->listeners_lock);
+	result = hpcap_ring_set_policy(&device->ring, self->listener, policy.policy == HPCAPVF_POLICY_LOSSY);
+	mutex_unlock(&device->listeners_lock);
+	mutex_unlock(&self->lock);
+	return result;
+}
+
+static long ioctl_listener_stats(struct listener_file *self, void __user *argument)
+{
+	struct hpcapvf_listener_stats stats;
+
+	if (mutex_lock_interruptible(&self->lock))
+		return -ERESTARTSYS;
+	hpcap_ring_catch_up(&self->device->ring, self->listener);
+	hpcap_ring_listener_stats(&self->device->ring, self->listener, &stats);
+	mutex_unlock(&self->lock);
+	return copy_to_user(argument, &stats, sizeof(stats)) ? -EFAULT : 0;
+}
+
 static long chardev_ioctl(struct file *file, unsigned int command, unsigned long value)
 {
 	struct listener_file *self = file->private_data;
@@ -269,6 +299,10 @@ static long chardev_ioctl(struct file *file, unsigned int command, unsigned long
 		return ioctl_advance(self, argument);
 	case HPCAPVF_IOC_STATS:
 		return ioctl_stats(self, argument);
+	case HPCAPVF_IOC_POLICY:
+		return ioctl_policy(self, argument);
+	case HPCAPVF_IOC_LISTENER_STATS:
+		return ioctl_listener_stats(self, argument);
 	default:
 		return -ENOTTY;
 	}
