@@ -13,7 +13,6 @@
 #include <linux/mutex.h>
 #include <linux/wait.h>
 
-#include "core/ring.h"
 #include "hw/hw.h"
 
 #define HPCAPVF_QUEUE 0u	/* a virtual function of the families driven here is captured with one queue */
@@ -43,7 +42,7 @@ struct capture_device {
 	struct pci_dev *pci;	/* not to be used once gone is set */
 	struct hw hw;
 	struct ring_memory memory;
-	struct hpcap_ring ring;
+	struct hpcap_capture capture;
 	bool gone;
 
 	char interface[HPCAPVF_INTERFACE_BYTES];
@@ -69,6 +68,13 @@ void capture_device_put(struct capture_device *device);
 /* poll/poll.c: starts and ends the thread. After stop the device's ring is no longer written. */
 int poll_start(struct capture_device *device);
 void poll_stop(struct capture_device *device);
+
+/* poll/clock.c: once, before the first capture_clock_begin. */
+void capture_clock_check_counter(void);
+/* poll/clock.c: the thread's clock; sleeps. */
+void capture_clock_begin(struct capture_device *device);
+/* poll/clock.c: due every few ms. */
+void capture_clock_sync(struct capture_device *device);
 
 /* chardev/chardev.c: the node appears and disappears; unregister also wakes everybody who waits. */
 int chardev_register(struct capture_device *device);

@@ -36,7 +36,7 @@
  * same or a higher minor version: within a major version, reserved fields get a meaning, nothing moves.
  */
 #define HPCAPVF_ABI_MAJOR 1u
-#define HPCAPVF_ABI_MINOR 1u
+#define HPCAPVF_ABI_MINOR 2u
 #define HPCAPVF_ABI_VERSION ((HPCAPVF_ABI_MAJOR << 16) | HPCAPVF_ABI_MINOR)
 
 #define HPCAPVF_LISTENERS_MAX 8u
@@ -48,7 +48,7 @@
  * Little-endian. There is no alignment between records.
  */
 struct hpcapvf_record {
-	__le32 seconds;		/* since 1970-01-01, clock realtime */
+	__le32 seconds;		/* since 1970-01-01, of the clock that the module was loaded with */
 	__le32 nanoseconds;	/* below 1000000000 */
 	__le16 caplen;		/* bytes that follow */
 	__le16 len;		/* bytes of the frame on the wire, at least caplen */
@@ -99,9 +99,21 @@ struct hpcapvf_stats {
 	__u64 vlan_reinserted;		/* published frames whose tag the NIC had stripped; not a category of its own */
 	__u64 resets;			/* the device was set up again after its physical function reset */
 	__u64 write_offset;
-	__u64 reserved[19];		/* 0 */
+	/* since 1.2; the times of a queue never go back, they run on ahead of the clock until it catches up */
+	__u64 clock_steps_back;		/* the clock was set back, or its counter went back */
+	__u64 clock_stepped_back_ns;	/* by how much in sum */
+	__u64 reserved[17];		/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_stats, 256);
+
+/* How frames get their times, since 1.2. */
+#define HPCAPVF_TIMESTAMP_FRAME 0u	/* each when it is taken from the NIC's ring */
+#define HPCAPVF_TIMESTAMP_UDTS 1u	/* once a burst, shared out evenly */
+#define HPCAPVF_TIMESTAMP_WDTS 2u	/* once a burst, shared out by the frames' lengths */
+#define HPCAPVF_TIMESTAMP_AUTO 3u	/* frame, but wdts while the NIC's ring is saturated */
+
+#define HPCAPVF_CLOCK_REALTIME 0u
+#define HPCAPVF_CLOCK_TAI 1u
 
 struct hpcapvf_info {
 	__u32 abi_version;
@@ -120,7 +132,9 @@ struct hpcapvf_info {
 	__u8 padding[2];
 	char interface[HPCAPVF_INTERFACE_BYTES];	/* terminated by 0 */
 	char driver_version[HPCAPVF_VERSION_BYTES];	/* terminated by 0 */
-	__u64 reserved[17];	/* 0 */
+	__u32 timestamp;	/* HPCAPVF_TIMESTAMP_*, since 1.2 */
+	__u32 clock;		/* HPCAPVF_CLOCK_*, since 1.2 */
+	__u64 reserved[16];	/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_info, 256);
 

@@ -41,16 +41,16 @@ static bool ready(struct listener_file *self, u64 min_bytes)
 {
 	struct capture_device *device = self->device;
 
-	if (hpcap_ring_available(&device->ring, self->listener) >= min_bytes || READ_ONCE(device->gone))
+	if (hpcap_ring_available(&device->capture.ring, self->listener) >= min_bytes || READ_ONCE(device->gone))
 		return true;
-	arm(wait_of(self), hpcap_ring_read_offset(&device->ring, self->listener) + min_bytes);
+	arm(wait_of(self), hpcap_ring_read_offset(&device->capture.ring, self->listener) + min_bytes);
 	smp_mb();
-	return hpcap_ring_available(&device->ring, self->listener) >= min_bytes || READ_ONCE(device->gone);
+	return hpcap_ring_available(&device->capture.ring, self->listener) >= min_bytes || READ_ONCE(device->gone);
 }
 
 void chardev_wake_listeners(struct capture_device *device)
 {
-	u64 published = hpcap_ring_published_offset(&device->ring);
+	u64 published = hpcap_ring_published_offset(&device->capture.ring);
 	unsigned int i;
 
 	smp_mb();	/* pairs with ready(): published before looking for orders */
@@ -76,7 +76,7 @@ static int chardev_open(struct inode *inode, struct file *file)
 	if (!self)
 		return -ENOMEM;
 	mutex_lock(&device->listeners_lock);
-	listener = hpcap_ring_attach(&device->ring);
+	listener = hpcap_ring_attach(&device->capture.ring);
 	mutex_unlock(&device->listeners_lock);
 	if (listener < 0) {
 		kfree(self);
@@ -96,7 +96,7 @@ static int chardev_release(struct inode *inode, struct file *file)
 	struct capture_device *device = self->device;
 
 	mutex_lock(&device->listeners_lock);
-	hpcap_ring_detach(&device->ring, self->listener);
+	hpcap_ring_detach(&device->capture.ring, self->listener);
 	mutex_unlock(&device->listeners_lock);
 	kfree(self);
 	capture_device_put(device);
@@ -114,7 +114,7 @@ static ssize_t read_some(struct listener_file *self, char __user *buffer, size_t
 
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	result = hpcap_ring_read(&self->device->ring, self->listener, (void __force *)buffer,
+	result = hpcap_ring_read(&self->device->capture.ring, self->listener, (void __force *)buffer,
 				 min_t(size_t, count, MAX_RW_COUNT), copy_out);
 	mutex_unlock(&self->lock);
 	return result;
@@ -148,7 +148,7 @@ static __poll_t chardev_poll(struct file *file, poll_table *table)
 	__poll_t events = 0;
 
 	poll_wait(file, &wait_of(self)->queue, table);
-	if (ready(self, 1) && hpcap_ring_available(&self->device->ring, self->listener))
+	if (ready(self, 1) && hpcap_ring_available(&self->device->capture.ring, self->listener))
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (READ_ONCE(self->device->gone))
 		events |= EPOLLHUP;
@@ -175,7 +175,7 @@ static long ioctl_info(struct listener_file *self, void __user *argument)
 	struct hpcapvf_info info = {
 		.abi_version = HPCAPVF_ABI_VERSION,
 		.queue = HPCAPVF_QUEUE,
-		.ring_bytes = device->ring.size,
+		.ring_bytes = device->capture.ring.size,
 		.control_offset = MAPPING_CONTROL_OFFSET,
 		.control_bytes = PAGE_SIZE,
 		.data_offset = MAPPING_DATA_OFFSET,
@@ -185,6 +185,8 @@ static long ioctl_info(struct listener_file *self, void __user *argument)
 		.numa_node = device->numa_node,
 		.listener = self->listener,
 		.link = READ_ONCE(device->hw.link),
+		.timestamp = parameters.timestamp,
+		.clock = parameters.clock,
 		.driver_version = HPCAPVF_RELEASE,
 	};
 
@@ -197,7 +199,7 @@ static long ioctl_stats(struct listener_file *self, void __user *argument)
 {
 	struct hpcapvf_stats stats;
 
-	hpcap_ring_stats(&self->device->ring, &stats);
+	hpcap_ring_stats(&self->device->capture.ring, &stats);
 	return copy_to_user(argument, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
@@ -209,14 +211,14 @@ static long wait_for(struct listener_file *self, u64 min_bytes, s32 timeout_ms)
 	/* a signal here is the program's to handle: it gave a timeout, which restarting would prolong */
 	if (left < 0)
 		return -EINTR;
-	if (hpcap_ring_available(&self->device->ring, self->listener) >= min_bytes)
+	if (hpcap_ring_available(&self->device->capture.ring, self->listener) >= min_bytes)
 		return 0;
 	return READ_ONCE(self->device->gone) ? -ENODEV : -ETIMEDOUT;
 }
 
 static long ioctl_wait(struct listener_file *self, void __user *argument)
 {
-	struct hpcap_ring *ring = &self->device->ring;
+	struct hpcap_ring *ring = &self->device->capture.ring;
 	struct hpcapvf_wait wait;
 	long result;
 
@@ -247,7 +249,7 @@ static long ioctl_advance(struct listener_file *self, void __user *argument)
 		return -EINVAL;
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	result = hpcap_ring_advance(&self->device->ring, self->listener, advance.read_offset);
+	result = hpcap_ring_advance(&self->device->capture.ring, self->listener, advance.read_offset);
 	mutex_unlock(&self->lock);
 	return result;
 }
@@ -265,7 +267,7 @@ static long ioctl_policy(struct listener_file *self, void __user *argument)
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
 	mutex_lock(&device->listeners_lock);
-	result = hpcap_ring_set_policy(&device->ring, self->listener, policy.policy == HPCAPVF_POLICY_LOSSY);
+	result = hpcap_ring_set_policy(&device->capture.ring, self->listener, policy.policy == HPCAPVF_POLICY_LOSSY);
 	mutex_unlock(&device->listeners_lock);
 	mutex_unlock(&self->lock);
 	return result;
@@ -277,8 +279,8 @@ static long ioctl_listener_stats(struct listener_file *self, void __user *argume
 
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	hpcap_ring_catch_up(&self->device->ring, self->listener);
-	hpcap_ring_listener_stats(&self->device->ring, self->listener, &stats);
+	hpcap_ring_catch_up(&self->device->capture.ring, self->listener);
+	hpcap_ring_listener_stats(&self->device->capture.ring, self->listener, &stats);
 	mutex_unlock(&self->lock);
 	return copy_to_user(argument, &stats, sizeof(stats)) ? -EFAULT : 0;
 }

@@ -71,7 +71,7 @@ static int allocate_ring(struct capture_device *device)
 			parameters.ring_bytes >> 20);
 		return error;
 	}
-	return hpcap_ring_init(&device->ring, device->memory.data, parameters.ring_bytes,
+	return hpcap_ring_init(&device->capture.ring, device->memory.data, parameters.ring_bytes,
 			       page_address(device->memory.control), parameters.caplen, 0);
 }
 
@@ -191,7 +191,10 @@ static int __init hpcapvf_init(void)
 {
 	int error = parameters_check();
 
-	return error ? error : pci_register_driver(&driver);
+	if (error)
+		return error;
+	capture_clock_check_counter();
+	return pci_register_driver(&driver);
 }
 module_init(hpcapvf_init);
 

@@ -16,7 +16,7 @@ static struct capture_device *capture_of(struct device *device)
 	{                                                                                                  \
 		struct hpcapvf_stats stats;                                                                \
                                                                                                            \
-		hpcap_ring_stats(&capture_of(device)->ring, &stats);                                       \
+		hpcap_ring_stats(&capture_of(device)->capture.ring, &stats);                                       \
 		return sysfs_emit(out, "%llu\n", stats.field);                                             \
 	}                                                                                                  \
 	static DEVICE_ATTR_RO(field)
@@ -30,6 +30,8 @@ COUNTER(no_listener_drops);
 COUNTER(errors);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
+COUNTER(clock_steps_back);
+COUNTER(clock_stepped_back_ns);
 
 static const char *state_name(const struct capture_device *capture)
 {
@@ -77,6 +79,18 @@ SHOW(cpu)
 }
 static DEVICE_ATTR_RO(cpu);
 
+SHOW(clock)
+{
+	return sysfs_emit(out, "%s\n", parameters_clock_name());
+}
+static DEVICE_ATTR_RO(clock);
+
+SHOW(timestamp)
+{
+	return sysfs_emit(out, "%s\n", parameters_timestamp_name());
+}
+static DEVICE_ATTR_RO(timestamp);
+
 /* below /dev */
 SHOW(node)
 {
@@ -104,7 +118,7 @@ static DEVICE_ATTR_RO(link);
 
 SHOW(listeners)
 {
-	return sysfs_emit(out, "%u\n", hpcap_ring_listeners(&capture_of(device)->ring));
+	return sysfs_emit(out, "%u\n", hpcap_ring_listeners(&capture_of(device)->capture.ring));
 }
 static DEVICE_ATTR_RO(listeners);
 
@@ -127,7 +141,8 @@ static struct attribute *attributes[] = {
 	&dev_attr_no_listener_drops.attr, &dev_attr_node.attr,		&dev_attr_published.attr,
 	&dev_attr_published_bytes.attr,	&dev_attr_received.attr,	&dev_attr_received_bytes.attr,
 	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
-	&dev_attr_vlan_reinserted.attr, NULL,
+	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
+	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	NULL,
 };
 
 static const struct attribute_group group = {
