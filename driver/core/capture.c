@@ -3,6 +3,8 @@
 
 /* So far ahead the frames are asked for: they lie in memory that the NIC wrote. */
 #define FRAMES_AHEAD 8u
+/* And so far ahead their places in the table of duplicates; a power of two. */
+#define PLACES_AHEAD 4u
 
 static __u32 wire_bytes(const struct hpcap_arrival *arrival)
 {
@@ -25,7 +27,24 @@ static bool begin_burst(struct hpcap_capture *capture, const struct hpcap_arriva
 	return true;
 }
 
-static void store(struct hpcap_capture *capture, const struct hpcap_arrival *arrival, __u64 ns)
+static bool is_error(const struct hpcap_arrival *arrival)
+{
+	return arrival->flags & HPCAP_ARRIVAL_ERROR;
+}
+
+static __u32 hash_ahead(const struct hpcap_dedup *dedup, const struct hpcap_arrival *arrival)
+{
+	__u32 hash = 0;
+
+	if (arrival->flags & HPCAP_ARRIVAL_HASH)
+		hash = arrival->hash;
+	else if (!is_error(arrival))
+		hash = hpcap_flow_hash(arrival->data, arrival->length);
+	core_prefetch(hpcap_dedup_place(dedup, hash));
+	return hash;
+}
+
+static enum hpcap_verdict store(struct hpcap_capture *capture, const struct hpcap_arrival *arrival, __u64 ns)
 {
 	struct hpcap_frame frame = {
 		.data = arrival->data,
@@ -36,15 +55,41 @@ static void store(struct hpcap_capture *capture, const struct hpcap_arrival *arr
 	};
 
 	frame.seconds = capture->stamper.second;
-	if (arrival->flags & HPCAP_ARRIVAL_ERROR)
-		hpcap_ring_count_error(&capture->ring, arrival->length);
-	else
-		hpcap_ring_append(&capture->ring, &frame);
+	if (!is_error(arrival))
+		return hpcap_ring_append(&capture->ring, &frame);
+	hpcap_ring_count_error(&capture->ring, arrival->length);
+	return HPCAP_ERROR;
+}
+
+/* A frame for which there is no room, or nobody, is not remembered: its duplicate shall be stored. */
+static void store_once(struct hpcap_capture *capture, const struct hpcap_arrival *arrival, __u64 ns, __u32 hash)
+{
+	const struct hpcap_dedup *dedup = capture->dedup;
+	struct hpcap_dedup_key key = {
+		.data = arrival->data,
+		.length = arrival->length,
+		.hash = hash,
+		.vlan_tci = arrival->flags & HPCAP_ARRIVAL_VLAN_STRIPPED ? arrival->vlan_tci : 0,
+		.ns = ns,
+	};
+	struct hpcap_dedup_entry *entry;
+
+	if (is_error(arrival) || !hpcap_ring_has_listener(&capture->ring)) {
+		store(capture, arrival, ns);
+		return;
+	}
+	if (hpcap_dedup_seen(dedup, &key, &entry))
+		hpcap_ring_count_duplicate(&capture->ring, wire_bytes(arrival));
+	else if (store(capture, arrival, ns) != HPCAP_PUBLISHED)
+		return;
+	hpcap_dedup_remember(dedup, &key, entry);
 }
 
 void hpcap_capture_burst(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, unsigned int count,
 			 bool full)
 {
+	const struct hpcap_dedup *dedup = capture->dedup;
+	__u32 hashes[PLACES_AHEAD];
 	bool shared;
 	unsigned int i;
 
@@ -54,6 +99,8 @@ void hpcap_capture_burst(struct hpcap_capture *capture, const struct hpcap_arriv
 	}
 	for (i = 0; i < count && i < FRAMES_AHEAD; i++)
 		core_prefetch(arrivals[i].data);
+	for (i = 0; dedup && i < count && i < PLACES_AHEAD; i++)
+		hashes[i] = hash_ahead(dedup, &arrivals[i]);
 	shared = begin_burst(capture, arrivals, count, full);
 	for (i = 0; i < count; i++) {
 		const struct hpcap_arrival *arrival = &arrivals[i];
@@ -66,7 +113,13 @@ void hpcap_capture_burst(struct hpcap_capture *capture, const struct hpcap_arriv
 					       hpcap_stamp_weight(&capture->stamper, wire_bytes(arrival)));
 		else
 			ns = hpcap_clock_ns(&capture->clock, core_ticks());
-		store(capture, arrival, ns);
+		if (!dedup) {
+			store(capture, arrival, ns);
+			continue;
+		}
+		store_once(capture, arrival, ns, hashes[i % PLACES_AHEAD]);
+		if (i + PLACES_AHEAD < count)
+			hashes[i % PLACES_AHEAD] = hash_ahead(dedup, &arrivals[i + PLACES_AHEAD]);
 	}
 	hpcap_ring_publish(&capture->ring);
 }

@@ -6,16 +6,19 @@
 #define HPCAP_CORE_CAPTURE_H
 
 #include "core/clock.h"
+#include "core/dedup.h"
 #include "core/ring.h"
 #include "core/stamp.h"
 
 #define HPCAP_ARRIVAL_ERROR 1u		/* broken, or longer than a buffer: count it, do not store it */
 #define HPCAP_ARRIVAL_VLAN_STRIPPED 2u	/* the NIC took the tag out; it is in vlan_tci */
+#define HPCAP_ARRIVAL_HASH 4u		/* the NIC gave a hash over the flow */
 
 /* A frame in the NIC's buffer. */
 struct hpcap_arrival {
 	const __u8 *data;
 	__u32 length;
+	__u32 hash;
 	__u16 vlan_tci;
 	__u16 flags;
 };
@@ -24,6 +27,7 @@ struct hpcap_capture {
 	struct hpcap_ring ring;
 	struct hpcap_clock clock;
 	struct hpcap_stamper stamper;
+	const struct hpcap_dedup *dedup;	/* NULL: duplicates are stored */
 };
 
 /* Stores a burst and publishes it. full: the burst is as long as one may be, more may be waiting. */

@@ -89,6 +89,14 @@ void hpcap_ring_count_error(struct hpcap_ring *ring, __u32 wire_bytes)
 	ring->counters.error_bytes += wire_bytes;
 }
 
+void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes)
+{
+	ring->counters.received++;
+	ring->counters.received_bytes += wire_bytes;
+	ring->counters.duplicates++;
+	ring->counters.duplicate_bytes += wire_bytes;
+}
+
 void hpcap_ring_count_reset(struct hpcap_ring *ring)
 {
 	ring->counters.resets++;
@@ -115,7 +123,7 @@ enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, const struct hpcap
 	}
 	counters->received++;
 	counters->received_bytes += wire;
-	if (!core_load(&ring->active)) {
+	if (!hpcap_ring_has_listener(ring)) {
 		counters->no_listener_drops++;
 		counters->no_listener_bytes += wire;
 		return HPCAP_NO_LISTENER;

@@ -95,8 +95,16 @@ int hpcap_ring_init(struct hpcap_ring *ring, void *data, __u64 size, struct hpca
 /* Takes one frame: counts it as received, and as exactly one of the verdicts. Readers see it after publish. */
 enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, const struct hpcap_frame *frame);
 
+static inline bool hpcap_ring_has_listener(const struct hpcap_ring *ring)
+{
+	return core_load(&ring->active) != 0;
+}
+
 /* A frame that the NIC delivered broken: received, and an error. */
 void hpcap_ring_count_error(struct hpcap_ring *ring, __u32 wire_bytes);
+
+/* A frame that was there before: received, and a duplicate. */
+void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes);
 
 void hpcap_ring_count_reset(struct hpcap_ring *ring);
 

@@ -6,8 +6,10 @@ TEST_RING := tests/ring_memory.c tests/frames.c $(MODULE_CORE) lib/next.c
 $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/raw_scan.c lib/next.c)
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
 $(TEST_BIN)/test_listeners: $(call objects,address,tests/test_listeners.c $(TEST_RING))
+$(TEST_BIN)/test_capture: $(call objects,address,tests/test_capture.c $(TEST_RING))
 $(TEST_BIN)/test_clock: $(call objects,address,tests/test_clock.c core/clock.c)
 $(TEST_BIN)/sim_timestamps: $(call objects,address,tests/sim_timestamps.c core/stamp.c)
+$(TEST_BIN)/sim_duplicates: $(call objects,address,tests/sim_duplicates.c core/dedup.c)
 
 $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c tests/sandbox.c core/raw.c \
 	core/raw_scan.c lib/next.c tools/hpcapdd/raw_writer.c tools/hpcapdd/raw_path.c)
@@ -19,7 +21,7 @@ $(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) tests/ring_device.c $(TES
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) core/raw_scan.c)
 
 PROGRAMS := hpcapdd raw2pcap
-ADDRESS_TESTS := test_raw test_ring test_listeners test_clock sim_timestamps test_raw_writer test_hpcapdd test_raw2pcap
+ADDRESS_TESTS := test_raw test_ring test_listeners test_capture test_clock sim_timestamps sim_duplicates test_raw_writer test_hpcapdd test_raw2pcap
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -lm

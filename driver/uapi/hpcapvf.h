@@ -36,7 +36,7 @@
  * same or a higher minor version: within a major version, reserved fields get a meaning, nothing moves.
  */
 #define HPCAPVF_ABI_MAJOR 1u
-#define HPCAPVF_ABI_MINOR 2u
+#define HPCAPVF_ABI_MINOR 3u
 #define HPCAPVF_ABI_VERSION ((HPCAPVF_ABI_MAJOR << 16) | HPCAPVF_ABI_MINOR)
 
 #define HPCAPVF_LISTENERS_MAX 8u
@@ -79,8 +79,8 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_loss, 32);
  * Counters since the module took the device. Frames and bytes are those of the wire (without CRC), before
  * caplen. In every snapshot, at any time:
  *
- *	received       = published       + ring_full_drops + no_listener_drops + errors
- *	received_bytes = published_bytes + ring_full_bytes + no_listener_bytes + error_bytes
+ *	received       = published       + duplicates      + ring_full_drops + no_listener_drops + errors
+ *	received_bytes = published_bytes + duplicate_bytes + ring_full_bytes + no_listener_bytes + error_bytes
  *
  * "received" is what the polling thread took from the NIC's ring. Frames that the NIC itself dropped for want
  * of descriptors never reach a virtual function and are in none of these: ask the host's physical function.
@@ -102,7 +102,9 @@ struct hpcapvf_stats {
 	/* since 1.2; the times of a queue never go back, they run on ahead of the clock until it catches up */
 	__u64 clock_steps_back;		/* the clock was set back, or its counter went back */
 	__u64 clock_stepped_back_ns;	/* by how much in sum */
-	__u64 reserved[17];		/* 0 */
+	__u64 duplicates;		/* since 1.3: frames that were seen a moment before */
+	__u64 duplicate_bytes;
+	__u64 reserved[15];		/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_stats, 256);
 

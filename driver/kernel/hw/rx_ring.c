@@ -13,6 +13,7 @@
 #define STATUS_EOP BIT(1)	/* end of the frame */
 #define STATUS_VP BIT(3)	/* carries a VLAN tag */
 #define STATUS_RXE BIT(31)	/* the frame was damaged */
+#define INFO_RSS_TYPE 15u	/* 0: no hash */
 
 static struct rx_page *page_of(struct rx_ring *ring, unsigned int index)
 {
@@ -119,8 +120,9 @@ static void describe(struct rx_ring *ring, unsigned int index, u32 status, u32 l
 				      DMA_FROM_DEVICE);
 	frame->data = (const u8 *)page_address(page->page) + offset_of(index);
 	frame->length = ring->part_bytes + length;
+	frame->hash = le32_to_cpu(descriptor->done.rss_hash);
 	frame->vlan_tci = le16_to_cpu(descriptor->done.vlan);
-	frame->flags = 0;
+	frame->flags = le16_to_cpu(descriptor->done.info) & INFO_RSS_TYPE ? HPCAP_ARRIVAL_HASH : 0;
 	/* a device answer: never believe a length that the buffer does not have */
 	if (ring->in_part || status & STATUS_RXE || length > RX_BUFFER_BYTES || length < ETH_HLEN)
 		frame->flags |= HPCAP_ARRIVAL_ERROR;

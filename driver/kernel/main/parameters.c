@@ -47,6 +47,22 @@ static char *clock = "realtime";
 module_param(clock, charp, 0444);
 MODULE_PARM_DESC(clock, "clock of the frames' times: realtime (default) or tai");
 
+static unsigned int dedup_entries;
+module_param(dedup_entries, uint, 0444);
+MODULE_PARM_DESC(dedup_entries, "frames remembered to find duplicates, a power of two, 64 to 1048576 (default 0: duplicates are stored)");
+
+static unsigned int dedup_pools = 1;
+module_param(dedup_pools, uint, 0444);
+MODULE_PARM_DESC(dedup_pools, "frames remembered for each hash, a power of two, 1 to 64 (default 1)");
+
+static unsigned int dedup_window_us = 200000;
+module_param(dedup_window_us, uint, 0444);
+MODULE_PARM_DESC(dedup_window_us, "a duplicate comes at most that much later, 1 to 10000000 (default 200000)");
+
+static unsigned int dedup_bytes = 70;
+module_param(dedup_bytes, uint, 0444);
+MODULE_PARM_DESC(dedup_bytes, "bytes compared of each frame, 14 to 240 (default 70)");
+
 /* in the order of HPCAPVF_TIMESTAMP_* and HPCAPVF_CLOCK_* */
 static const char *const timestamp_names[] = { "frame", "udts", "wdts", "auto" };
 static const char *const clock_names[] = { "realtime", "tai" };
@@ -98,10 +114,29 @@ static int check_words(void)
 	return 0;
 }
 
+static int check_dedup(void)
+{
+	const struct hpcap_dedup_config config = {
+		.entries = dedup_entries,
+		.pools = dedup_pools,
+		.window_us = dedup_window_us,
+		.bytes = dedup_bytes,
+	};
+	const char *wrong = dedup_entries ? hpcap_dedup_check_config(&config) : NULL;
+
+	parameters.dedup = config;
+	if (!wrong)
+		return 0;
+	pr_err("hpcapvf: dedup_%s\n", wrong);
+	return -EINVAL;
+}
+
 int parameters_check(void)
 {
 	int error = check_words();
 
+	if (!error)
+		error = check_dedup();
 	if (error)
 		return error;
 	if (idle_max_us < IDLE_US_MIN || idle_max_us > IDLE_US_MAX) {

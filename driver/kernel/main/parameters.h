@@ -22,6 +22,7 @@ struct parameters {
 	u32 caplen;
 	u32 timestamp;	/* HPCAPVF_TIMESTAMP_* */
 	u32 clock;	/* HPCAPVF_CLOCK_* */
+	struct hpcap_dedup_config dedup;	/* entries 0: off */
 };
 
 extern struct parameters parameters;

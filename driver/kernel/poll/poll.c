@@ -23,7 +23,7 @@ static unsigned int take_burst(struct capture_device *device, struct hpcap_arriv
 	struct hw *hw = &device->hw;
 	unsigned int count = hw->ops->receive(hw, frames, BURST);
 
-	hpcap_capture_burst(&device->capture, frames, count, count == BURST);
+	capture_dedup_burst(device, frames, count, count == BURST);
 	/* an empty NIC ring is the moment to give everything back */
 	hw->ops->release(hw, count < BURST);
 	if (count)

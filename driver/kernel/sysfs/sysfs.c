@@ -30,6 +30,7 @@ COUNTER(no_listener_drops);
 COUNTER(errors);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
+COUNTER(duplicates);
 COUNTER(clock_steps_back);
 COUNTER(clock_stepped_back_ns);
 
@@ -91,6 +92,32 @@ SHOW(timestamp)
 }
 static DEVICE_ATTR_RO(timestamp);
 
+/* "off", or: entries pools window_us bytes */
+SHOW(dedup)
+{
+	struct hpcap_dedup_config config;
+
+	capture_dedup_get(capture_of(device), &config);
+	if (!config.entries)
+		return sysfs_emit(out, "off\n");
+	return sysfs_emit(out, "%u %u %u %u\n", config.entries, config.pools, config.window_us, config.bytes);
+}
+
+static ssize_t dedup_store(struct device *device, struct device_attribute *attribute, const char *text, size_t length)
+{
+	struct hpcap_dedup_config config = { 0 };
+	int error;
+	char rest;
+
+	if (!sysfs_streq(text, "off") &&
+	    (sscanf(text, "%u %u %u %u %c", &config.entries, &config.pools, &config.window_us, &config.bytes, &rest) != 4 ||
+	     hpcap_dedup_check_config(&config)))
+		return -EINVAL;
+	error = capture_dedup_set(capture_of(device), &config);
+	return error ? error : (ssize_t)length;
+}
+static DEVICE_ATTR_RW(dedup);
+
 /* below /dev */
 SHOW(node)
 {
@@ -142,7 +169,8 @@ static struct attribute *attributes[] = {
 	&dev_attr_published_bytes.attr,	&dev_attr_received.attr,	&dev_attr_received_bytes.attr,
 	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
 	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
-	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	NULL,
+	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
+	&dev_attr_duplicates.attr,	NULL,
 };
 
 static const struct attribute_group group = {
