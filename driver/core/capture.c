@@ -85,11 +85,75 @@ static void store_once(struct hpcap_capture *capture, const struct hpcap_arrival
 	hpcap_dedup_remember(dedup, &key, entry);
 }
 
+/*
+ * The frames of which there is nothing to say: whole, untagged, and there is room. Ends at the first other one;
+ * returns how many. What changes with each frame is kept in variables of this function: stores to the ring could
+ * be stores to anything else, for all that the compiler knows.
+ */
+static unsigned int store_plain(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals,
+				unsigned int count, bool shared)
+{
+	struct hpcap_ring *ring = &capture->ring;
+	struct hpcap_stamper stamper = capture->stamper;
+	const struct hpcap_clock clock = capture->clock;
+	const __u64 size = ring->size, limit = ring->write_limit;
+	const __u32 caplen = ring->caplen ? ring->caplen : HPCAPVF_CAPLEN_MAX;
+	__u64 position = ring->write_position, offset = ring->write_offset, wire = 0;
+	__u8 *const data = ring->data;
+	__u32 nanoseconds = ring->last_nanoseconds;
+	unsigned int i;
+
+	if (!hpcap_ring_has_listener(ring))
+		return 0;
+	for (i = 0; i < count; i++) {
+		const __u32 length = arrivals[i].length, kept = length < caplen ? length : caplen;
+		const __u32 bytes = HPCAPVF_RECORD_BYTES + kept;
+		__u8 *out = data + position;
+
+		if (core_unlikely(arrivals[i].flags & ~HPCAP_ARRIVAL_HASH || offset + bytes > limit ||
+				  length > HPCAPVF_CAPLEN_MAX))
+			break;
+		if (i + FRAMES_AHEAD < count)
+			core_prefetch(arrivals[i + FRAMES_AHEAD].data);
+		nanoseconds = hpcap_stamp_take(&stamper,
+			shared ? hpcap_stamp_share(&stamper, hpcap_stamp_weight(&stamper, length)) :
+				 hpcap_clock_ns(&clock, core_ticks()));
+		hpcap_header_build(out, stamper.second ? stamper.second : 1, nanoseconds, kept, length);
+		core_copy(out + HPCAPVF_RECORD_BYTES, arrivals[i].data, kept);
+		wire += length;
+		offset += bytes;
+		position += bytes;
+		if (position >= size)
+			position -= size;
+	}
+	capture->stamper = stamper;
+	hpcap_ring_moved(ring, offset, position, i, wire);
+	if (i) {
+		ring->last_seconds = stamper.second;
+		ring->last_nanoseconds = nanoseconds;
+	}
+	return i;
+}
+
+static void store_any(struct hpcap_capture *capture, const struct hpcap_arrival *arrival, bool shared, __u32 hash)
+{
+	__u64 ns;
+
+	if (shared)
+		ns = hpcap_stamp_share(&capture->stamper, hpcap_stamp_weight(&capture->stamper, wire_bytes(arrival)));
+	else
+		ns = hpcap_clock_ns(&capture->clock, core_ticks());
+	if (capture->dedup)
+		store_once(capture, arrival, ns, hash);
+	else
+		store(capture, arrival, ns);
+}
+
 void hpcap_capture_burst(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, unsigned int count,
 			 bool full)
 {
 	const struct hpcap_dedup *dedup = capture->dedup;
-	__u32 hashes[PLACES_AHEAD];
+	__u32 hashes[PLACES_AHEAD] = { 0 };
 	bool shared;
 	unsigned int i;
 
@@ -103,22 +167,14 @@ void hpcap_capture_burst(struct hpcap_capture *capture, const struct hpcap_arriv
 		hashes[i] = hash_ahead(dedup, &arrivals[i]);
 	shared = begin_burst(capture, arrivals, count, full);
 	for (i = 0; i < count; i++) {
-		const struct hpcap_arrival *arrival = &arrivals[i];
-		__u64 ns;
-
+		if (!dedup)
+			i += store_plain(capture, arrivals + i, count - i, shared);
+		if (i == count)
+			break;
 		if (i + FRAMES_AHEAD < count)
 			core_prefetch(arrivals[i + FRAMES_AHEAD].data);
-		if (shared)
-			ns = hpcap_stamp_share(&capture->stamper,
-					       hpcap_stamp_weight(&capture->stamper, wire_bytes(arrival)));
-		else
-			ns = hpcap_clock_ns(&capture->clock, core_ticks());
-		if (!dedup) {
-			store(capture, arrival, ns);
-			continue;
-		}
-		store_once(capture, arrival, ns, hashes[i % PLACES_AHEAD]);
-		if (i + PLACES_AHEAD < count)
+		store_any(capture, &arrivals[i], shared, hashes[i % PLACES_AHEAD]);
+		if (dedup && i + PLACES_AHEAD < count)
 			hashes[i % PLACES_AHEAD] = hash_ahead(dedup, &arrivals[i + PLACES_AHEAD]);
 	}
 	hpcap_ring_publish(&capture->ring);

@@ -65,8 +65,8 @@ static void take_mark(struct hpcap_ring *ring)
 	ring->mark_due = ring->write_offset + ring->size / HPCAP_RING_PARTS;
 }
 
-/* Claims room for a record up to end and as much again as a part of the ring, so that the next ones need not ask. */
-static bool claim_room(struct hpcap_ring *ring, __u64 end)
+/* Claims as much again as a part of the ring, so that the next records need not ask. */
+bool hpcap_ring_claim(struct hpcap_ring *ring, __u64 end)
 {
 	__u64 limit = limit_of_listeners(ring);
 	__u64 wish = end + ring->size / HPCAP_RING_PARTS;
@@ -100,47 +100,6 @@ void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes)
 void hpcap_ring_count_reset(struct hpcap_ring *ring)
 {
 	ring->counters.resets++;
-}
-
-static void move_write_offset(struct hpcap_ring *ring, __u32 bytes)
-{
-	ring->write_offset += bytes;
-	ring->write_position += bytes;
-	if (ring->write_position >= ring->size)
-		ring->write_position -= ring->size;
-}
-
-enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, const struct hpcap_frame *frame)
-{
-	struct hpcapvf_stats *counters = &ring->counters;
-	__u32 wire = hpcap_frame_wire_bytes(frame);
-	__u32 kept = hpcap_frame_kept_bytes(frame, ring->caplen);
-	__u32 bytes = HPCAPVF_RECORD_BYTES + kept;
-
-	if (wire > HPCAPVF_CAPLEN_MAX) {
-		hpcap_ring_count_error(ring, wire);
-		return HPCAP_ERROR;
-	}
-	counters->received++;
-	counters->received_bytes += wire;
-	if (!hpcap_ring_has_listener(ring)) {
-		counters->no_listener_drops++;
-		counters->no_listener_bytes += wire;
-		return HPCAP_NO_LISTENER;
-	}
-	if (ring->write_offset + bytes > ring->write_limit && !claim_room(ring, ring->write_offset + bytes)) {
-		counters->ring_full_drops++;
-		counters->ring_full_bytes += wire;
-		return HPCAP_RING_FULL;
-	}
-	hpcap_record_build(ring->data + ring->write_position, frame, kept);
-	move_write_offset(ring, bytes);
-	ring->last_seconds = frame->seconds;
-	ring->last_nanoseconds = frame->nanoseconds;
-	counters->published++;
-	counters->published_bytes += wire;
-	counters->vlan_reinserted += frame->vlan_stripped;
-	return HPCAP_PUBLISHED;
 }
 
 static void put_stats(struct hpcap_ring *ring)

@@ -92,9 +92,6 @@ struct hpcap_ring {
 int hpcap_ring_init(struct hpcap_ring *ring, void *data, __u64 size, struct hpcapvf_control *control,
 		    __u32 caplen, __u64 start);
 
-/* Takes one frame: counts it as received, and as exactly one of the verdicts. Readers see it after publish. */
-enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, const struct hpcap_frame *frame);
-
 static inline bool hpcap_ring_has_listener(const struct hpcap_ring *ring)
 {
 	return core_load(&ring->active) != 0;
@@ -102,6 +99,67 @@ static inline bool hpcap_ring_has_listener(const struct hpcap_ring *ring)
 
 /* A frame that the NIC delivered broken: received, and an error. */
 void hpcap_ring_count_error(struct hpcap_ring *ring, __u32 wire_bytes);
+
+/* Claims room for a record up to end, beyond write_limit; false: the ring is full. */
+bool hpcap_ring_claim(struct hpcap_ring *ring, __u64 end);
+
+static inline void hpcap_ring_put(struct hpcap_ring *ring, const struct hpcap_frame *frame, __u32 kept)
+{
+	__u32 bytes = HPCAPVF_RECORD_BYTES + kept;
+
+	hpcap_record_build(ring->data + ring->write_position, frame, kept);
+	ring->write_offset += bytes;
+	ring->write_position += bytes;
+	if (ring->write_position >= ring->size)
+		ring->write_position -= ring->size;
+	ring->last_seconds = frame->seconds;
+	ring->last_nanoseconds = frame->nanoseconds;
+	ring->counters.vlan_reinserted += frame->vlan_stripped;
+}
+
+/* Records of that many frames, of wire bytes on the wire, were written up to offset, which lies at position. */
+static inline void hpcap_ring_moved(struct hpcap_ring *ring, __u64 offset, __u64 position, __u64 frames, __u64 wire)
+{
+	ring->write_offset = offset;
+	ring->write_position = position;
+	ring->counters.received += frames;
+	ring->counters.received_bytes += wire;
+	ring->counters.published += frames;
+	ring->counters.published_bytes += wire;
+}
+
+/*
+ * Takes one frame: counts it as received, and as exactly one of the verdicts. Readers see it after publish. Inline:
+ * this is what every frame goes through.
+ */
+static inline enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, const struct hpcap_frame *frame)
+{
+	struct hpcapvf_stats *counters = &ring->counters;
+	__u32 wire = hpcap_frame_wire_bytes(frame);
+	__u32 kept = hpcap_frame_kept_bytes(frame, ring->caplen);
+	__u64 end = ring->write_offset + HPCAPVF_RECORD_BYTES + kept;
+
+	if (core_unlikely(wire > HPCAPVF_CAPLEN_MAX)) {
+		hpcap_ring_count_error(ring, wire);
+		return HPCAP_ERROR;
+	}
+	counters->received++;
+	counters->received_bytes += wire;
+	if (core_unlikely(!hpcap_ring_has_listener(ring))) {
+		counters->no_listener_drops++;
+		counters->no_listener_bytes += wire;
+		return HPCAP_NO_LISTENER;
+	}
+	if (core_unlikely(end > ring->write_limit) && !hpcap_ring_claim(ring, end)) {
+		counters->ring_full_drops++;
+		counters->ring_full_bytes += wire;
+		return HPCAP_RING_FULL;
+	}
+	hpcap_ring_put(ring, frame, kept);
+	counters->published++;
+	counters->published_bytes += wire;
+	return HPCAP_PUBLISHED;
+}
 
 /* A frame that was there before: received, and a duplicate. */
 void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes);

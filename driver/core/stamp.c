@@ -15,9 +15,3 @@ void hpcap_stamp_begin(struct hpcap_stamper *stamper, __u64 now_ns, __u64 total)
 	stamper->begin_ns = now_ns - gap;
 	stamper->share = core_div64(gap << SHARE_SHIFT, total);
 }
-
-void hpcap_stamp_new_second(struct hpcap_stamper *stamper, __u64 ns)
-{
-	stamper->second = (__u32)core_div64(ns, 1000000000u);
-	stamper->second_begin_ns = stamper->second * 1000000000ull;
-}

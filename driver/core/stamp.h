@@ -61,18 +61,18 @@ static inline __u64 hpcap_stamp_share(struct hpcap_stamper *stamper, __u32 weigh
 	return stamper->begin_ns + (stamper->weight * stamper->share >> 16);
 }
 
-void hpcap_stamp_new_second(struct hpcap_stamper *stamper, __u64 ns);
-
 /* Takes ns as the next frame's time; never before the last one's. Returns the nanoseconds within stamper->second. */
 static inline __u32 hpcap_stamp_take(struct hpcap_stamper *stamper, __u64 ns)
 {
-	if (ns < stamper->last_ns) {
+	if (core_unlikely(ns < stamper->last_ns)) {
 		stamper->went_back++;
 		ns = stamper->last_ns;
 	}
 	stamper->last_ns = ns;
-	if (ns - stamper->second_begin_ns >= 1000000000u)
-		hpcap_stamp_new_second(stamper, ns);
+	if (core_unlikely(ns - stamper->second_begin_ns >= 1000000000u)) {
+		stamper->second = (__u32)core_div64(ns, 1000000000u);
+		stamper->second_begin_ns = stamper->second * 1000000000ull;
+	}
 	return (__u32)(ns - stamper->second_begin_ns);
 }
 
