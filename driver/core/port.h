@@ -10,11 +10,15 @@
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/math64.h>
 #include <linux/processor.h>
+#include <linux/prefetch.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
+#include <asm/timex.h>
 
 #define core_load(p) READ_ONCE(*(p))
 #define core_store(p, v) WRITE_ONCE(*(p), (v))
@@ -24,10 +28,25 @@
 #define core_read_barrier() smp_rmb()
 #define core_write_barrier() smp_wmb()
 #define core_relax() cpu_relax()
+#define core_unwatched __no_sanitize_thread
+#define core_prefetch(p) prefetch(p)
+#define core_unlikely(condition) unlikely(condition)
+#define core_mul_shift(a, b, shift) mul_u64_u32_shr((a), (b), (shift))
+#define core_div64(a, b) div64_u64((a), (b))
+#define core_div_s64(a, b) div64_s64((a), (b))
+
+/* Whether the processor's counter runs steadily; else a clock of the kernel takes its place. */
+extern bool core_counter_is_steady;
+
+static inline __u64 core_ticks(void)
+{
+	return likely(core_counter_is_steady) ? get_cycles() : ktime_get_mono_fast_ns();
+}
 #define core_le16(v) le16_to_cpu(v)
 #define core_le32(v) le32_to_cpu(v)
 #define core_to_le16(v) cpu_to_le16(v)
 #define core_to_le32(v) cpu_to_le32(v)
+#define core_to_le64(v) cpu_to_le64(v)
 
 #else
 
@@ -36,6 +55,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <linux/types.h>
 
 #define core_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
@@ -55,11 +75,35 @@ static int core_fence_word __attribute__((unused));
 #define core_write_barrier() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
 
+/* A function that reads what may be overwritten meanwhile, and whose caller finds out afterwards. */
+#define core_unwatched __attribute__((no_sanitize_thread))
+
+#define core_prefetch(p) __builtin_prefetch(p)
+#define core_unlikely(condition) __builtin_expect(!!(condition), 0)
+#define core_mul_shift(a, b, shift) ((__u64)((unsigned __int128)(a) * (b) >> (shift)))
+#define core_div64(a, b) ((a) / (b))
+#define core_div_s64(a, b) ((a) / (b))
+
 #if defined(__x86_64__)
 #define core_relax() __builtin_ia32_pause()
 #else
 #define core_relax() ((void)0)
 #endif
+
+static inline __u64 core_ticks(void)
+{
+#if defined(__x86_64__)
+	__u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (__u64)high << 32 | low;
+#else
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (__u64)now.tv_sec * 1000000000u + (__u64)now.tv_nsec;
+#endif
+}
 
 /* The casts to the __le types are what sparse checks in the kernel build; here they are plain integers. */
 #ifdef __CHECKER__
@@ -70,11 +114,13 @@ static int core_fence_word __attribute__((unused));
 #define core_le32(v) le32toh((__force __u32)(v))
 #define core_to_le16(v) ((__force __le16)htole16(v))
 #define core_to_le32(v) ((__force __le32)htole32(v))
+#define core_to_le64(v) ((__force __le64)htole64(v))
 #else
 #define core_le16(v) le16toh(v)
 #define core_le32(v) le32toh(v)
 #define core_to_le16(v) htole16(v)
 #define core_to_le32(v) htole32(v)
+#define core_to_le64(v) htole64(v)
 #endif
 
 #endif /* __KERNEL__ */

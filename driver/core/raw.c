@@ -4,25 +4,13 @@
 #define MAC_ADDRESSES_BYTES 12u
 #define VLAN_TAG_BYTES 4u
 
-static void store_header(__u8 *out, __u32 seconds, __u32 nanoseconds, __u32 caplen, __u32 len)
-{
-	struct hpcapvf_record header = {
-		.seconds = core_to_le32(seconds),
-		.nanoseconds = core_to_le32(nanoseconds),
-		.caplen = core_to_le16((__u16)caplen),
-		.len = core_to_le16((__u16)len),
-	};
-
-	memcpy(out, &header, sizeof(header));
-}
-
 static __u32 smaller(__u32 a, __u32 b)
 {
 	return a < b ? a : b;
 }
 
 /* The frame as it was on the wire: addresses, the tag that the NIC took out, the rest. */
-static void store_with_tag(__u8 *out, const struct hpcap_frame *frame, __u32 kept)
+void hpcap_frame_put_with_tag(__u8 *out, const struct hpcap_frame *frame, __u32 kept)
 {
 	const __u8 *data = frame->data;
 	const __u8 tag[VLAN_TAG_BYTES] = { 0x81, 0x00, (__u8)(frame->vlan_tci >> 8), (__u8)frame->vlan_tci };
@@ -35,18 +23,17 @@ static void store_with_tag(__u8 *out, const struct hpcap_frame *frame, __u32 kep
 	memcpy(out + addresses + tag_bytes, data + addresses, rest);
 }
 
-void hpcap_record_build(__u8 *out, const struct hpcap_frame *frame, __u32 kept)
+void hpcap_loss_build(__u8 out[HPCAP_LOSS_RECORD_BYTES], const struct hpcap_loss *loss)
 {
-	__u32 nanoseconds = frame->nanoseconds;
+	struct hpcapvf_loss payload = {
+		.frames = core_to_le64(loss->frames),
+		.bytes = core_to_le64(loss->bytes),
+		.seconds = core_to_le32(loss->seconds),
+		.nanoseconds = core_to_le32(loss->nanoseconds),
+	};
 
-	/* seconds == 0 marks records that are no frames; only a clock that was never set gets here. */
-	__u32 seconds = frame->seconds ? frame->seconds : 1;
-
-	store_header(out, seconds, nanoseconds, kept, hpcap_frame_wire_bytes(frame));
-	if (frame->vlan_stripped)
-		store_with_tag(out + HPCAPVF_RECORD_BYTES, frame, kept);
-	else
-		memcpy(out + HPCAPVF_RECORD_BYTES, frame->data, kept);
+	hpcap_header_build(out, 0, HPCAPVF_SPECIAL_LOSS, sizeof(payload), sizeof(payload));
+	memcpy(out + HPCAPVF_RECORD_BYTES, &payload, sizeof(payload));
 }
 
 __u32 hpcap_raw_padding(__u8 header[HPCAPVF_RECORD_BYTES], __u64 gap)
@@ -60,6 +47,6 @@ __u32 hpcap_raw_padding(__u8 header[HPCAPVF_RECORD_BYTES], __u64 gap)
 		padding = HPCAPVF_CAPLEN_MAX - HPCAPVF_RECORD_BYTES;
 	else
 		padding = HPCAPVF_CAPLEN_MAX;
-	store_header(header, 0, 0, padding, padding);
+	hpcap_header_build(header, 0, 0, padding, padding);
 	return padding;
 }

@@ -9,6 +9,7 @@
 #ifndef HPCAP_CORE_RAW_H
 #define HPCAP_CORE_RAW_H
 
+#include "core/copy.h"
 #include "core/port.h"
 #include "hpcapvf.h"
 
@@ -35,8 +36,43 @@ static inline __u32 hpcap_frame_kept_bytes(const struct hpcap_frame *frame, __u3
 	return caplen && caplen < wire ? caplen : wire;
 }
 
+static inline void hpcap_header_build(__u8 *out, __u32 seconds, __u32 nanoseconds, __u32 caplen, __u32 len)
+{
+	struct hpcapvf_record header = {
+		.seconds = core_to_le32(seconds),
+		.nanoseconds = core_to_le32(nanoseconds),
+		.caplen = core_to_le16((__u16)caplen),
+		.len = core_to_le16((__u16)len),
+	};
+
+	memcpy(out, &header, sizeof(header));
+}
+
+void hpcap_frame_put_with_tag(__u8 *out, const struct hpcap_frame *frame, __u32 kept);
+
 /* Writes header and kept bytes; out has room for HPCAPVF_RECORD_BYTES + kept. kept as told by the above. */
-void hpcap_record_build(__u8 *out, const struct hpcap_frame *frame, __u32 kept);
+static inline void hpcap_record_build(__u8 *out, const struct hpcap_frame *frame, __u32 kept)
+{
+	/* seconds == 0 marks records that are no frames; only a clock that was never set gets here. */
+	__u32 seconds = frame->seconds ? frame->seconds : 1;
+
+	hpcap_header_build(out, seconds, frame->nanoseconds, kept, hpcap_frame_wire_bytes(frame));
+	if (core_unlikely(frame->vlan_stripped))
+		hpcap_frame_put_with_tag(out + HPCAPVF_RECORD_BYTES, frame, kept);
+	else
+		core_copy(out + HPCAPVF_RECORD_BYTES, frame->data, kept);
+}
+
+struct hpcap_loss {
+	__u64 frames;
+	__u64 bytes;
+	__u32 seconds;	/* of the last frame lost */
+	__u32 nanoseconds;
+};
+
+#define HPCAP_LOSS_RECORD_BYTES (HPCAPVF_RECORD_BYTES + (__u32)sizeof(struct hpcapvf_loss))
+
+void hpcap_loss_build(__u8 out[HPCAP_LOSS_RECORD_BYTES], const struct hpcap_loss *loss);
 
 /* Does a record of caplen bytes fit into a file of limit bytes that has size bytes, and padding after it? */
 static inline bool hpcap_raw_fits(__u64 size, __u32 caplen, __u64 limit)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The producer's side of the record ring, and its counters. */
 #include "core/ring.h"
 
 #define STATS_WORDS (sizeof(struct hpcapvf_stats) / sizeof(__u64))
@@ -16,43 +17,68 @@ int hpcap_ring_init(struct hpcap_ring *ring, void *data, __u64 size, struct hpca
 	ring->write_offset = start;
 	ring->write_position = start % size;
 	ring->write_limit = start;
+	ring->mark_due = start;
 	ring->counters.write_offset = start;
 	control->abi_version = HPCAPVF_ABI_VERSION;
 	control->ring_bytes = size;
+	control->claim_offset = start;
 	hpcap_ring_publish(ring);
 	return 0;
 }
 
 /*
- * Looks at all listeners and sets how far may be written. The barrier pairs with the one in attach: either
- * this call sees the new listener, or that listener starts at or after all that is published now.
+ * How far may be written for all that lossless listeners still need. The barrier pairs with those in attach and
+ * set_policy: either this call sees the new listener, or that one starts at or after all that is published now.
  */
-static void look_at_listeners(struct hpcap_ring *ring, __u32 active)
+static __u64 limit_of_listeners(struct hpcap_ring *ring)
 {
 	/* not write_offset: a listener that attaches next starts at what is published */
 	__u64 slowest = core_load(&ring->control->write_offset);
+	__u32 lossless;
 	unsigned int i;
 
+	core_full_barrier();
+	lossless = core_load_acquire(&ring->lossless);
 	for (i = 0; i < HPCAPVF_LISTENERS_MAX; i++) {
 		__u64 read_offset;
 
-		if (!(active & (1u << i)))
+		if (!(lossless & (1u << i)))
 			continue;
 		/* acquire: what the listener read before it advanced is not overwritten earlier */
 		read_offset = core_load_acquire(&ring->listeners[i].read_offset);
 		if (read_offset < slowest)
 			slowest = read_offset;
 	}
-	ring->write_limit = slowest + ring->size;
+	return slowest + ring->size;
 }
 
-static bool has_room(struct hpcap_ring *ring, __u64 end)
+static void take_mark(struct hpcap_ring *ring)
 {
-	if (end <= ring->write_limit)
-		return true;
-	core_full_barrier();
-	look_at_listeners(ring, core_load_acquire(&ring->active));
-	return end <= ring->write_limit;
+	struct hpcap_mark *mark = &ring->marks[ring->mark_count % HPCAP_MARKS];
+
+	core_store(&mark->offset, ring->write_offset);
+	core_store(&mark->frames, ring->counters.published);
+	core_store(&mark->bytes, ring->counters.published_bytes);
+	core_store(&mark->seconds, ring->last_seconds);
+	core_store(&mark->nanoseconds, ring->last_nanoseconds);
+	core_store_release(&ring->mark_count, ring->mark_count + 1);
+	ring->mark_due = ring->write_offset + ring->size / HPCAP_RING_PARTS;
+}
+
+/* Claims as much again as a part of the ring, so that the next records need not ask. */
+bool hpcap_ring_claim(struct hpcap_ring *ring, __u64 end)
+{
+	__u64 limit = limit_of_listeners(ring);
+	__u64 wish = end + ring->size / HPCAP_RING_PARTS;
+
+	if (end > limit)
+		return false;
+	ring->write_limit = wish < limit ? wish : limit;
+	core_store(&ring->control->claim_offset, ring->write_limit);
+	core_write_barrier();	/* whoever sees a byte or a mark overwritten sees the claim too */
+	if (ring->write_offset >= ring->mark_due)
+		take_mark(ring);
+	return true;
 }
 
 void hpcap_ring_count_error(struct hpcap_ring *ring, __u32 wire_bytes)
@@ -63,48 +89,17 @@ void hpcap_ring_count_error(struct hpcap_ring *ring, __u32 wire_bytes)
 	ring->counters.error_bytes += wire_bytes;
 }
 
+void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes)
+{
+	ring->counters.received++;
+	ring->counters.received_bytes += wire_bytes;
+	ring->counters.duplicates++;
+	ring->counters.duplicate_bytes += wire_bytes;
+}
+
 void hpcap_ring_count_reset(struct hpcap_ring *ring)
 {
 	ring->counters.resets++;
-}
-
-static void move_write_offset(struct hpcap_ring *ring, __u32 bytes)
-{
-	ring->write_offset += bytes;
-	ring->write_position += bytes;
-	if (ring->write_position >= ring->size)
-		ring->write_position -= ring->size;
-}
-
-enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, const struct hpcap_frame *frame)
-{
-	struct hpcapvf_stats *counters = &ring->counters;
-	__u32 wire = hpcap_frame_wire_bytes(frame);
-	__u32 kept = hpcap_frame_kept_bytes(frame, ring->caplen);
-	__u32 bytes = HPCAPVF_RECORD_BYTES + kept;
-
-	if (wire > HPCAPVF_CAPLEN_MAX) {
-		hpcap_ring_count_error(ring, wire);
-		return HPCAP_ERROR;
-	}
-	counters->received++;
-	counters->received_bytes += wire;
-	if (!core_load(&ring->active)) {
-		counters->no_listener_drops++;
-		counters->no_listener_bytes += wire;
-		return HPCAP_NO_LISTENER;
-	}
-	if (!has_room(ring, ring->write_offset + bytes)) {
-		counters->ring_full_drops++;
-		counters->ring_full_bytes += wire;
-		return HPCAP_RING_FULL;
-	}
-	hpcap_record_build(ring->data + ring->write_position, frame, kept);
-	move_write_offset(ring, bytes);
-	counters->published++;
-	counters->published_bytes += wire;
-	counters->vlan_reinserted += frame->vlan_stripped;
-	return HPCAP_PUBLISHED;
 }
 
 static void put_stats(struct hpcap_ring *ring)
@@ -118,6 +113,7 @@ static void put_stats(struct hpcap_ring *ring)
 	core_write_barrier();
 	for (i = 0; i < STATS_WORDS; i++)
 		core_store(&to[i], from[i]);
+	core_store(&ring->box.last_time, (__u64)ring->last_seconds << 32 | ring->last_nanoseconds);
 	core_store_release(&ring->box.sequence, sequence + 2);
 }
 
@@ -128,64 +124,43 @@ void hpcap_ring_publish(struct hpcap_ring *ring)
 	put_stats(ring);
 }
 
-/*
- * In two steps. As soon as the listener is active it holds the producer at the offset seen first. The producer
- * may already have been further, so the listener then moves up to what is published by now: all records from
- * there on are whole, and stay.
- */
-int hpcap_ring_attach(struct hpcap_ring *ring)
+static void take_snapshot(const struct hpcap_ring *ring, struct hpcapvf_stats *stats, __u64 *last_time)
 {
-	__u32 active = core_load(&ring->active);
-	struct hpcap_listener *listener;
+	const __u64 *from = (const __u64 *)&ring->box.stats;
+	__u64 *to = (__u64 *)stats;
+	__u32 before, after;
 	unsigned int i;
 
-	for (i = 0; i < HPCAPVF_LISTENERS_MAX; i++)
-		if (!(active & (1u << i)))
-			break;
-	if (i == HPCAPVF_LISTENERS_MAX)
-		return -EBUSY;
-	listener = &ring->listeners[i];
-	core_store_release(&listener->read_offset, hpcap_ring_published_offset(ring));
-	core_store_release(&ring->active, active | 1u << i);
-	core_full_barrier();
-	core_store_release(&listener->read_offset, hpcap_ring_published_offset(ring));
-	return (int)i;
+	do {
+		before = core_load_acquire(&ring->box.sequence);
+		for (i = 0; i < STATS_WORDS; i++)
+			to[i] = core_load(&from[i]);
+		*last_time = core_load(&ring->box.last_time);
+		core_read_barrier();
+		after = core_load(&ring->box.sequence);
+		if (before != after || before & 1)
+			core_relax();
+	} while (before != after || before & 1);
 }
 
-void hpcap_ring_detach(struct hpcap_ring *ring, unsigned int listener)
+void hpcap_ring_stats(const struct hpcap_ring *ring, struct hpcapvf_stats *out)
 {
-	core_store_release(&ring->active, core_load(&ring->active) & ~(1u << listener));
+	__u64 last_time;
+
+	take_snapshot(ring, out, &last_time);
 }
 
-__u64 hpcap_ring_read_offset(const struct hpcap_ring *ring, unsigned int listener)
+void hpcap_ring_newest(const struct hpcap_ring *ring, struct hpcap_mark *out)
 {
-	return core_load(&ring->listeners[listener].read_offset);
-}
+	struct hpcapvf_stats stats;
+	__u64 last_time;
 
-__u64 hpcap_ring_published_offset(const struct hpcap_ring *ring)
-{
-	return core_load_acquire(&ring->control->write_offset);
-}
-
-__u64 hpcap_ring_available(const struct hpcap_ring *ring, unsigned int listener)
-{
-	return hpcap_ring_published_offset(ring) - hpcap_ring_read_offset(ring, listener);
-}
-
-const __u8 *hpcap_ring_view(const struct hpcap_ring *ring, unsigned int listener, __u64 *length)
-{
-	*length = hpcap_ring_available(ring, listener);
-	return ring->data + hpcap_ring_read_offset(ring, listener) % ring->size;
-}
-
-int hpcap_ring_advance(struct hpcap_ring *ring, unsigned int listener, __u64 offset)
-{
-	struct hpcap_listener *self = &ring->listeners[listener];
-
-	if (offset < core_load(&self->read_offset) || offset > hpcap_ring_published_offset(ring))
-		return -EINVAL;
-	core_store_release(&self->read_offset, offset);
-	return 0;
+	take_snapshot(ring, &stats, &last_time);
+	out->offset = stats.write_offset;
+	out->frames = stats.published;
+	out->bytes = stats.published_bytes;
+	out->seconds = (__u32)(last_time >> 32);
+	out->nanoseconds = (__u32)last_time;
 }
 
 unsigned int hpcap_ring_listeners(const struct hpcap_ring *ring)
@@ -196,22 +171,4 @@ unsigned int hpcap_ring_listeners(const struct hpcap_ring *ring)
 	for (; active; active &= active - 1)
 		count++;
 	return count;
-}
-
-void hpcap_ring_stats(const struct hpcap_ring *ring, struct hpcapvf_stats *out)
-{
-	const __u64 *from = (const __u64 *)&ring->box.stats;
-	__u64 *to = (__u64 *)out;
-	__u32 before, after;
-	unsigned int i;
-
-	do {
-		before = core_load_acquire(&ring->box.sequence);
-		for (i = 0; i < STATS_WORDS; i++)
-			to[i] = core_load(&from[i]);
-		core_read_barrier();
-		after = core_load(&ring->box.sequence);
-		if (before != after || before & 1)
-			core_relax();
-	} while (before != after || before & 1);
 }

@@ -13,7 +13,6 @@
 #include <linux/mutex.h>
 #include <linux/wait.h>
 
-#include "core/ring.h"
 #include "hw/hw.h"
 
 #define HPCAPVF_QUEUE 0u	/* a virtual function of the families driven here is captured with one queue */
@@ -38,12 +37,16 @@ struct listener_wait {
 	u64 wake_offset;	/* U64_MAX: nobody waits */
 };
 
+struct dedup_table;
+
 struct capture_device {
 	struct kref references;
 	struct pci_dev *pci;	/* not to be used once gone is set */
 	struct hw hw;
 	struct ring_memory memory;
-	struct hpcap_ring ring;
+	struct hpcap_capture capture;
+	struct dedup_table __rcu *dedup;	/* NULL: duplicates are stored */
+	struct mutex dedup_lock;	/* who exchanges it */
 	bool gone;
 
 	char interface[HPCAPVF_INTERFACE_BYTES];
@@ -69,6 +72,20 @@ void capture_device_put(struct capture_device *device);
 /* poll/poll.c: starts and ends the thread. After stop the device's ring is no longer written. */
 int poll_start(struct capture_device *device);
 void poll_stop(struct capture_device *device);
+
+/* poll/clock.c: once, before the first capture_clock_begin. */
+void capture_clock_check_counter(void);
+/* poll/clock.c: the thread's clock; sleeps. */
+void capture_clock_begin(struct capture_device *device);
+/* poll/clock.c: due every few ms. */
+void capture_clock_sync(struct capture_device *device);
+
+/* poll/dedup.c: entries 0 switches it off. 0, -ENOMEM. The config was checked. Sleeps. */
+int capture_dedup_set(struct capture_device *device, const struct hpcap_dedup_config *config);
+void capture_dedup_get(struct capture_device *device, struct hpcap_dedup_config *config);
+/* poll/dedup.c: hpcap_capture_burst with the table of the moment. */
+void capture_dedup_burst(struct capture_device *device, const struct hpcap_arrival *arrivals, unsigned int count,
+			 bool full);
 
 /* chardev/chardev.c: the node appears and disappears; unregister also wakes everybody who waits. */
 int chardev_register(struct capture_device *device);

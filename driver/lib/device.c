@@ -11,6 +11,7 @@
 struct hpcapvf {
 	int fd;
 	uint64_t read_offset;	/* what the module has for this file, kept here to save calls */
+	bool lossy;
 	const struct hpcapvf_control *control;
 	const unsigned char *ring;
 	struct hpcapvf_info info;
@@ -136,18 +137,49 @@ uint64_t hpcapvf_write_offset(const struct hpcapvf *capture)
 	return __atomic_load_n(&capture->control->write_offset, __ATOMIC_ACQUIRE);
 }
 
+int hpcapvf_listener_stats(const struct hpcapvf *capture, struct hpcapvf_listener_stats *out)
+{
+	return control_request(capture->fd, HPCAPVF_IOC_LISTENER_STATS, out);
+}
+
+int hpcapvf_set_lossy(struct hpcapvf *capture, bool lossy)
+{
+	struct hpcapvf_policy policy = { .policy = lossy ? HPCAPVF_POLICY_LOSSY : HPCAPVF_POLICY_LOSSLESS };
+	int error = control_request(capture->fd, HPCAPVF_IOC_POLICY, &policy);
+
+	if (error)
+		return error;
+	capture->lossy = lossy;
+	return learn_read_offset(capture);
+}
+
+static bool overtaken(const struct hpcapvf *capture)
+{
+	uint64_t claim;
+
+	if (!capture->lossy)
+		return false;
+	claim = __atomic_load_n(&capture->control->claim_offset, __ATOMIC_ACQUIRE);
+	return claim > capture->read_offset + capture->info.ring_bytes;
+}
+
 int hpcapvf_wait(struct hpcapvf *capture, uint64_t min_bytes, int timeout_ms)
 {
 	struct hpcapvf_wait wait = { .min_bytes = min_bytes, .timeout_ms = timeout_ms };
 
-	if (min_bytes && hpcapvf_write_offset(capture) - capture->read_offset >= min_bytes)
+	int error;
+
+	if (min_bytes && !overtaken(capture) && hpcapvf_write_offset(capture) - capture->read_offset >= min_bytes)
 		return 0;
-	return control_request(capture->fd, HPCAPVF_IOC_WAIT, &wait);
+	error = control_request(capture->fd, HPCAPVF_IOC_WAIT, &wait);
+	if (!error || error == -ETIMEDOUT || error == -ENODEV)
+		capture->read_offset = wait.read_offset;
+	return error;
 }
 
 const void *hpcapvf_unread(const struct hpcapvf *capture, uint64_t *bytes)
 {
-	*bytes = hpcapvf_write_offset(capture) - capture->read_offset;
+	*bytes = overtaken(capture) ? 0 : hpcapvf_write_offset(capture) - capture->read_offset;
 	return capture->ring + capture->read_offset % capture->info.ring_bytes;
 }
 
@@ -158,5 +190,7 @@ int hpcapvf_release(struct hpcapvf *capture, uint64_t bytes)
 
 	if (!error)
 		capture->read_offset += bytes;
+	else if (error == -ESTALE)
+		(void)learn_read_offset(capture);
 	return error;
 }

@@ -19,6 +19,7 @@
 #ifndef LIBHPCAPVF_H
 #define LIBHPCAPVF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,16 @@ int hpcapvf_stats(const struct hpcapvf *capture, struct hpcapvf_stats *out);
  */
 int hpcapvf_wait(struct hpcapvf *capture, uint64_t min_bytes, int timeout_ms);
 
+/*
+ * Whether this listener may be overtaken instead of holding the ring (it holds it after open). Then what
+ * hpcapvf_unread shows may be overwritten while it is looked at: copy it, and use the copy once hpcapvf_release
+ * returned 0. Back to false, it goes on at the write offset. -EBUSY: a record is partly released.
+ */
+int hpcapvf_set_lossy(struct hpcapvf *capture, bool lossy);
+
+/* What was offered to this listener, and how much of it was read, lost, and not read yet. */
+int hpcapvf_listener_stats(const struct hpcapvf *capture, struct hpcapvf_listener_stats *out);
+
 /* The unread records, contiguous and whole; *bytes of them, perhaps 0. */
 const void *hpcapvf_unread(const struct hpcapvf *capture, uint64_t *bytes);
 
@@ -67,7 +78,10 @@ const void *hpcapvf_unread(const struct hpcapvf *capture, uint64_t *bytes);
 uint64_t hpcapvf_read_offset(const struct hpcapvf *capture);
 uint64_t hpcapvf_write_offset(const struct hpcapvf *capture);
 
-/* Gives the first bytes of the unread ones back to the module. -EINVAL if there are not as many. */
+/*
+ * Gives the first bytes of the unread ones back to the module. -EINVAL if there are not as many. -ESTALE: a lossy
+ * listener was overtaken: throw away what was copied since the last release; the loss is counted.
+ */
 int hpcapvf_release(struct hpcapvf *capture, uint64_t bytes);
 
 /*

@@ -59,7 +59,8 @@ enum hpcap_verdict test_ring_append(struct test_ring *ring, uint64_t number)
 void test_ring_check_accounts(const struct hpcap_ring *ring, struct hpcapvf_stats *out)
 {
 	hpcap_ring_stats(ring, out);
-	CHECK_EQUAL(out->received, out->published + out->ring_full_drops + out->no_listener_drops + out->errors);
+	CHECK_EQUAL(out->received, out->published + out->duplicates + out->ring_full_drops + out->no_listener_drops +
+				   out->errors);
 	CHECK_EQUAL(out->received_bytes,
-		    out->published_bytes + out->ring_full_bytes + out->no_listener_bytes + out->error_bytes);
+		    out->published_bytes + out->duplicate_bytes + out->ring_full_bytes + out->no_listener_bytes + out->error_bytes);
 }

@@ -1,10 +1,15 @@
-# User-space tests: plain C, each a program that fails loudly. The ring with threads runs under ThreadSanitizer,
+# User-space tests: plain C, each a program that fails loudly. Those with threads run under ThreadSanitizer,
 # all others under AddressSanitizer and UndefinedBehaviourSanitizer.
 TEST_BIN := $(BUILD)/tests
-TEST_RING := tests/ring_memory.c tests/frames.c core/raw.c core/ring.c lib/next.c
+TEST_RING := tests/ring_memory.c tests/frames.c $(MODULE_CORE) lib/next.c
 
 $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/raw_scan.c lib/next.c)
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
+$(TEST_BIN)/test_listeners: $(call objects,address,tests/test_listeners.c $(TEST_RING))
+$(TEST_BIN)/test_capture: $(call objects,address,tests/test_capture.c $(TEST_RING))
+$(TEST_BIN)/test_clock: $(call objects,address,tests/test_clock.c core/clock.c)
+$(TEST_BIN)/sim_timestamps: $(call objects,address,tests/sim_timestamps.c core/stamp.c)
+$(TEST_BIN)/sim_duplicates: $(call objects,address,tests/sim_duplicates.c core/dedup.c)
 
 $(TEST_BIN)/test_raw_reader $(TEST_BIN)/test_raw_damage: $(TEST_BIN)/%: $(call objects,address,tests/%.c \
 	tests/raw_seen.c tests/raw_file.c tests/frames.c core/raw.c $(RAW_READING))
@@ -28,17 +33,19 @@ $(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
 
 PROGRAMS := $(TOOLS)
-ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_raw_writer $(DEVICE_TESTS) $(TOOL_TESTS)
+ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_clock \
+	sim_timestamps sim_duplicates test_raw_writer $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl
+	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl -lm
 
-$(TEST_BIN)/test_ring_threads: $(call objects,thread,tests/test_ring_threads.c $(TEST_RING))
+THREAD_TESTS := test_ring_threads test_listener_threads
+$(THREAD_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,thread,tests/%.c $(TEST_RING))
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_THREAD) -pthread -o $@ $^
 
-test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(TEST_BIN)/test_ring_threads
-	@for test in $(ADDRESS_TESTS) test_ring_threads; do \
+test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TESTS:%=$(TEST_BIN)/%)
+	@for test in $(ADDRESS_TESTS) $(THREAD_TESTS); do \
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 

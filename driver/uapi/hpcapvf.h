@@ -15,8 +15,9 @@
  *
  * The ring holds whole RAW records only and no padding: whoever writes a file pads it.
  *
- * Every open file is a listener of its own, from the write offset at open() on. Listeners are lossless: the
- * slowest holds the ring, and when it is full, frames are dropped and counted (ring_full_drops).
+ * Every open file is a listener of its own, from the write offset at open() on. A lossless listener (the default)
+ * holds the ring: when it is full, frames are dropped and counted (ring_full_drops). A lossy one never does; it is
+ * overtaken instead, and told how many frames it lost.
  */
 #ifndef HPCAPVF_UAPI_H
 #define HPCAPVF_UAPI_H
@@ -35,7 +36,7 @@
  * same or a higher minor version: within a major version, reserved fields get a meaning, nothing moves.
  */
 #define HPCAPVF_ABI_MAJOR 1u
-#define HPCAPVF_ABI_MINOR 0u
+#define HPCAPVF_ABI_MINOR 3u
 #define HPCAPVF_ABI_VERSION ((HPCAPVF_ABI_MAJOR << 16) | HPCAPVF_ABI_MINOR)
 
 #define HPCAPVF_LISTENERS_MAX 8u
@@ -47,7 +48,7 @@
  * Little-endian. There is no alignment between records.
  */
 struct hpcapvf_record {
-	__le32 seconds;		/* since 1970-01-01, clock realtime */
+	__le32 seconds;		/* since 1970-01-01, of the clock that the module was loaded with */
 	__le32 nanoseconds;	/* below 1000000000 */
 	__le16 caplen;		/* bytes that follow */
 	__le16 len;		/* bytes of the frame on the wire, at least caplen */
@@ -59,8 +60,8 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_record, 12);
 
 /*
  * seconds == 0 marks a record that is no frame; nanoseconds then says what it is. Padding occurs in files
- * only. Loss records are reserved for listeners that may be overtaken; ABI 1.0 never emits one, and a program
- * skips caplen bytes of any kind it does not know. They never belong into a file.
+ * only. A loss record occurs only in what read() gives a lossy listener, where the lost frames would have been. A
+ * program skips caplen bytes of any kind it does not know. They never belong into a file.
  */
 #define HPCAPVF_SPECIAL_PADDING 0u
 #define HPCAPVF_SPECIAL_LOSS 1u
@@ -78,8 +79,8 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_loss, 32);
  * Counters since the module took the device. Frames and bytes are those of the wire (without CRC), before
  * caplen. In every snapshot, at any time:
  *
- *	received       = published       + ring_full_drops + no_listener_drops + errors
- *	received_bytes = published_bytes + ring_full_bytes + no_listener_bytes + error_bytes
+ *	received       = published       + duplicates      + ring_full_drops + no_listener_drops + errors
+ *	received_bytes = published_bytes + duplicate_bytes + ring_full_bytes + no_listener_bytes + error_bytes
  *
  * "received" is what the polling thread took from the NIC's ring. Frames that the NIC itself dropped for want
  * of descriptors never reach a virtual function and are in none of these: ask the host's physical function.
@@ -98,9 +99,23 @@ struct hpcapvf_stats {
 	__u64 vlan_reinserted;		/* published frames whose tag the NIC had stripped; not a category of its own */
 	__u64 resets;			/* the device was set up again after its physical function reset */
 	__u64 write_offset;
-	__u64 reserved[19];		/* 0 */
+	/* since 1.2; the times of a queue never go back, they run on ahead of the clock until it catches up */
+	__u64 clock_steps_back;		/* the clock was set back, or its counter went back */
+	__u64 clock_stepped_back_ns;	/* by how much in sum */
+	__u64 duplicates;		/* since 1.3: frames that were seen a moment before */
+	__u64 duplicate_bytes;
+	__u64 reserved[15];		/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_stats, 256);
+
+/* How frames get their times, since 1.2. */
+#define HPCAPVF_TIMESTAMP_FRAME 0u	/* each when it is taken from the NIC's ring */
+#define HPCAPVF_TIMESTAMP_UDTS 1u	/* once a burst, shared out evenly */
+#define HPCAPVF_TIMESTAMP_WDTS 2u	/* once a burst, shared out by the frames' lengths */
+#define HPCAPVF_TIMESTAMP_AUTO 3u	/* frame, but wdts while the NIC's ring is saturated */
+
+#define HPCAPVF_CLOCK_REALTIME 0u
+#define HPCAPVF_CLOCK_TAI 1u
 
 struct hpcapvf_info {
 	__u32 abi_version;
@@ -119,7 +134,9 @@ struct hpcapvf_info {
 	__u8 padding[2];
 	char interface[HPCAPVF_INTERFACE_BYTES];	/* terminated by 0 */
 	char driver_version[HPCAPVF_VERSION_BYTES];	/* terminated by 0 */
-	__u64 reserved[17];	/* 0 */
+	__u32 timestamp;	/* HPCAPVF_TIMESTAMP_*, since 1.2 */
+	__u32 clock;		/* HPCAPVF_CLOCK_*, since 1.2 */
+	__u64 reserved[16];	/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_info, 256);
 
@@ -130,7 +147,9 @@ struct hpcapvf_control {
 	__u64 ring_bytes;
 	__u64 reserved[6];
 	__u64 write_offset;	/* a cache line of its own: the polling thread writes it */
-	__u64 reserved_hot[7];
+	/* since 1.1: bytes below claim_offset - ring_bytes may be overwritten by now (if nobody lossless holds them) */
+	__u64 claim_offset;
+	__u64 reserved_hot[6];
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_control, 128);
 
@@ -151,12 +170,58 @@ struct hpcapvf_wait {
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_wait, 40);
 
-/* Free all bytes below read_offset for this file. -EINVAL if that goes back or beyond the write offset. */
+/*
+ * Free all bytes below read_offset for this file. -EINVAL if that goes back or beyond the write offset.
+ *
+ * A lossy listener that reads the mapping learns here whether what it took since its last advance was whole: 0 says
+ * so. -ESTALE: it was overtaken, so it must throw that away; all that is gone is counted as lost, and
+ * HPCAPVF_IOC_WAIT tells where it goes on. Hence it copies first and uses the copy after the advance.
+ */
 struct hpcapvf_advance {
 	__u64 read_offset;	/* in */
 	__u64 reserved;		/* in: 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_advance, 16);
+
+/* Since 1.1. */
+#define HPCAPVF_POLICY_LOSSLESS 0u
+#define HPCAPVF_POLICY_LOSSY 1u
+
+/*
+ * Set this file's policy. From lossy to lossless the file begins anew at the write offset: what was unread counts as
+ * lost. A lossy file's read() gives whole records only: -EMSGSIZE if the buffer is too small for the next one.
+ */
+struct hpcapvf_policy {
+	__u32 policy;	/* in */
+	__u32 reserved;	/* in: 0 */
+};
+HPCAPVF_ASSERT_SIZE(struct hpcapvf_policy, 8);
+
+/*
+ * Counters of this file since open(). Bytes are those of the wire. In every snapshot:
+ *
+ *	offered       = read       + lost       + unread
+ *	offered_bytes = read_bytes + lost_bytes + unread_bytes
+ *
+ * A frame is read when its last byte was, or was advanced over. Frames that a lossy listener was overtaken by move
+ * from unread to lost when it next asks for anything.
+ */
+struct hpcapvf_listener_stats {
+	__u64 offered;		/* published while this file was open */
+	__u64 offered_bytes;
+	__u64 read;
+	__u64 read_bytes;
+	__u64 lost;
+	__u64 lost_bytes;
+	__u64 unread;
+	__u64 unread_bytes;
+	__u64 overtaken;	/* how often */
+	__u64 read_offset;
+	__u32 policy;
+	__u32 listener;
+	__u64 reserved[5];	/* 0 */
+};
+HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
 
 #define HPCAPVF_IOC_MAGIC 0xCA
 #define HPCAPVF_IOC_VERSION _IOR(HPCAPVF_IOC_MAGIC, 0, __u32)
@@ -164,5 +229,7 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_advance, 16);
 #define HPCAPVF_IOC_WAIT _IOWR(HPCAPVF_IOC_MAGIC, 2, struct hpcapvf_wait)
 #define HPCAPVF_IOC_ADVANCE _IOW(HPCAPVF_IOC_MAGIC, 3, struct hpcapvf_advance)
 #define HPCAPVF_IOC_STATS _IOR(HPCAPVF_IOC_MAGIC, 4, struct hpcapvf_stats)
+#define HPCAPVF_IOC_POLICY _IOW(HPCAPVF_IOC_MAGIC, 5, struct hpcapvf_policy)
+#define HPCAPVF_IOC_LISTENER_STATS _IOR(HPCAPVF_IOC_MAGIC, 6, struct hpcapvf_listener_stats)
 
 #endif /* HPCAPVF_UAPI_H */

@@ -25,11 +25,13 @@ COUNTERS = (
     "received_bytes",
     "published",
     "published_bytes",
+    "duplicates",
     "ring_full_drops",
     "no_listener_drops",
     "errors",
     "vlan_reinserted",
     "resets",
+    "clock_steps_back",
 )
 COMMAND_TIMEOUT_S = 120.0
 _POLL_S = 0.5

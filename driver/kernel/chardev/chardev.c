@@ -16,7 +16,7 @@
 struct listener_file {
 	struct capture_device *device;
 	unsigned int listener;
-	struct mutex lock;	/* read_offset: read and advance */
+	struct mutex lock;	/* what the listener has read */
 };
 
 static struct listener_wait *wait_of(struct listener_file *self)
@@ -41,16 +41,16 @@ static bool ready(struct listener_file *self, u64 min_bytes)
 {
 	struct capture_device *device = self->device;
 
-	if (hpcap_ring_available(&device->ring, self->listener) >= min_bytes || READ_ONCE(device->gone))
+	if (hpcap_ring_available(&device->capture.ring, self->listener) >= min_bytes || READ_ONCE(device->gone))
 		return true;
-	arm(wait_of(self), hpcap_ring_read_offset(&device->ring, self->listener) + min_bytes);
+	arm(wait_of(self), hpcap_ring_read_offset(&device->capture.ring, self->listener) + min_bytes);
 	smp_mb();
-	return hpcap_ring_available(&device->ring, self->listener) >= min_bytes || READ_ONCE(device->gone);
+	return hpcap_ring_available(&device->capture.ring, self->listener) >= min_bytes || READ_ONCE(device->gone);
 }
 
 void chardev_wake_listeners(struct capture_device *device)
 {
-	u64 published = hpcap_ring_published_offset(&device->ring);
+	u64 published = hpcap_ring_published_offset(&device->capture.ring);
 	unsigned int i;
 
 	smp_mb();	/* pairs with ready(): published before looking for orders */
@@ -76,7 +76,7 @@ static int chardev_open(struct inode *inode, struct file *file)
 	if (!self)
 		return -ENOMEM;
 	mutex_lock(&device->listeners_lock);
-	listener = hpcap_ring_attach(&device->ring);
+	listener = hpcap_ring_attach(&device->capture.ring);
 	mutex_unlock(&device->listeners_lock);
 	if (listener < 0) {
 		kfree(self);
@@ -96,29 +96,26 @@ static int chardev_release(struct inode *inode, struct file *file)
 	struct capture_device *device = self->device;
 
 	mutex_lock(&device->listeners_lock);
-	hpcap_ring_detach(&device->ring, self->listener);
+	hpcap_ring_detach(&device->capture.ring, self->listener);
 	mutex_unlock(&device->listeners_lock);
 	kfree(self);
 	capture_device_put(device);
 	return 0;
 }
 
+static int copy_out(void *to, const void *from, u64 bytes)
+{
+	return copy_to_user((void __user __force *)to, from, bytes) ? -EFAULT : 0;
+}
+
 static ssize_t read_some(struct listener_file *self, char __user *buffer, size_t count)
 {
-	struct hpcap_ring *ring = &self->device->ring;
-	ssize_t result = 0;
-	const u8 *data;
-	u64 bytes;
+	ssize_t result;
 
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	data = hpcap_ring_view(ring, self->listener, &bytes);
-	bytes = min_t(u64, bytes, min_t(size_t, count, MAX_RW_COUNT));
-	if (bytes && copy_to_user(buffer, data, bytes))
-		result = -EFAULT;
-	else if (bytes && !hpcap_ring_advance(ring, self->listener,
-					      hpcap_ring_read_offset(ring, self->listener) + bytes))
-		result = (ssize_t)bytes;
+	result = hpcap_ring_read(&self->device->capture.ring, self->listener, (void __force *)buffer,
+				 min_t(size_t, count, MAX_RW_COUNT), copy_out);
 	mutex_unlock(&self->lock);
 	return result;
 }
@@ -151,7 +148,7 @@ static __poll_t chardev_poll(struct file *file, poll_table *table)
 	__poll_t events = 0;
 
 	poll_wait(file, &wait_of(self)->queue, table);
-	if (ready(self, 1) && hpcap_ring_available(&self->device->ring, self->listener))
+	if (ready(self, 1) && hpcap_ring_available(&self->device->capture.ring, self->listener))
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (READ_ONCE(self->device->gone))
 		events |= EPOLLHUP;
@@ -178,7 +175,7 @@ static long ioctl_info(struct listener_file *self, void __user *argument)
 	struct hpcapvf_info info = {
 		.abi_version = HPCAPVF_ABI_VERSION,
 		.queue = HPCAPVF_QUEUE,
-		.ring_bytes = device->ring.size,
+		.ring_bytes = device->capture.ring.size,
 		.control_offset = MAPPING_CONTROL_OFFSET,
 		.control_bytes = PAGE_SIZE,
 		.data_offset = MAPPING_DATA_OFFSET,
@@ -188,6 +185,8 @@ static long ioctl_info(struct listener_file *self, void __user *argument)
 		.numa_node = device->numa_node,
 		.listener = self->listener,
 		.link = READ_ONCE(device->hw.link),
+		.timestamp = parameters.timestamp,
+		.clock = parameters.clock,
 		.driver_version = HPCAPVF_RELEASE,
 	};
 
@@ -200,7 +199,7 @@ static long ioctl_stats(struct listener_file *self, void __user *argument)
 {
 	struct hpcapvf_stats stats;
 
-	hpcap_ring_stats(&self->device->ring, &stats);
+	hpcap_ring_stats(&self->device->capture.ring, &stats);
 	return copy_to_user(argument, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
@@ -212,14 +211,14 @@ static long wait_for(struct listener_file *self, u64 min_bytes, s32 timeout_ms)
 	/* a signal here is the program's to handle: it gave a timeout, which restarting would prolong */
 	if (left < 0)
 		return -EINTR;
-	if (hpcap_ring_available(&self->device->ring, self->listener) >= min_bytes)
+	if (hpcap_ring_available(&self->device->capture.ring, self->listener) >= min_bytes)
 		return 0;
 	return READ_ONCE(self->device->gone) ? -ENODEV : -ETIMEDOUT;
 }
 
 static long ioctl_wait(struct listener_file *self, void __user *argument)
 {
-	struct hpcap_ring *ring = &self->device->ring;
+	struct hpcap_ring *ring = &self->device->capture.ring;
 	struct hpcapvf_wait wait;
 	long result;
 
@@ -230,10 +229,12 @@ static long ioctl_wait(struct listener_file *self, void __user *argument)
 	/* more than half the ring may never be there, when the next record does not fit any more */
 	wait.min_bytes = clamp_t(u64, wait.min_bytes, 1, ring->size / 2);
 	result = wait_for(self, wait.min_bytes, wait.timeout_ms);
-	if (result == -EINTR)
-		return result;
+	if (result == -EINTR || mutex_lock_interruptible(&self->lock))
+		return -EINTR;
+	hpcap_ring_catch_up(ring, self->listener);
 	wait.read_offset = hpcap_ring_read_offset(ring, self->listener);
 	wait.write_offset = hpcap_ring_published_offset(ring);
+	mutex_unlock(&self->lock);
 	return copy_to_user(argument, &wait, sizeof(wait)) ? -EFAULT : result;
 }
 
@@ -248,9 +249,40 @@ static long ioctl_advance(struct listener_file *self, void __user *argument)
 		return -EINVAL;
 	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	result = hpcap_ring_advance(&self->device->ring, self->listener, advance.read_offset);
+	result = hpcap_ring_advance(&self->device->capture.ring, self->listener, advance.read_offset);
 	mutex_unlock(&self->lock);
 	return result;
+}
+
+static long ioctl_policy(struct listener_file *self, void __user *argument)
+{
+	struct capture_device *device = self->device;
+	struct hpcapvf_policy policy;
+	long result;
+
+	if (copy_from_user(&policy, argument, sizeof(policy)))
+		return -EFAULT;
+	if (policy.reserved || policy.policy > HPCAPVF_POLICY_LOSSY)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&self->lock))
+		return -ERESTARTSYS;
+	mutex_lock(&device->listeners_lock);
+	result = hpcap_ring_set_policy(&device->capture.ring, self->listener, policy.policy == HPCAPVF_POLICY_LOSSY);
+	mutex_unlock(&device->listeners_lock);
+	mutex_unlock(&self->lock);
+	return result;
+}
+
+static long ioctl_listener_stats(struct listener_file *self, void __user *argument)
+{
+	struct hpcapvf_listener_stats stats;
+
+	if (mutex_lock_interruptible(&self->lock))
+		return -ERESTARTSYS;
+	hpcap_ring_catch_up(&self->device->capture.ring, self->listener);
+	hpcap_ring_listener_stats(&self->device->capture.ring, self->listener, &stats);
+	mutex_unlock(&self->lock);
+	return copy_to_user(argument, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
 static long chardev_ioctl(struct file *file, unsigned int command, unsigned long value)
@@ -269,6 +301,10 @@ static long chardev_ioctl(struct file *file, unsigned int command, unsigned long
 		return ioctl_advance(self, argument);
 	case HPCAPVF_IOC_STATS:
 		return ioctl_stats(self, argument);
+	case HPCAPVF_IOC_POLICY:
+		return ioctl_policy(self, argument);
+	case HPCAPVF_IOC_LISTENER_STATS:
+		return ioctl_listener_stats(self, argument);
 	default:
 		return -ENOTTY;
 	}

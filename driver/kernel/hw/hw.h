@@ -17,15 +17,7 @@
 #include <linux/pci.h>
 #include <linux/types.h>
 
-#define HW_FRAME_ERROR BIT(0)		/* broken, or longer than a buffer: count it, do not store it */
-#define HW_FRAME_VLAN_STRIPPED BIT(1)	/* the NIC took the tag out; it is in vlan_tci */
-
-struct hw_frame {
-	const u8 *data;		/* in the NIC's buffer, until release */
-	u32 length;
-	u16 vlan_tci;
-	u16 flags;
-};
+#include "core/capture.h"
 
 enum hw_answer {
 	HW_NOT_ASKED,
@@ -54,7 +46,7 @@ struct hw_ops {
 	int (*watch)(struct hw *hw);
 
 	/* Up to max frames that have arrived, in order. They stay valid until release. Never sleeps. */
-	unsigned int (*receive)(struct hw *hw, struct hw_frame *frames, unsigned int max);
+	unsigned int (*receive)(struct hw *hw, struct hpcap_arrival *frames, unsigned int max);
 
 	/* Gives descriptors back. Few of them may be kept back for a later call unless all is set. */
 	void (*release)(struct hw *hw, bool all);

@@ -289,7 +289,7 @@ static int watch_82576(struct hw *hw)
 	return 0;
 }
 
-static unsigned int receive_82576(struct hw *hw, struct hw_frame *frames, unsigned int max)
+static unsigned int receive_82576(struct hw *hw, struct hpcap_arrival *frames, unsigned int max)
 {
 	return rx_ring_receive(&vf_of(hw)->ring, frames, max);
 }

@@ -13,6 +13,7 @@
 #define STATUS_EOP BIT(1)	/* end of the frame */
 #define STATUS_VP BIT(3)	/* carries a VLAN tag */
 #define STATUS_RXE BIT(31)	/* the frame was damaged */
+#define INFO_RSS_TYPE 15u	/* 0: no hash */
 
 static struct rx_page *page_of(struct rx_ring *ring, unsigned int index)
 {
@@ -110,7 +111,7 @@ static bool tag_was_stripped(const u8 *data, u32 length, u16 tci)
 	return (type[0] << 8 | type[1]) != ETH_P_8021Q || (type[2] << 8 | type[3]) != tci;
 }
 
-static void describe(struct rx_ring *ring, unsigned int index, u32 status, u32 length, struct hw_frame *frame)
+static void describe(struct rx_ring *ring, unsigned int index, u32 status, u32 length, struct hpcap_arrival *frame)
 {
 	const union rx_descriptor *descriptor = &ring->descriptors[index];
 	struct rx_page *page = page_of(ring, index);
@@ -119,16 +120,17 @@ static void describe(struct rx_ring *ring, unsigned int index, u32 status, u32 l
 				      DMA_FROM_DEVICE);
 	frame->data = (const u8 *)page_address(page->page) + offset_of(index);
 	frame->length = ring->part_bytes + length;
+	frame->hash = le32_to_cpu(descriptor->done.rss_hash);
 	frame->vlan_tci = le16_to_cpu(descriptor->done.vlan);
-	frame->flags = 0;
+	frame->flags = le16_to_cpu(descriptor->done.info) & INFO_RSS_TYPE ? HPCAP_ARRIVAL_HASH : 0;
 	/* a device answer: never believe a length that the buffer does not have */
 	if (ring->in_part || status & STATUS_RXE || length > RX_BUFFER_BYTES || length < ETH_HLEN)
-		frame->flags |= HW_FRAME_ERROR;
+		frame->flags |= HPCAP_ARRIVAL_ERROR;
 	else if (status & STATUS_VP && tag_was_stripped(frame->data, length, frame->vlan_tci))
-		frame->flags |= HW_FRAME_VLAN_STRIPPED;
+		frame->flags |= HPCAP_ARRIVAL_VLAN_STRIPPED;
 }
 
-unsigned int rx_ring_receive(struct rx_ring *ring, struct hw_frame *frames, unsigned int max)
+unsigned int rx_ring_receive(struct rx_ring *ring, struct hpcap_arrival *frames, unsigned int max)
 {
 	unsigned int got = 0;
 

@@ -49,7 +49,7 @@ void rx_ring_free(struct rx_ring *ring);
 /* All descriptors ready for the NIC, as after a reset. */
 void rx_ring_reset(struct rx_ring *ring);
 
-unsigned int rx_ring_receive(struct rx_ring *ring, struct hw_frame *frames, unsigned int max);
+unsigned int rx_ring_receive(struct rx_ring *ring, struct hpcap_arrival *frames, unsigned int max);
 
 /* Prepares what was received for the NIC again. Returns the new tail, or -1 if there is nothing to tell. */
 int rx_ring_release(struct rx_ring *ring, unsigned int at_least);

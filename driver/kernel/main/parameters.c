@@ -39,6 +39,34 @@ static unsigned int caplen;
 module_param(caplen, uint, 0444);
 MODULE_PARM_DESC(caplen, "bytes kept of each frame, 14 to 65535 (default 0: all)");
 
+static char *timestamp = "frame";
+module_param(timestamp, charp, 0444);
+MODULE_PARM_DESC(timestamp, "frame (default), udts or wdts (once a burst, shared out evenly or by length), auto (frame, but wdts while saturated)");
+
+static char *clock = "realtime";
+module_param(clock, charp, 0444);
+MODULE_PARM_DESC(clock, "clock of the frames' times: realtime (default) or tai");
+
+static unsigned int dedup_entries;
+module_param(dedup_entries, uint, 0444);
+MODULE_PARM_DESC(dedup_entries, "frames remembered to find duplicates, a power of two, 64 to 1048576 (default 0: duplicates are stored)");
+
+static unsigned int dedup_pools = 1;
+module_param(dedup_pools, uint, 0444);
+MODULE_PARM_DESC(dedup_pools, "frames remembered for each hash, a power of two, 1 to 64 (default 1)");
+
+static unsigned int dedup_window_us = 200000;
+module_param(dedup_window_us, uint, 0444);
+MODULE_PARM_DESC(dedup_window_us, "a duplicate comes at most that much later, 1 to 10000000 (default 200000)");
+
+static unsigned int dedup_bytes = 70;
+module_param(dedup_bytes, uint, 0444);
+MODULE_PARM_DESC(dedup_bytes, "bytes compared of each frame, 14 to 240 (default 70)");
+
+/* in the order of HPCAPVF_TIMESTAMP_* and HPCAPVF_CLOCK_* */
+static const char *const timestamp_names[] = { "frame", "udts", "wdts", "auto" };
+static const char *const clock_names[] = { "realtime", "tai" };
+
 static char *name = "";
 module_param(name, charp, 0444);
 MODULE_PARM_DESC(name, "interface name in /dev/hpcap_<name>_<queue>, for one device only (default: from its PCI address)");
@@ -63,12 +91,54 @@ static bool name_is_good(const char *text)
 	return length <= NAME_LENGTH_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
 }
 
-int parameters_check(void)
+static int check_words(void)
 {
+	int index;
+
 	if (check_idle()) {
 		pr_err("hpcapvf: idle=%s: must be spin or backoff\n", idle);
 		return -EINVAL;
 	}
+	index = match_string(timestamp_names, ARRAY_SIZE(timestamp_names), timestamp);
+	if (index < 0) {
+		pr_err("hpcapvf: timestamp=%s: must be frame, udts, wdts or auto\n", timestamp);
+		return -EINVAL;
+	}
+	parameters.timestamp = (u32)index;
+	index = match_string(clock_names, ARRAY_SIZE(clock_names), clock);
+	if (index < 0) {
+		pr_err("hpcapvf: clock=%s: must be realtime or tai\n", clock);
+		return -EINVAL;
+	}
+	parameters.clock = (u32)index;
+	return 0;
+}
+
+static int check_dedup(void)
+{
+	const struct hpcap_dedup_config config = {
+		.entries = dedup_entries,
+		.pools = dedup_pools,
+		.window_us = dedup_window_us,
+		.bytes = dedup_bytes,
+	};
+	const char *wrong = dedup_entries ? hpcap_dedup_check_config(&config) : NULL;
+
+	parameters.dedup = config;
+	if (!wrong)
+		return 0;
+	pr_err("hpcapvf: dedup_%s\n", wrong);
+	return -EINVAL;
+}
+
+int parameters_check(void)
+{
+	int error = check_words();
+
+	if (!error)
+		error = check_dedup();
+	if (error)
+		return error;
 	if (idle_max_us < IDLE_US_MIN || idle_max_us > IDLE_US_MAX) {
 		pr_err("hpcapvf: idle_max_us=%u: must be %u to %u\n", idle_max_us, IDLE_US_MIN, IDLE_US_MAX);
 		return -EINVAL;
@@ -107,6 +177,16 @@ int parameters_check(void)
 const char *parameters_idle_name(void)
 {
 	return parameters.idle == IDLE_SPIN ? "spin" : "backoff";
+}
+
+const char *parameters_timestamp_name(void)
+{
+	return timestamp_names[parameters.timestamp];
+}
+
+const char *parameters_clock_name(void)
+{
+	return clock_names[parameters.clock];
 }
 
 void parameters_interface_name(const struct pci_dev *pci, char out[HPCAPVF_INTERFACE_BYTES])

@@ -20,6 +20,9 @@ struct parameters {
 	u64 ring_bytes;
 	unsigned int rx_descriptors;
 	u32 caplen;
+	u32 timestamp;	/* HPCAPVF_TIMESTAMP_* */
+	u32 clock;	/* HPCAPVF_CLOCK_* */
+	struct hpcap_dedup_config dedup;	/* entries 0: off */
 };
 
 extern struct parameters parameters;
@@ -28,6 +31,8 @@ extern struct parameters parameters;
 int parameters_check(void);
 
 const char *parameters_idle_name(void);
+const char *parameters_timestamp_name(void);
+const char *parameters_clock_name(void);
 
 /*
  * The name of a device: the parameter if it is set, else from the PCI address, such as p7s0, p7s0f1 (function 1)

@@ -19,6 +19,7 @@ static void capture_device_free(struct kref *references)
 {
 	struct capture_device *device = container_of(references, struct capture_device, references);
 
+	capture_dedup_set(device, &(struct hpcap_dedup_config){ 0 });
 	ring_memory_free(&device->memory);
 	kfree(device);
 }
@@ -48,6 +49,7 @@ static struct capture_device *create(struct pci_dev *pci, const struct hw_ops *o
 		return NULL;
 	kref_init(&device->references);
 	mutex_init(&device->listeners_lock);
+	mutex_init(&device->dedup_lock);
 	for (i = 0; i < HPCAPVF_LISTENERS_MAX; i++) {
 		init_waitqueue_head(&device->waits[i].queue);
 		device->waits[i].wake_offset = U64_MAX;
@@ -71,7 +73,7 @@ static int allocate_ring(struct capture_device *device)
 			parameters.ring_bytes >> 20);
 		return error;
 	}
-	return hpcap_ring_init(&device->ring, device->memory.data, parameters.ring_bytes,
+	return hpcap_ring_init(&device->capture.ring, device->memory.data, parameters.ring_bytes,
 			       page_address(device->memory.control), parameters.caplen, 0);
 }
 
@@ -142,6 +144,8 @@ static int probe(struct pci_dev *pci, const struct pci_device_id *id)
 		return -ENOMEM;
 	error = allocate_ring(device);
 	if (!error)
+		error = capture_dedup_set(device, &parameters.dedup);
+	if (!error)
 		error = enable(device);
 	pci_set_drvdata(pci, device);
 	if (!error)
@@ -191,7 +195,10 @@ static int __init hpcapvf_init(void)
 {
 	int error = parameters_check();
 
-	return error ? error : pci_register_driver(&driver);
+	if (error)
+		return error;
+	capture_clock_check_counter();
+	return pci_register_driver(&driver);
 }
 module_init(hpcapvf_init);
 

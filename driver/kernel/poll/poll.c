@@ -5,7 +5,6 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
-#include <linux/ktime.h>
 #include <linux/sched.h>
 
 #include "device.h"
@@ -19,40 +18,16 @@
 /* Between attempts to set up a device whose PF does not answer (it may be down for hours). */
 #define RETRY_MS 200
 
-static void store(struct hpcap_ring *ring, const struct hw_frame *from)
-{
-	struct timespec64 now;
-	struct hpcap_frame frame = {
-		.data = from->data,
-		.length = from->length,
-		.vlan_tci = from->vlan_tci,
-		.vlan_stripped = from->flags & HW_FRAME_VLAN_STRIPPED,
-	};
-
-	if (from->flags & HW_FRAME_ERROR) {
-		hpcap_ring_count_error(ring, from->length);
-		return;
-	}
-	ktime_get_real_ts64(&now);
-	frame.seconds = (u32)now.tv_sec;
-	frame.nanoseconds = (u32)now.tv_nsec;
-	hpcap_ring_append(ring, &frame);
-}
-
-static unsigned int take_burst(struct capture_device *device, struct hw_frame *frames)
+static unsigned int take_burst(struct capture_device *device, struct hpcap_arrival *frames)
 {
 	struct hw *hw = &device->hw;
 	unsigned int count = hw->ops->receive(hw, frames, BURST);
-	unsigned int i;
 
-	for (i = 0; i < count; i++)
-		store(&device->ring, &frames[i]);
+	capture_dedup_burst(device, frames, count, count == BURST);
 	/* an empty NIC ring is the moment to give everything back */
 	hw->ops->release(hw, count < BURST);
-	if (count) {
-		hpcap_ring_publish(&device->ring);
+	if (count)
 		chardev_wake_listeners(device);
-	}
 	return count;
 }
 
@@ -81,11 +56,11 @@ static void set_up_again(struct capture_device *device)
 		return;
 	}
 	hw->quiet = false;
-	hpcap_ring_count_reset(&device->ring);
-	hpcap_ring_publish(&device->ring);
+	hpcap_ring_count_reset(&device->capture.ring);
+	hpcap_ring_publish(&device->capture.ring);
 	WRITE_ONCE(device->state, CAPTURE_UP);
 	pci_info(device->pci, "capturing again after a reset of the physical function (reset %llu), link %s\n",
-		 device->ring.counters.resets, hw->link ? "up" : "down");
+		 device->capture.ring.counters.resets, hw->link ? "up" : "down");
 }
 
 static void watch(struct capture_device *device)
@@ -114,8 +89,9 @@ static void capture(struct capture_device *device)
 {
 	unsigned long next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
 	unsigned int empty_polls = 0, sleep_us = SLEEP_US_MIN;
-	struct hw_frame frames[BURST];
+	struct hpcap_arrival frames[BURST];
 
+	capture_clock_sync(device);
 	while (!kthread_should_stop() && device->state == CAPTURE_UP) {
 		if (take_burst(device, frames)) {
 			empty_polls = 0;
@@ -126,6 +102,7 @@ static void capture(struct capture_device *device)
 		cond_resched();
 		if (time_after_eq(jiffies, next_watch)) {
 			watch(device);
+			capture_clock_sync(device);
 			next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
 		}
 	}
@@ -138,6 +115,7 @@ static int poll_thread(void *argument)
 {
 	struct capture_device *device = argument;
 
+	capture_clock_begin(device);
 	while (!kthread_should_stop()) {
 		switch (device->state) {
 		case CAPTURE_UP:

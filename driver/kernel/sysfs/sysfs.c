@@ -16,7 +16,7 @@ static struct capture_device *capture_of(struct device *device)
 	{                                                                                                  \
 		struct hpcapvf_stats stats;                                                                \
                                                                                                            \
-		hpcap_ring_stats(&capture_of(device)->ring, &stats);                                       \
+		hpcap_ring_stats(&capture_of(device)->capture.ring, &stats);                                       \
 		return sysfs_emit(out, "%llu\n", stats.field);                                             \
 	}                                                                                                  \
 	static DEVICE_ATTR_RO(field)
@@ -30,6 +30,9 @@ COUNTER(no_listener_drops);
 COUNTER(errors);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
+COUNTER(duplicates);
+COUNTER(clock_steps_back);
+COUNTER(clock_stepped_back_ns);
 
 static const char *state_name(const struct capture_device *capture)
 {
@@ -77,6 +80,44 @@ SHOW(cpu)
 }
 static DEVICE_ATTR_RO(cpu);
 
+SHOW(clock)
+{
+	return sysfs_emit(out, "%s\n", parameters_clock_name());
+}
+static DEVICE_ATTR_RO(clock);
+
+SHOW(timestamp)
+{
+	return sysfs_emit(out, "%s\n", parameters_timestamp_name());
+}
+static DEVICE_ATTR_RO(timestamp);
+
+/* "off", or: entries pools window_us bytes */
+SHOW(dedup)
+{
+	struct hpcap_dedup_config config;
+
+	capture_dedup_get(capture_of(device), &config);
+	if (!config.entries)
+		return sysfs_emit(out, "off\n");
+	return sysfs_emit(out, "%u %u %u %u\n", config.entries, config.pools, config.window_us, config.bytes);
+}
+
+static ssize_t dedup_store(struct device *device, struct device_attribute *attribute, const char *text, size_t length)
+{
+	struct hpcap_dedup_config config = { 0 };
+	int error;
+	char rest;
+
+	if (!sysfs_streq(text, "off") &&
+	    (sscanf(text, "%u %u %u %u %c", &config.entries, &config.pools, &config.window_us, &config.bytes, &rest) != 4 ||
+	     hpcap_dedup_check_config(&config)))
+		return -EINVAL;
+	error = capture_dedup_set(capture_of(device), &config);
+	return error ? error : (ssize_t)length;
+}
+static DEVICE_ATTR_RW(dedup);
+
 /* below /dev */
 SHOW(node)
 {
@@ -104,7 +145,7 @@ static DEVICE_ATTR_RO(link);
 
 SHOW(listeners)
 {
-	return sysfs_emit(out, "%u\n", hpcap_ring_listeners(&capture_of(device)->ring));
+	return sysfs_emit(out, "%u\n", hpcap_ring_listeners(&capture_of(device)->capture.ring));
 }
 static DEVICE_ATTR_RO(listeners);
 
@@ -127,7 +168,9 @@ static struct attribute *attributes[] = {
 	&dev_attr_no_listener_drops.attr, &dev_attr_node.attr,		&dev_attr_published.attr,
 	&dev_attr_published_bytes.attr,	&dev_attr_received.attr,	&dev_attr_received_bytes.attr,
 	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
-	&dev_attr_vlan_reinserted.attr, NULL,
+	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
+	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
+	&dev_attr_duplicates.attr,	NULL,
 };
 
 static const struct attribute_group group = {

@@ -73,6 +73,7 @@ static void wrong_requests_are_refused(void)
 	int fd = open_device(O_RDONLY);
 	struct hpcapvf_wait wait = { .min_bytes = 1, .padding = 1 };
 	struct hpcapvf_advance advance = { .read_offset = UINT64_MAX };
+	struct hpcapvf_policy policy = { .policy = 2 };
 
 	CHECK_EQUAL(failed_with(ioctl(fd, 0x1234, 0)), ENOTTY);
 	CHECK_EQUAL(failed_with(ioctl(fd, _IO(HPCAPVF_IOC_MAGIC, 99), 0)), ENOTTY);
@@ -81,6 +82,11 @@ static void wrong_requests_are_refused(void)
 	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_STATS, UNMAPPED)), EFAULT);
 	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_WAIT, UNMAPPED)), EFAULT);
 	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_ADVANCE, UNMAPPED)), EFAULT);
+	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_POLICY, UNMAPPED)), EFAULT);
+	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_LISTENER_STATS, UNMAPPED)), EFAULT);
+	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_POLICY, &policy)), EINVAL);
+	policy = (struct hpcapvf_policy){ .policy = HPCAPVF_POLICY_LOSSY, .reserved = 1 };
+	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_POLICY, &policy)), EINVAL);
 	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_WAIT, &wait)), EINVAL);
 	wait.padding = 0;
 	wait.timeout_ms = -2;
@@ -90,6 +96,25 @@ static void wrong_requests_are_refused(void)
 	advance.reserved = 1;
 	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_ADVANCE, &advance)), EINVAL);
 	close(fd);
+}
+
+static void policy_is_each_files_own(void)
+{
+	struct hpcapvf_listener_stats stats;
+	struct hpcapvf *lossy, *lossless;
+
+	CHECK_EQUAL(hpcapvf_open(device, &lossy), 0);
+	CHECK_EQUAL(hpcapvf_open(device, &lossless), 0);
+	CHECK_EQUAL(hpcapvf_set_lossy(lossy, true), 0);
+	CHECK_EQUAL(hpcapvf_listener_stats(lossy, &stats), 0);
+	CHECK_EQUAL(stats.policy, HPCAPVF_POLICY_LOSSY);
+	CHECK_EQUAL(stats.offered, stats.read + stats.lost + stats.unread);
+	CHECK_EQUAL(hpcapvf_listener_stats(lossless, &stats), 0);
+	CHECK_EQUAL(stats.policy, HPCAPVF_POLICY_LOSSLESS);
+	CHECK_EQUAL(stats.lost, 0);
+	CHECK_EQUAL(hpcapvf_set_lossy(lossy, false), 0);
+	hpcapvf_close(lossy);
+	hpcapvf_close(lossless);
 }
 
 static void *map(int fd, uint64_t bytes, int protection, int flags, uint64_t offset)
@@ -208,6 +233,7 @@ int main(int argc, char **argv)
 	CHECK_EQUAL(hpcapvf_open(device, &listener), 0);
 	read_offset = hpcapvf_read_offset(listener);
 	RUN(wrong_requests_are_refused);
+	RUN(policy_is_each_files_own);
 	RUN(mapping_is_bounded_and_read_only);
 	RUN(waiting_ends_in_time);
 	RUN(reading_in_pieces_is_the_stream);

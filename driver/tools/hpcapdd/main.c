@@ -141,8 +141,9 @@ static void report(const struct options *options, struct capture *capture, enum 
 	printf("%llu frames, %llu bytes in %llu files\n", (unsigned long long)capture->totals.frames,
 	       (unsigned long long)capture->totals.bytes, (unsigned long long)capture->totals.files);
 	if (known)
-		printf("device: %llu received, %llu dropped (ring full), %llu dropped (no listener), %llu errors\n",
-		       (unsigned long long)stats.received, (unsigned long long)stats.ring_full_drops,
+		printf("device: %llu received, %llu duplicates, %llu dropped (ring full), %llu dropped (no listener), %llu errors\n",
+		       (unsigned long long)stats.received, (unsigned long long)stats.duplicates,
+		       (unsigned long long)stats.ring_full_drops,
 		       (unsigned long long)stats.no_listener_drops, (unsigned long long)stats.errors);
 }
 

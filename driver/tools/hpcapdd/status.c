@@ -106,14 +106,14 @@ void status_stopped(struct status *status, const struct capture_totals *totals, 
 int status_format_totals(char *out, size_t size, const struct capture_totals *totals,
 			 const struct hpcapvf_stats *stats, int exit_code)
 {
-	char driver[256] = "null";
+	char driver[320] = "null";
 
 	if (stats)
 		snprintf(driver, sizeof(driver),
-			 "{\"received\":%llu,\"published\":%llu,\"ring_full_drops\":%llu,"
+			 "{\"received\":%llu,\"published\":%llu,\"duplicates\":%llu,\"ring_full_drops\":%llu,"
 			 "\"no_listener_drops\":%llu,\"errors\":%llu}",
 			 (unsigned long long)stats->received, (unsigned long long)stats->published,
-			 (unsigned long long)stats->ring_full_drops, (unsigned long long)stats->no_listener_drops,
+			 (unsigned long long)stats->duplicates, (unsigned long long)stats->ring_full_drops, (unsigned long long)stats->no_listener_drops,
 			 (unsigned long long)stats->errors);
 	return snprintf(out, size,
 			"{\"frames\":%llu,\"bytes\":%llu,\"files\":%llu,\"file_bytes\":%llu,"
