@@ -52,7 +52,7 @@ def demo_parser() -> argparse.ArgumentParser:
         "stored; then a monitoring agent that watches the probe, with a proof of its own; take everything away again. "
         "The report goes to build/demo.",
         parents=[output_options()],
-        epilog=epilog("make demo", "make demo DEMO='--act all'", 'make demo DEMO="--keep --cpus 12"'),
+        epilog=epilog("make demo", "make demo DEMO='--act vnp'", 'make demo DEMO="--keep --cpus 12"'),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--name", default="demo", help="name of the lab; a lab of this name is removed first")
@@ -67,7 +67,7 @@ def demo_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--act",
         choices=ACTS,
-        default="vnp",
+        default="all",
         help="vnp: the probe; vnma: the agent, watching a probe that is sent no frames of its own; all: the probe with "
         "its proof, then the agent (default %(default)s)",
     )
