@@ -40,6 +40,7 @@ ACTS = ("all", "vnp", "vnma")
 COMMAND_S = 180.0
 DEPLOY_S = 1500.0
 VERIFY_S = 600.0
+WATCH_S = 60.0  # the agent watches for at least that long
 DESTROY_S = 600.0
 
 
@@ -151,10 +152,13 @@ def _watch(lab: Lab, progress: Progress, clock: PhaseClock) -> AgentFacts:
     with clock.measure("deploy-vnma"):
         deployed = _prove(lab, ["deploy-vnma", path, "--source", "wire"], progress, timeout_s=DEPLOY_S)
     began = time.monotonic()
-    with clock.measure("mirrors"):
+    before_s = seconds_after_copy(deployed.result["phases_s"])
+    with clock.measure("watch and mirrors"):
+        progress.phase("watch", f"for {WATCH_S:.0f} s in all")
+        time.sleep(max(0.0, WATCH_S - before_s))
         answer = must(run_on_server(lab, ["hpcapvf", "mirrors"], progress, timeout_s=COMMAND_S))
     mirror: dict[str, Any] = next((found for found in answer.result["mirrors"] if found["monitor"] == AGENT), {})
-    watched_s = seconds_after_copy(deployed.result["phases_s"]) + time.monotonic() - began
+    watched_s = before_s + time.monotonic() - began
     return AgentFacts(deployed.result, mirror, round(watched_s, 1))
 
 
