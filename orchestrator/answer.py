@@ -7,11 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import RenderableType
-
 from hpcapvf.model.errors import ExitCode, HpcapvfError
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts for people. header: whether the columns' names are shown. How it is drawn: terminal.py."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    header: bool = True
+
+
+Part = str | Table
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class Answer:
     """
 
     result: dict[str, Any]
-    shown: tuple[RenderableType, ...] = ()
+    shown: tuple[Part, ...] = ()
     exit_code: ExitCode = ExitCode.OK
     warnings: tuple[Advice, ...] = ()
     error: HpcapvfError | None = field(default=None)

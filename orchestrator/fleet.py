@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rich.console import RenderableType
-
 from hpcapvf.model.errors import ExitCode, HpcapvfError
-from orchestrator.answer import Answer
+from orchestrator.answer import Answer, Table
 from orchestrator.tables import table
 
 EVENTS = ("task", "result", "waiting")
@@ -137,7 +135,7 @@ def said(report: HostReport) -> str:
     return "; ".join((f"{report.task}: {report.reason}", *report.details))
 
 
-def show_hosts(reports: tuple[HostReport, ...], *, dry_run: bool) -> RenderableType:
+def show_hosts(reports: tuple[HostReport, ...], *, dry_run: bool) -> Table:
     """One line per host."""
     rows = [
         (report.host, report.state, len(report.changed), said(report) if report.exit_code else _changes(report))

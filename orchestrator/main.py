@@ -1,23 +1,28 @@
-"""The console commands."""
+"""The console commands. Only the modules of the command that was asked for are loaded: a slow host feels every one."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
+from collections.abc import Sequence
 
 from hpcapvf import __version__
-from orchestrator.commands.deploy import deploy_vnma_parser, deploy_vnp_parser
-from orchestrator.commands.image import add_image_commands
-from orchestrator.commands.inspect import add_inspect_commands
-from orchestrator.commands.nic import add_nic_commands
-from orchestrator.commands.upkeep import add_upkeep_commands
-from orchestrator.lab_cli import add_lab_commands
 from orchestrator.options import epilog
 from orchestrator.runner import run
 
+# Module -> the commands that its add_commands defines.
+MODULES = {
+    "orchestrator.commands.inspect": ("probe", "plan", "status", "snapshot"),
+    "orchestrator.commands.upkeep": ("verify", "destroy", "guard"),
+    "orchestrator.commands.nic": ("nic", "mirrors"),
+    "orchestrator.commands.image": ("image",),
+    "orchestrator.commands.lab": ("lab",),
+}
 
-def hpcapvf_parser() -> argparse.ArgumentParser:
-    """The command line of ``hpcapvf``."""
+
+def hpcapvf_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line of ``hpcapvf``; of one module's commands only if the words begin with one of them."""
     parser = argparse.ArgumentParser(
         prog="hpcapvf",
         description="Virtual network probes on SR-IOV hosts: look, plan, verify, take away; and the emulated server.",
@@ -26,24 +31,22 @@ def hpcapvf_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hpcapvf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    add_inspect_commands(commands)
-    add_upkeep_commands(commands)
-    add_nic_commands(commands)
-    add_image_commands(commands)
-    add_lab_commands(commands)
+    chosen = [module for module, names in MODULES.items() if words and words[0] in names]
+    for module in chosen or MODULES:
+        importlib.import_module(module).add_commands(commands)
     return parser
 
 
 def hpcapvf() -> None:
     """Entry point of ``hpcapvf``."""
-    sys.exit(run(hpcapvf_parser()))
+    sys.exit(run(hpcapvf_parser(sys.argv[1:])))
 
 
 def deploy_vnp() -> None:
     """Entry point of ``deploy-vnp``."""
-    sys.exit(run(deploy_vnp_parser()))
+    sys.exit(run(importlib.import_module("orchestrator.commands.deploy").deploy_vnp_parser()))
 
 
 def deploy_vnma() -> None:
     """Entry point of ``deploy-vnma``."""
-    sys.exit(run(deploy_vnma_parser()))
+    sys.exit(run(importlib.import_module("orchestrator.commands.deploy").deploy_vnma_parser()))

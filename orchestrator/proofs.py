@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-
 from hpcapvf.host.protocols import Clock, FrameSource, Machine
 from hpcapvf.host.source import open_source
 from hpcapvf.model.codec import to_json
@@ -20,6 +18,7 @@ from hpcapvf.probe import probe_host
 from hpcapvf.raw.pcap import read_pcap
 from hpcapvf.verify import Proof, prove, targets_of, verify_plan
 from hpcapvf.verify.mix import traffic_mix
+from orchestrator.answer import Part, Table
 from orchestrator.phases import PhaseClock
 from orchestrator.tables import pairs, show_findings, show_placement, table
 
@@ -114,7 +113,7 @@ def failure_of(verified: Verified) -> ProofFailed | None:
     )
 
 
-def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> RenderableType:
+def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> Table:
     """Frames sent, received, stored and identical, one line per traffic."""
     columns = (
         "traffic",
@@ -143,14 +142,14 @@ def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> RenderableType:
     return table("frames", columns, rows)
 
 
-def show_phases(phases_s: Mapping[str, float]) -> RenderableType:
+def show_phases(phases_s: Mapping[str, float]) -> Table:
     """Time of each phase."""
     return pairs("time", [(phase, f"{seconds:.1f} s") for phase, seconds in phases_s.items()])
 
 
-def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float]) -> tuple[RenderableType, ...]:
+def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float]) -> tuple[Part, ...]:
     """Everything that people are shown at the end of a verification."""
-    parts = [show_placement(plan), show_findings(verified.findings), show_proofs(verified.proofs)]
+    parts: list[Part] = [show_placement(plan), show_findings(verified.findings), show_proofs(verified.proofs)]
     parts += [
         table(
             f"stored but not sent in {name}: made by the machines themselves",

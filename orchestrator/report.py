@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rich.console import RenderableType
-
 from hpcapvf import __version__
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Advice, Plan
 from hpcapvf.model.steps import ReplicateTraffic
+from orchestrator.answer import Part, Table
 from orchestrator.picture import CaptureCounts, Shown, render_topology
 from orchestrator.tables import pairs, show_placement, table
 
@@ -219,13 +218,13 @@ def with_disks_of(after: Host, before: Host) -> Host:
     return replace(after, disks=(*after.disks, *(disk for disk in before.disks if disk.name not in kept)))
 
 
-def show_demo(facts: DemoFacts) -> tuple[RenderableType, ...]:
+def show_demo(facts: DemoFacts) -> tuple[Part, ...]:
     """The tables at the end of the demo."""
     agent = facts.agent
-    parts: list[RenderableType] = [show_placement(facts.plan)]
+    parts: list[Part] = [show_placement(facts.plan)]
     times = [(phase, f"{seconds:.1f} s") for phase, seconds in facts.phases_s.items()]
     times += _inside("deploy-vnp", facts.deployed["phases_s"])
-    frames: list[RenderableType] = []
+    frames: list[Part] = []
     if "vnp" in facts.acts:
         sent = ("sent on the wire", facts.proof["frames_sent"])
         frames.append(table("frames", ("", "count"), [sent, *_frame_rows(facts.proof)]))
@@ -240,7 +239,7 @@ def show_demo(facts: DemoFacts) -> tuple[RenderableType, ...]:
     return tuple(parts)
 
 
-def _show_agent(agent: AgentFacts) -> RenderableType:
+def _show_agent(agent: AgentFacts) -> Table:
     proof = agent.proof
     rows = [
         ("sent on the wire", proof["frames_sent"]),

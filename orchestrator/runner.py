@@ -16,7 +16,7 @@ from typing import NoReturn
 from hpcapvf.model.errors import ExitCode, HpcapvfError
 from orchestrator.answer import Answer, Handler
 from orchestrator.envelope import envelope
-from orchestrator.ui import console, make_progress, print_error, print_warning
+from orchestrator.progress import make_progress
 
 
 class Interrupted(HpcapvfError):
@@ -61,21 +61,15 @@ def _answer(handler: Handler, args: argparse.Namespace) -> Answer:
 
 def _print(command: str, answer: Answer, *, as_json: bool) -> None:
     try:
-        if as_json:
+        if as_json:  # warnings and the error are in it
             sys.stdout.write(json.dumps(envelope(command, answer), indent=2) + "\n")
         else:
-            out = console()
-            for part in answer.shown:
-                out.print(part)
+            from orchestrator.terminal import print_answer  # noqa: PLC0415 - slow to load, and programs ask for JSON
+
+            print_answer(answer, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) went away; Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if as_json:
-        return  # warnings and the error are in the envelope
-    for warning in answer.warnings:
-        print_warning(warning, sys.stderr)
-    if answer.error is not None:
-        print_error(answer.error, sys.stderr)
 
 
 @contextmanager

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from rich import box
-from rich.console import RenderableType
-from rich.markup import escape
-from rich.table import Table
+from dataclasses import replace
 
 from hpcapvf.model.host import BlockDevice, Deployed, Host, NumaNode, PciDevice
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.steps import ReplicateTraffic
+from orchestrator.answer import Part, Table
 
 _UNKNOWN = "unknown"
 _STORAGE_CLASS = 0x01
@@ -19,25 +16,17 @@ _STORAGE_CLASS = 0x01
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of texts; None is shown as "unknown"."""
-    made = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
-    made.min_width = len(title)
-    for column in columns:
-        made.add_column(escape(column), overflow="fold")
-    for row in rows:
-        made.add_row(*(escape(_said(value)) for value in row))
-    return made
+    return Table(title, tuple(columns), tuple(tuple(_said(value) for value in row) for row in rows))
 
 
 def pairs(title: str, rows: Iterable[tuple[str, object]]) -> Table:
     """A table of names and values without a header."""
-    made = table(title, ("", ""), rows)
-    made.show_header = False
-    return made
+    return replace(table(title, ("", ""), rows), header=False)
 
 
-def show_host(host: Host) -> tuple[RenderableType, ...]:
+def show_host(host: Host) -> tuple[Part, ...]:
     """The inventory that ``hpcapvf probe`` prints. Where the host does not say, it says "unknown"."""
-    parts: list[RenderableType] = [_host_facts(host), _nodes(host.nodes)]
+    parts: list[Part] = [_host_facts(host), _nodes(host.nodes)]
     parts.append(_cards(host))
     carriers = {disk.controller for disk in host.disks}
     controllers = [d for d in host.pci if d.class_code >> 16 == _STORAGE_CLASS or d.address in carriers]
@@ -57,13 +46,13 @@ def show_host(host: Host) -> tuple[RenderableType, ...]:
     return tuple(parts)
 
 
-def show_deployments(deployments: Sequence[Deployed]) -> RenderableType:
+def show_deployments(deployments: Sequence[Deployed]) -> Table:
     """One line per deployment."""
     rows = [(d.name, d.condition, d.spec_sha256[:12]) for d in deployments]
     return table("deployments", ("name", "condition", "spec"), rows)
 
 
-def show_plan(plan: Plan) -> tuple[RenderableType, ...]:
+def show_plan(plan: Plan) -> tuple[Part, ...]:
     """Where everything will be, and the steps in order. Steps that cannot be undone say so."""
     steps = [
         (number, step.describe(), "" if step.reversible else "cannot be undone")
@@ -72,7 +61,7 @@ def show_plan(plan: Plan) -> tuple[RenderableType, ...]:
     return (show_placement(plan), table("steps", ("", "step", ""), steps))
 
 
-def show_placement(plan: Plan) -> RenderableType:
+def show_placement(plan: Plan) -> Table:
     """Where each CPU, page and device of the deployment is."""
     pins = plan.placement
     rows: list[tuple[str, object]] = [("NUMA node", f"{pins.node}: {pins.why}" if pins.why else pins.node)]
@@ -94,7 +83,7 @@ def show_placement(plan: Plan) -> RenderableType:
     return pairs(f"placement of {plan.request.name}", rows)
 
 
-def show_findings(findings: Sequence[Finding]) -> RenderableType:
+def show_findings(findings: Sequence[Finding]) -> Table:
     """The checks of the machine against the plan."""
     rows = [("ok" if f.ok else "FAILED", f.check, f.expected, "" if f.ok else f.found, f.hint) for f in findings]
     return table("checks of the machine against the plan", ("", "check", "expected", "found", "hint"), rows)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 import hpcapvf
 from hpcapvf.domain.views import (
@@ -22,6 +21,9 @@ from hpcapvf.domain.views import (
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture, Step
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATE_FOLDER = "vm-templates"
 
@@ -87,6 +89,8 @@ def _template(name: str) -> jinja2.Template:
 @cache
 def _environment(root: Path) -> jinja2.Environment:
     """Unknown names are errors; XML is escaped; the other formats are quoted by the templates (tojson)."""
+    import jinja2  # noqa: PLC0415 - slow to load, and few commands render
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(root),
         undefined=jinja2.StrictUndefined,

@@ -13,7 +13,7 @@ from orchestrator.options import Commands, add_command
 from orchestrator.tables import pairs
 
 
-def add_image_commands(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Define ``image build``."""
     image = commands.add_parser("image", help="guest images")
     below = image.add_subparsers(title="image commands", metavar="COMMAND", required=True)

@@ -24,7 +24,7 @@ from orchestrator.specs import Planned, plan_request, read_spec
 from orchestrator.tables import pairs, show_deployments, show_host, show_placement, show_plan
 
 
-def add_inspect_commands(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Define probe, plan, status and snapshot."""
     probe = add_command(
         commands, "probe", "show what this host is", "hpcapvf probe", "hpcapvf probe --root recorded/ --json"

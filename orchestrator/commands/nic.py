@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rich.console import RenderableType
-
 from hpcapvf.apply import list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
@@ -23,7 +21,7 @@ from hpcapvf.plan.choice import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
 from hpcapvf.verify import moved_away, open_registers, read_mirror
-from orchestrator.answer import Answer
+from orchestrator.answer import Answer, Part
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import refusal_error
 from orchestrator.tables import pairs, table
@@ -31,7 +29,7 @@ from orchestrator.tables import pairs, table
 NO_MIRRORS = "no deployment of this host watches a VM"
 
 
-def add_nic_commands(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Define ``nic show`` and ``mirrors``."""
     nic = commands.add_parser("nic", help="a network card's receive switch")
     below = nic.add_subparsers(title="nic commands", metavar="COMMAND", required=True)
@@ -101,7 +99,7 @@ def pool_owners(host: Host, pf: PciDevice) -> dict[int, str]:
     return owners
 
 
-def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple[RenderableType, ...]:
+def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple[Part, ...]:
     """A card's switch as tables."""
 
     def who(pools: tuple[int, ...]) -> str:
@@ -124,7 +122,7 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
         for pool in state.pools
     ]
     rules = [(r.index, ", ".join(r.types), who(r.pools), who((r.to_pool,))) for r in state.rules]
-    parts: list[RenderableType] = [
+    parts: list[Part] = [
         pairs(title, facts),
         table("MAC filters", ("filter", "MAC", "feeds pools"), [(m.index, m.mac, who(m.pools)) for m in state.macs]),
         table("VLAN filters", ("filter", "VLAN", "members"), [(v.index, v.vlan, who(v.pools)) for v in state.vlans]),

@@ -21,7 +21,7 @@ from orchestrator.proofs import failure_of, read_checks, show_verified, verify_d
 from orchestrator.tables import pairs
 
 
-def add_upkeep_commands(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Define verify, destroy and guard."""
     verify = add_command(
         commands,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from hpcapvf.apply import apply_plan, destroy
 from hpcapvf.model.errors import BadSpec, NotCapable, NotFound, RegisterRefused
@@ -22,6 +21,7 @@ from orchestrator.tables import show_plan
 from tests.factories import IMAGE, WEB1, make_host
 from tests.fakes import tree
 from tests.unit.apply.world import MONITOR_MAC, NAME, PF, WATCHED_MAC, World, make_monitor_world
+from tests.unit.orchestrator.printed import text_of_parts
 
 
 @pytest.fixture
@@ -30,11 +30,7 @@ def world(tmp_path: Path) -> World:
 
 
 def text_of(answer: Answer) -> str:
-    console = Console(width=200, force_terminal=False)
-    with console.capture() as captured:
-        for part in answer.shown:
-            console.print(part)
-    return captured.get()
+    return text_of_parts(answer.shown)
 
 
 @pytest.mark.parametrize("name", [tree.PF_INTERFACE, tree.PF])

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.plan import Finding
@@ -24,6 +23,7 @@ from orchestrator.report import (
     show_demo,
     with_disks_of,
 )
+from tests.unit.orchestrator.printed import text_of_parts
 from tests.unit.orchestrator.sample_host import agent_plan, sample_host, sample_plan, watched_host
 
 FRAMES = traffic_mix(50, targets=MixTargets(sample_plan().vf_mac))
@@ -139,11 +139,7 @@ def test_a_kept_deployment_says_nothing_of_a_server_put_back() -> None:
 
 
 def _text(facts: DemoFacts) -> str:
-    console = Console(width=160, force_terminal=False)
-    with console.capture() as captured:
-        for part in show_demo(facts):
-            console.print(part)
-    return captured.get()
+    return text_of_parts(show_demo(facts))
 
 
 def test_without_an_agent_the_report_has_the_one_act() -> None:

@@ -17,8 +17,8 @@ from hpcapvf.model.progress import Progress
 from orchestrator.answer import Answer, Handler
 from orchestrator.envelope import SCHEMA
 from orchestrator.options import epilog, exit_code_meaning, output_options
+from orchestrator.progress import make_progress
 from orchestrator.runner import run
-from orchestrator.ui import make_progress
 
 
 def _parser(handler: Handler) -> argparse.ArgumentParser:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console, RenderableType
 
 from hpcapvf.model.errors import NotCapable
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Finding
 from hpcapvf.spec import parse_spec
+from orchestrator.answer import Part
 from orchestrator.suggest import suggest_spec
 from orchestrator.tables import show_findings, show_host, show_plan
 from tests.factories import RAID
+from tests.unit.orchestrator.printed import text_of_parts
 from tests.unit.orchestrator.sample_host import sample_host, sample_plan
 
 
-def _text(*parts: RenderableType) -> str:
-    out = Console(file=io.StringIO(), width=160)
-    for part in parts:
-        out.print(part)
-    stream = out.file
-    assert isinstance(stream, io.StringIO)
-    return stream.getvalue()
+def _text(*parts: Part) -> str:
+    return text_of_parts(parts)
 
 
 def test_the_inventory_names_nodes_cards_controllers_and_disks() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.text import Text
 
 from hpcapvf.lab.clean import clean_cache
 from hpcapvf.lab.images import Images, build_images
@@ -29,7 +28,7 @@ from orchestrator.tables import pairs, table
 YAML_WIDTH = 72
 
 
-def add_lab_commands(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Define ``lab`` and everything below it."""
     lab = commands.add_parser("lab", help="the emulated two-node server")
     below = lab.add_subparsers(title="lab commands", metavar="COMMAND", required=True)
@@ -208,7 +207,7 @@ def run_inventory(args: argparse.Namespace, progress: Progress) -> Answer:
     if args.output:
         write_text(args.output, yaml.safe_dump(content, sort_keys=False))
         return answer(args.name, {"written": str(args.output)})
-    return Answer(content, shown=(Text(yaml.safe_dump(content, sort_keys=False, width=YAML_WIDTH)),))
+    return Answer(content, shown=(yaml.safe_dump(content, sort_keys=False, width=YAML_WIDTH),))
 
 
 def run_reboot(args: argparse.Namespace, progress: Progress) -> Answer:

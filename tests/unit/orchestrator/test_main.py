@@ -1,0 +1,32 @@
+"""Each command is found in the one module that is loaded for it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+import pytest
+
+from orchestrator.main import MODULES, hpcapvf_parser
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_table_names_just_the_commands_that_a_module_defines(module: str) -> None:
+    commands = argparse.ArgumentParser().add_subparsers()
+    importlib.import_module(module).add_commands(commands)
+    assert tuple(commands.choices) == MODULES[module]
+
+
+def test_help_lists_all_commands() -> None:
+    text = hpcapvf_parser(["--help"]).format_help()
+    for names in MODULES.values():
+        for name in names:
+            assert f"\n    {name} " in text, name
+
+
+def test_a_command_is_parsed_with_its_module_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["mirrors", "--json"]
+    assert hpcapvf_parser(words).parse_args(words).command_name == "mirrors"
+    with pytest.raises(SystemExit):
+        hpcapvf_parser(["mirrros"]).parse_args(["mirrros"])
+    assert "'verify'" in capsys.readouterr().err  # the choices of all modules
