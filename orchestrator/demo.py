@@ -24,7 +24,7 @@ from hpcapvf.model.errors import ExitCode, HpcapvfError, ProofFailed
 from hpcapvf.model.host import Host
 from hpcapvf.model.progress import Progress
 from hpcapvf.spec import parse_spec
-from hpcapvf.verify import snapshot_difference
+from hpcapvf.verify.snapshot import snapshot_difference
 from orchestrator.answer import Answer
 from orchestrator.files import keep_logs, write_json, write_text
 from orchestrator.options import epilog, output_options

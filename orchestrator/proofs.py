@@ -16,8 +16,10 @@ from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe import probe_host
 from hpcapvf.raw.pcap import read_pcap
-from hpcapvf.verify import Proof, prove, targets_of, verify_plan
+from hpcapvf.verify.checks import verify_plan
+from hpcapvf.verify.expect import targets_of
 from hpcapvf.verify.mix import traffic_mix
+from hpcapvf.verify.proof import Proof, prove
 from orchestrator.answer import Part, Table
 from orchestrator.phases import PhaseClock
 from orchestrator.tables import pairs, show_findings, show_placement, table

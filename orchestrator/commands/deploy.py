@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hpcapvf.apply import Outcome, apply_plan
+from hpcapvf.apply.run import Outcome, apply_plan
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from hpcapvf.apply import Deployment, list_deployments, read_deployment
+from hpcapvf.apply.state import Deployment, list_deployments, read_deployment
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
@@ -17,7 +17,8 @@ from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.probe import probe_host
-from hpcapvf.verify import read_guard, take_snapshot
+from hpcapvf.verify.readings import read_guard
+from hpcapvf.verify.snapshot import take_snapshot
 from orchestrator.answer import Answer
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import Planned, plan_request, read_spec

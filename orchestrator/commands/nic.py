@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hpcapvf.apply import list_deployments, read_deployment
+from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
@@ -20,7 +20,8 @@ from hpcapvf.nic.registers import register_table
 from hpcapvf.plan.choice import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
-from hpcapvf.verify import moved_away, open_registers, read_mirror
+from hpcapvf.verify.mirrors import moved_away, read_mirror
+from hpcapvf.verify.readings import open_registers
 from orchestrator.answer import Answer, Part
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import refusal_error

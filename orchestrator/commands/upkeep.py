@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 
-from hpcapvf.apply import destroy, read_deployment
 from hpcapvf.apply.guard import run_guard
+from hpcapvf.apply.run import destroy
+from hpcapvf.apply.state import read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import Conflict

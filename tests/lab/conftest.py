@@ -23,7 +23,7 @@ from hpcapvf.lab.server import Lab
 from hpcapvf.model.codec import from_json
 from hpcapvf.model.host import Host
 from hpcapvf.model.progress import Silent
-from hpcapvf.verify import snapshot_difference
+from hpcapvf.verify.snapshot import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
 from tests.lab.outside import Outside, step_outside

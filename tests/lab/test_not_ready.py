@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.verify import snapshot_difference
+from hpcapvf.verify.snapshot import snapshot_difference
 from tests.lab.conftest import GRUB_FILE, KERNEL_ARGUMENTS, Server
 from tests.lab.outside import Outside
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hpcapvf.apply import apply_plan, destroy, list_deployments, read_deployment, state
+from hpcapvf.apply import state
 from hpcapvf.apply.handlers import HANDLERS
 from hpcapvf.apply.journal import Journal
-from hpcapvf.apply.run import run_steps
+from hpcapvf.apply.run import apply_plan, destroy, run_steps
+from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, UndoIncomplete, WaitTimedOut
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step

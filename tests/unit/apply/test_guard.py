@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hpcapvf.apply import apply_plan, destroy, state
+from hpcapvf.apply import state
 from hpcapvf.apply.guard import GuardCounts, guard_once, run_guard
+from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.model import paths
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.progress import Silent

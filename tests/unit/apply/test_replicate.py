@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hpcapvf.apply import apply_plan, destroy, state
+from hpcapvf.apply import state
 from hpcapvf.apply.guard import run_guard
 from hpcapvf.apply.handler import Context, Json
 from hpcapvf.apply.handlers import handler_of
 from hpcapvf.apply.journal import Journal, read_events
-from hpcapvf.apply.run import run_steps
+from hpcapvf.apply.run import apply_plan, destroy, run_steps
 from hpcapvf.model.errors import Conflict, HpcapvfError, RegisterRefused, UndoIncomplete
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import ReplicateTraffic

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcapvf.apply import apply_plan, destroy
+from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.model.errors import BadSpec, NotCapable, NotFound, RegisterRefused
 from hpcapvf.model.progress import Silent
 from hpcapvf.plan import plan_deployment

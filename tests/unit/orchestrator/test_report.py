@@ -11,9 +11,9 @@ import pytest
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.plan import Finding
 from hpcapvf.raw.records import Record
-from hpcapvf.verify import Proof
 from hpcapvf.verify.compare import compare
 from hpcapvf.verify.mix import MixTargets, traffic_mix
+from hpcapvf.verify.proof import Proof
 from orchestrator.report import (
     FRAME_FIGURES,
     AgentFacts,

@@ -16,7 +16,7 @@ from hpcapvf.model.paths import guard_path
 from hpcapvf.model.plan import Finding
 from hpcapvf.nic.receive import receive_all
 from hpcapvf.nic.registers import register_table
-from hpcapvf.verify import verify_plan
+from hpcapvf.verify.checks import verify_plan
 from hpcapvf.verify.readings import hugepages_by_node, read_interface, read_qemu
 from tests.unit.verify.capture_guest import FOLDER
 from tests.unit.verify.sample import (

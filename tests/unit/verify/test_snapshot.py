@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.model.address import PciAddress
-from hpcapvf.verify import snapshot_difference, take_snapshot
+from hpcapvf.verify.snapshot import snapshot_difference, take_snapshot
 from tests.fakes.machine import FakeMachine, fake_machine
 from tests.fakes.tree import CONTROLLER, PF, PF_INTERFACE
 
