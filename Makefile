@@ -56,7 +56,8 @@ test-lab: setup ## end to end in the emulated server
 	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab
 
 test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
-	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 tests/lab/test_agent.py
+	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/agent.json \
+		tests/lab/test_agent.py
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from hpcapvf.model.errors import HpcapvfError
+from tests.result_plugin import ResultFile
 
 # How long one example takes depends on who else uses the machine; runs are bounded as a whole instead.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -19,6 +20,13 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate-golden", action="store_true", help="write the golden files anew, then read the diff")
+    parser.addoption("--result", type=Path, metavar="FILE", help="write what was found there, as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    target: Path | None = config.getoption("--result")
+    if target is not None:
+        config.pluginmanager.register(ResultFile(target))
 
 
 def pytest_exception_interact(call: pytest.CallInfo[object], report: object) -> None:
