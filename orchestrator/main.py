@@ -31,8 +31,9 @@ def hpcapvf_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hpcapvf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    chosen = [module for module, names in MODULES.items() if words and words[0] in names]
-    for module in chosen or MODULES:
+    first = words[0] if words else ""
+    chosen = [module for module, names in MODULES.items() if first in names]
+    for module in () if first == "--version" else chosen or MODULES:
         importlib.import_module(module).add_commands(commands)
     return parser
 

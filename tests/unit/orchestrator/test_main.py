@@ -30,3 +30,9 @@ def test_a_command_is_parsed_with_its_module_alone(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         hpcapvf_parser(["mirrros"]).parse_args(["mirrros"])
     assert "'verify'" in capsys.readouterr().err  # the choices of all modules
+
+
+def test_the_version_needs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        hpcapvf_parser(["--version"]).parse_args(["--version"])
+    assert capsys.readouterr().out.startswith("hpcapvf ")
