@@ -28,7 +28,8 @@ BUILDER = ("gcc", "make", "libc6-dev", "linux-headers-amd64", "kmod", "pkgconf")
 class Recipe:
     """One root file system: its packages and, by file name, the scripts that finish it.
 
-    disk_mib: size of the bootable disk made of it; 0 means that it is never booted. suite: of Debian.
+    disk_mib: size of the bootable disk made of it; 0 means that it is never booted. suite: of Debian. variant:
+    mmdebstrap's; of "extract" no package's scripts are run.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Recipe:
     after_packages: tuple[str, ...]
     disk_mib: int
     suite: str = SUITE
+    variant: str = "minbase"
 
 
 RECIPES: Mapping[str, Recipe] = {

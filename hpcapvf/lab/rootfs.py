@@ -41,7 +41,7 @@ def make_root(recipe: Recipe, root: Path, log: Path) -> None:
     for name in (*recipe.before_packages, *recipe.after_packages):
         (scripts / name).write_text(script_text(name), encoding="utf-8")
         (scripts / name).chmod(0o755)
-    argv = ["mmdebstrap", "--variant=minbase", "--include=" + ",".join(recipe.packages)]
+    argv = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]
     argv += ["--dpkgopt=force-unsafe-io", "--dpkgopt=force-confold"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in NOT_WANTED]
     argv += [f"--essential-hook={scripts / name}" for name in recipe.before_packages]

@@ -19,6 +19,7 @@ lintian --allow-root --fail-on error --tag-display-limit 0 ./*.changes >/build/l
 cat /build/lintian
 echo "lintian_warnings $(grep -c '^W:' /build/lintian)" >&3
 
+rm ./*-dbgsym_*.deb
 dpkg --install ./*.deb
 dkms status
 for release in $(dkms status hpcapvf | sed -n 's/.*, \([^,]*\), x86_64: installed.*/\1/p'); do
@@ -26,7 +27,7 @@ for release in $(dkms status hpcapvf | sed -n 's/.*, \([^,]*\), x86_64: installe
 done
 for package in hpcapvf-dkms hpcapvf-tools libhpcapvf1 libhpcapvf-dev; do
 	dpkg --listfiles "$package" | while read -r path; do
-		[ -d "$path" ] || echo "file $package $path" >&3
+		[ -d "$path" ] || [ "${path#/usr/src/}" != "$path" ] || echo "file $package $path" >&3
 	done
 done
 echo "group $(getent group hpcap | cut -d: -f1)" >&3
