@@ -15,7 +15,8 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-lab test-agent check check-python check-files check-shell \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel \
+        test-lab test-agent check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
@@ -51,6 +52,16 @@ test-fuzz: packages ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_S
 	$(MAKE) --no-print-directory -C driver test-fuzz
 	@mkdir -p docs/results
 	cp driver/build/fuzz/fuzz.json docs/results/fuzz.json
+
+test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backports) and the packages; JSON in docs/results
+	$(LIMIT) 3600 $(BIN)/python -m tests.builds.kernels docs/results/kernels.json
+	$(LIMIT) 3600 $(BIN)/python -m tests.builds.packages docs/results/packages.json
+
+test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.device.soak docs/results/soak.json
+
+test-debug-kernel: $(STAMP) ## the same on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.device.debug_kernel docs/results/debug-kernel.json
 
 test-lab: setup ## end to end in the emulated server
 	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab

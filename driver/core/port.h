@@ -10,15 +10,15 @@
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/processor.h>
 #include <linux/prefetch.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
+#include <linux/timex.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
-#include <asm/timex.h>
 
 #define core_load(p) READ_ONCE(*(p))
 #define core_store(p, v) WRITE_ONCE(*(p), (v))

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What differs between kernels; the HPCAPVF_HAS_ macros come from the probes in Kbuild. */
+/* What differs between kernels; the HPCAPVF_HAS_ macros come from probes/, by Kbuild. */
 #ifndef HPCAPVF_COMPAT_H
 #define HPCAPVF_COMPAT_H
 
 #include <linux/mm.h>
 
+#include "compat_probes.h"
+
 static inline void compat_forbid_writing(struct vm_area_struct *area)
 {
-#ifdef HPCAPVF_HAS_VM_FLAGS_CLEAR
+#ifdef HPCAPVF_HAS_VM_FLAGS_MOD
 	vm_flags_mod(area, VM_DONTEXPAND, VM_MAYWRITE);
 #else
 	area->vm_flags = (area->vm_flags | VM_DONTEXPAND) & ~VM_MAYWRITE;

@@ -126,6 +126,18 @@ int hpcapvf_stats(const struct hpcapvf *device, struct hpcapvf_stats *out)
 	return 0;
 }
 
+int hpcapvf_set_lossy(struct hpcapvf *device, bool lossy)
+{
+	return hpcap_ring_set_policy(&device->ring->ring, device->listener, lossy);
+}
+
+int hpcapvf_listener_stats(const struct hpcapvf *device, struct hpcapvf_listener_stats *out)
+{
+	hpcap_ring_catch_up(&device->ring->ring, device->listener);
+	hpcap_ring_listener_stats(&device->ring->ring, device->listener, out);
+	return 0;
+}
+
 int hpcapvf_wait(struct hpcapvf *device, uint64_t min_bytes, int timeout_ms)
 {
 	long ticks = timeout_ms * (long)TICKS_PER_MS;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/bad_disk.h"
 #include "tests/check.h"
 #include "tests/hpcapdd_program.h"
 #include "tests/ring_device.h"
@@ -98,17 +99,12 @@ static int check_raw(const char *path)
 	return sandbox_run((const char *const[]){ "build/tests/checkraw", path, NULL });
 }
 
-static void full_disk_leaves_whole_records(void)
+/* After a fault of the disk: what is stored is what is said to be stored, and the last file lacks its padding only. */
+static void check_that_whole_records_are_left(void)
 {
 	char *text, *line, path[4096];
 	uint64_t saved = 0, unsaved = 0;
 
-	if (!have_disk("size=2500k"))
-		return;
-	hpcapdd_start_in(disk, (const char *const[]){ "--file-mib", "1", "--block-kib", "64", NULL });
-	hpcapdd_ask(RING_DEVICE_APPEND, 0, 10000);
-	CHECK_EQUAL(hpcapdd_finish(0), 4);
-	CHECK(sandbox_complained_of("cannot write") && sandbox_complained_of("No space left on device"));
 	CHECK(sandbox_complained_of("could not be saved"));
 	text = events();
 	CHECK(strstr(text, "\"event\":\"stopped\",\"exit_code\":4"));
@@ -125,7 +121,43 @@ static void full_disk_leaves_whole_records(void)
 	CHECK_EQUAL(count_of(text, ": byte "), 1);
 	CHECK(strstr(text, "no padding at the end"));
 	free(text);
+}
+
+static void full_disk_leaves_whole_records(void)
+{
+	if (!have_disk("size=2500k"))
+		return;
+	hpcapdd_start_in(disk, (const char *const[]){ "--file-mib", "1", "--block-kib", "64", NULL });
+	hpcapdd_ask(RING_DEVICE_APPEND, 0, 10000);
+	CHECK_EQUAL(hpcapdd_finish(0), 4);
+	CHECK(sandbox_complained_of("cannot write") && sandbox_complained_of("No space left on device"));
+	check_that_whole_records_are_left();
 	remove_disk();
+}
+
+/* 16 MiB, of which the last 10 cannot be written any more; the file system's own blocks are in the first. */
+static void failing_disk_leaves_whole_records(void)
+{
+	struct bad_disk bad = { .loop = -1 };
+	int error;
+
+	sandbox_create();
+	snprintf(disk, sizeof(disk), "%s", sandbox_path("disk"));
+	CHECK_EQUAL(mkdir(disk, 0755), 0);
+	error = bad_disk_create(&bad, disk, 16 << 20);
+	if (error) {
+		printf("    skipped: no block device can be made here: %s\n", strerror(-error));
+		sandbox_remove();
+		return;
+	}
+	bad_disk_break(&bad, 6 << 20);
+	hpcapdd_start_in(disk, (const char *const[]){ "--file-mib", "1", "--block-kib", "64", NULL });
+	hpcapdd_ask(RING_DEVICE_APPEND, 0, 20000);
+	CHECK_EQUAL(hpcapdd_finish(0), 4);
+	CHECK(sandbox_complained_of("cannot write") && sandbox_complained_of("Input/output error"));
+	check_that_whole_records_are_left();
+	bad_disk_remove(&bad);
+	sandbox_remove();
 }
 
 static void read_only_disk_is_named(void)
@@ -213,6 +245,7 @@ int main(void)
 	RUN(files_are_closed_after_a_time);
 	RUN(null_target_keeps_nothing);
 	RUN(full_disk_leaves_whole_records);
+	RUN(failing_disk_leaves_whole_records);
 	RUN(read_only_disk_is_named);
 	RUN(guard_removes_the_oldest_own_files_only);
 	RUN(wrong_percentages_are_refused);

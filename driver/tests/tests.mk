@@ -18,6 +18,7 @@ $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c test
 DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_live
 $(DEVICE_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c \
 	tests/hpcapdd_program.c tests/sandbox.c tests/frames.c core/raw_scan.c)
+$(TEST_BIN)/test_hpcapdd_disk: $(call objects,address,tests/bad_disk.c)
 
 TOOL_TESTS := test_raw2pcap test_pcap2raw test_checkraw
 $(TOOL_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c tests/sandbox.c tests/raw_file.c \
@@ -31,6 +32,11 @@ $(TEST_BIN)/hpcapdump: $(call objects,address,$(HPCAPDUMP) lib/pcap_writer.c lib
 $(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) tests/ring_device.c $(TEST_RING))
 $(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
+
+# The library over a ring of its own, for the tests of its Python binding (../tests/contract/test_capture.py).
+$(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c $(TEST_RING)) lib/libhpcapvf.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libhpcapvf.so.1 -Wl,--version-script=lib/libhpcapvf.map -pthread -o $@ $(filter %.o,$^)
 
 PROGRAMS := $(TOOLS)
 ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_clock \
@@ -49,9 +55,11 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 
-# For a machine with a device: copy it there and run it.
+# For a machine with a device: copy them there and run them.
 .PHONY: device-tests
-device-tests: $(BUILD)/tests/abuse
+device-tests: $(BUILD)/tests/abuse $(BUILD)/tests/sender
 $(BUILD)/tests/abuse: $(call objects,plain,tests/device/abuse.c $(LIB))
+$(BUILD)/tests/sender: $(call objects,plain,tests/device/sender.c)
+$(BUILD)/tests/abuse $(BUILD)/tests/sender:
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^
+	$(CC) $(LDFLAGS) -o $@ $^

@@ -42,8 +42,8 @@ def build_module(driver: Path, release: str, builder: Image) -> Path:
 
 
 def build_user(driver: Path, builder: Image) -> Path:
-    """The user-space part, linked against the lab's libc: a folder with bin/ and lib/ (``make user``)."""
-    return build_once(driver, "user", ["user"], ["build/bin", "build/lib"], builder)
+    """The user-space part, linked against the lab's libc: a folder with bin/, lib/ and etc/ (``make user``)."""
+    return build_once(driver, "user", ["user"], ["build/bin", "build/lib", "build/etc"], builder)
 
 
 def build_once(driver: Path, kind: str, targets: Sequence[str], results: Sequence[str], builder: Image) -> Path:

@@ -87,7 +87,7 @@ def compile_toolkit(stage: Path, server_root: Path) -> None:
 
 
 def stage_driver(driver: Path, stage: Path, releases: list[str], builder_hash: str) -> None:
-    """Build the driver and lay out its store: <kernel release>/hpcapvf.ko, bin/ and lib/."""
+    """Build the driver and lay out its store: <kernel release>/hpcapvf.ko, bin/, lib/ and etc/."""
     builder = load(builder_hash)
     store = stage / DRIVER_STORE
     for release, module in build_modules(driver, releases, builder).items():

@@ -28,7 +28,8 @@ BUILDER = ("gcc", "make", "libc6-dev", "linux-headers-amd64", "kmod", "pkgconf")
 class Recipe:
     """One root file system: its packages and, by file name, the scripts that finish it.
 
-    disk_mib: size of the bootable disk made of it; 0 means that it is never booted.
+    disk_mib: size of the bootable disk made of it; 0 means that it is never booted. suite: of Debian. variant:
+    mmdebstrap's; of "extract" no package's scripts are run.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Recipe:
     before_packages: tuple[str, ...]
     after_packages: tuple[str, ...]
     disk_mib: int
+    suite: str = SUITE
+    variant: str = "minbase"
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -56,7 +59,7 @@ def image_hash(recipe: Recipe, versions: Mapping[str, str], scripts: Mapping[str
     versions: package name → version as resolved. scripts: file name → text. extra: more text that ends up in it.
     """
     digest = hashlib.sha256()
-    fields = [str(FORMAT_VERSION), SUITE, recipe.name, str(recipe.disk_mib), extra, *sorted(recipe.packages)]
+    fields = [str(FORMAT_VERSION), recipe.suite, recipe.name, str(recipe.disk_mib), extra, *sorted(recipe.packages)]
     fields += [f"{name}={versions[name]}" for name in sorted(versions)]
     fields += [f"{name}\n{scripts[name]}" for name in (*recipe.before_packages, *recipe.after_packages)]
     for field in fields:

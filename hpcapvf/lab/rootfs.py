@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hpcapvf.lab.process import Result, run_ok
-from hpcapvf.lab.recipe import SUITE, Recipe, script_text
+from hpcapvf.lab.recipe import Recipe, script_text
 from hpcapvf.model.errors import LabFailed
 
 BUILD_TIMEOUT_S = 1200.0
@@ -41,7 +41,7 @@ def make_root(recipe: Recipe, root: Path, log: Path) -> None:
     for name in (*recipe.before_packages, *recipe.after_packages):
         (scripts / name).write_text(script_text(name), encoding="utf-8")
         (scripts / name).chmod(0o755)
-    argv = ["mmdebstrap", "--variant=minbase", "--include=" + ",".join(recipe.packages)]
+    argv = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]
     argv += ["--dpkgopt=force-unsafe-io", "--dpkgopt=force-confold"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in NOT_WANTED]
     argv += [f"--essential-hook={scripts / name}" for name in recipe.before_packages]
@@ -49,11 +49,11 @@ def make_root(recipe: Recipe, root: Path, log: Path) -> None:
     doing = f"building the {recipe.name} root file system"
     hint = "Look at the log; the first build needs network access to the Debian archive."
     if os.geteuid() == 0:
-        argv += ["--mode=root", SUITE, str(root)]
+        argv += ["--mode=root", recipe.suite, str(root)]
         run_ok(argv, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log, hint=hint)
         return
     archive = root.parent / "root.tar"
-    argv += ["--mode=unshare", SUITE, str(archive)]
+    argv += ["--mode=unshare", recipe.suite, str(archive)]
     run_ok(
         argv, doing=doing, timeout_s=BUILD_TIMEOUT_S, log=log, hint=hint + " Without root it needs the package uidmap."
     )
@@ -92,7 +92,12 @@ def tool(root: Path, program: str) -> list[str]:
 
 INSIDE = """\
 set -eu
-root=$1; shift
+root=$1 scratch=$2; shift 2
+if [ -n "$scratch" ]; then
+    mkdir -p "$scratch/changes" "$scratch/work" "$scratch/root"
+    mount -t overlay overlay -o "lowerdir=$root,upperdir=$scratch/changes,workdir=$scratch/work" "$scratch/root"
+    root=$scratch/root
+fi
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/tmp"
@@ -114,14 +119,17 @@ def run_inside(
     doing: str,
     timeout_s: float,
     log: Path | None = None,
+    scratch: Path | None = None,
 ) -> Result:
     """Run a command with a root file system as its /, in a mount name space of its own: nothing stays mounted.
 
-    binds: folder of this machine → path inside.
+    binds: folder of this machine → path inside. scratch: a folder that takes all changes, so that the root file
+    system stays as it is.
     """
     pairs = [word for outside, inside in binds.items() for word in (str(outside), inside)]
     owner = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
-    words = ["unshare", "--mount", *owner, "--", "sh", "-c", INSIDE, "inside", str(root), *pairs, "--", *argv]
+    script = ["sh", "-c", INSIDE, "inside", str(root), str(scratch or "")]
+    words = ["unshare", "--mount", *owner, "--", *script, *pairs, "--", *argv]
     return run_ok(words, doing=doing, timeout_s=timeout_s, log=log, hint="Command: " + shlex.join(argv))
 
 

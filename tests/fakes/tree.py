@@ -214,5 +214,7 @@ def _images(tree: Tree) -> None:
     digest = "b8a3e3b8f1a5e4f4a0c9c4df3a6a6b8b0d8b0a4a3d4b9a6b3e6c1b0f7e5d4c3b"
     tree.write(f"{IMAGE}.sha256", f"{digest}  {Path(IMAGE).name}")
     tree.write(f"/var/lib/hpcapvf/driver/{GUEST_RELEASE}/hpcapvf.ko", "module")
-    for tool in ("hpcapdd", "raw2pcap"):
+    for tool in ("hpcapdd", "raw2pcap", "pcap2raw", "checkraw", "hpcapdump", "hpcapstat"):
         tree.write(f"/var/lib/hpcapvf/driver/bin/{tool}", f"#!{tool}")
+    for file in ("udev/rules.d/60-hpcapvf.rules", "sysusers.d/hpcapvf.conf"):
+        tree.write(f"/var/lib/hpcapvf/driver/etc/{file}", f"# {file}")

@@ -23,12 +23,14 @@ ROOMS: dict[str, frozenset[str]] = {
     # Programming the card is a step, and what to programme is nic's knowledge.
     "apply": frozenset({"model", "nic", "host.protocols"}),
     "verify": frozenset({"model", "nic", "raw", "host.protocols"}),
+    # It reads what is captured on the machine it runs on: in a guest, not on the hypervisor.
+    "capture": frozenset({"model"}),
     # The far end of the wire reads and writes pcap files.
     "lab": frozenset({"model", "raw"}),
 }
 # Only the rooms with effects may start processes, open sockets or talk to libvirt.
 EFFECTS = frozenset({"subprocess", "socket", "socketserver", "libvirt", "pyudev", "mmap", "ctypes", "multiprocessing"})
-ROOMS_WITH_EFFECTS = frozenset({"host", "lab"})
+ROOMS_WITH_EFFECTS = frozenset({"host", "lab", "capture"})
 
 
 def imports_of(source: str, package: str) -> set[str]:

@@ -158,11 +158,11 @@ unsigned int rx_ring_receive(struct rx_ring *ring, struct hpcap_arrival *frames,
 	return got;
 }
 
-int rx_ring_release(struct rx_ring *ring, unsigned int at_least)
+int rx_ring_release(struct rx_ring *ring, unsigned int minimum)
 {
 	unsigned int index;
 
-	if (!ring->unreleased || ring->unreleased < at_least)
+	if (!ring->unreleased || ring->unreleased < minimum)
 		return -1;
 	index = (ring->next + ring->count - ring->unreleased) % ring->count;
 	for (; ring->unreleased; ring->unreleased--) {

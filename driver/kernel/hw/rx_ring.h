@@ -52,6 +52,6 @@ void rx_ring_reset(struct rx_ring *ring);
 unsigned int rx_ring_receive(struct rx_ring *ring, struct hpcap_arrival *frames, unsigned int max);
 
 /* Prepares what was received for the NIC again. Returns the new tail, or -1 if there is nothing to tell. */
-int rx_ring_release(struct rx_ring *ring, unsigned int at_least);
+int rx_ring_release(struct rx_ring *ring, unsigned int minimum);
 
 #endif /* HPCAPVF_RX_RING_H */

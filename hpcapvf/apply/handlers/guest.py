@@ -27,7 +27,10 @@ from hpcapvf.model.steps import InstallDriver, WaitGuest
 
 DRIVER = "hpcapvf"
 MODPROBE_CONF = "/etc/modprobe.d/hpcapvf.conf"
-_TOOLS = ("hpcapdd", "raw2pcap")
+_TOOLS = ("hpcapdd", "raw2pcap", "pcap2raw", "checkraw", "hpcapdump", "hpcapstat")
+# Who may read the device nodes: a udev rule, and the group that it names.
+_UDEV_RULE = "etc/udev/rules.d/60-hpcapvf.rules"
+_GROUP = "etc/sysusers.d/hpcapvf.conf"
 _FILE_LIMIT = 64 << 20
 _MODULE_TIMEOUT_S = 120.0
 _READY_TIMEOUT_S = 60.0
@@ -98,7 +101,7 @@ class _Payload:
 
 
 class InstallDriverHandler(Handler[InstallDriver]):
-    """Copy module and tools, then bind the VF to the module by ``driver_override`` (igbvf claims the same IDs)."""
+    """Copy module, tools and udev rule, then bind the VF by ``driver_override`` (igbvf claims the same IDs)."""
 
     phase = "driver"
 
@@ -122,6 +125,8 @@ class InstallDriverHandler(Handler[InstallDriver]):
         payload = _payload(step, guest, context.machine.files)
         for path, data, mode in payload.files:
             guest.put(data, path, mode)
+        run_checked(guest, ["systemd-sysusers", f"/{_GROUP}"])
+        run_checked(guest, ["udevadm", "control", "--reload"])
         function = find_function(guest, step.vf_vendor, step.vf_device)
         _bind(guest, function)
         node = wait_until(
@@ -151,8 +156,12 @@ def _payload(step: InstallDriver, guest: Guest, files: Files) -> _Payload:
         (f"/usr/local/bin/{tool}", _stored(files, f"bin/{tool}", "build the tools (make -C driver user)"), 0o755)
         for tool in _TOOLS
     )
+    readers = tuple(
+        (f"/{name}", _stored(files, name, "build the tools (make -C driver user)"), 0o644)
+        for name in (_UDEV_RULE, _GROUP)
+    )
     conf = (MODPROBE_CONF, step.modprobe_conf.encode(), 0o644)
-    return _Payload(module_path, ((module_path, module, 0o644), conf, *tools))
+    return _Payload(module_path, ((module_path, module, 0o644), conf, *readers, *tools))
 
 
 def _stored(files: Files, name: str, remedy: str) -> bytes:

@@ -31,6 +31,8 @@ from tests.fakes import tree
 from tests.unit.apply.guest_model import Disk
 from tests.unit.apply.world import CONTROLLER, NAME, PF, UUID, VF, World, make_world
 
+TOP = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -248,6 +250,18 @@ def test_failed_cloud_init_is_told(world: World) -> None:
     world.guest.guest.on("cloud-init", lambda _a, _i: (1, "status: error\n", ""))
     with pytest.raises(StepFailed, match="cloud-init failed"):
         do(world, next(s for s in world.plan.steps if isinstance(s, WaitGuest)))
+
+
+def test_all_tools_are_installed_and_the_group_exists_before_the_device_node(world: World) -> None:
+    up_to(world, InstallDriver)
+    do(world, next(s for s in world.plan.steps if isinstance(s, InstallDriver)))
+    guest = world.guest.guest
+    tools = {f"/usr/local/bin/{path.name}" for path in (TOP / "driver/tools").iterdir() if path.is_dir()}
+    assert {path for path in guest.files if path.startswith("/usr/local/bin/")} == tools
+    assert "/etc/udev/rules.d/60-hpcapvf.rules" in guest.files
+    ready = ("systemd-sysusers", "/etc/sysusers.d/hpcapvf.conf"), ("udevadm", "control", "--reload")
+    bound = guest.calls.index(("tee", "/sys/bus/pci/drivers_probe"))
+    assert all(guest.calls.index(call) < bound for call in ready)
 
 
 def test_missing_module_names_the_kernel(world: World) -> None:
