@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-lab test-agent check check-python check-files check-shell \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-model test-lab test-agent check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
@@ -51,6 +51,11 @@ test-fuzz: packages ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_S
 	$(MAKE) --no-print-directory -C driver test-fuzz
 	@mkdir -p docs/results
 	cp driver/build/fuzz/fuzz.json docs/results/fuzz.json
+
+test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family's VF; a second run does what is left
+	$(LIMIT) 5400 $(BIN)/python -m tests.vf_model
+	@mkdir -p docs/results
+	cp build/vf_model.json docs/results/vf_model.json
 
 test-lab: setup ## end to end in the emulated server
 	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab

@@ -135,6 +135,8 @@ void control_line(struct control *control, char *line, char answer[CONTROL_ANSWE
 		error = set_mac(control->vf, first);
 	else if (!strcmp(command, "refuse"))
 		error = refuse(control->vf, first, second);
+	else if (!strcmp(command, "defaults"))
+		vf_defaults(control->vf);
 	else if (!strcmp(command, "pf-reset"))
 		vf_pf_reset(control->vf, first ? (unsigned int)strtoul(first, NULL, 10) : 0);
 	else if (!strcmp(command, "send"))

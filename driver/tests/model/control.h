@@ -4,6 +4,7 @@
  * {"ok": true} or {"error": "why"}.
  *
  *	set NAME VALUE		a behaviour; names and what they mean: the table in control.c
+ *	defaults		all behaviours as at the start
  *	mac XX:XX:XX:XX:XX:XX	the address that the PF assigns
  *	refuse NUMBER 0|1	message NUMBER is refused
  *	pf-reset MS		the PF is reset now and is back after MS milliseconds

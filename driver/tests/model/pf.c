@@ -8,43 +8,32 @@
 #define CLEAR_TO_SEND (1u << 29)
 #define NS_PER_MS 1000000ull
 
-static void forget(struct pf *pf)
+struct pf_manner pf_default_manner(bool is_82599)
 {
-	const struct pf_manner *manner = &pf->manner;
+	return (struct pf_manner){
+		.is_82599 = is_82599,
+		.assigns_mac = true,
+		.mirrors = true,
+		.mac = { 0x02, 0x82, 0x59, 0x90, 0x00, 0x01 },
+		.mtu = 1500,
+		.api_highest = PF_API_13,
+		.answer_us = 100,
+	};
+}
 
+void pf_forget_vf(struct pf *pf)
+{
 	pf->clear_to_send = false;
 	pf->api = PF_API_10;
 	pf->xcast = PF_XCAST_NONE;
 	pf->frame_bytes = 1518;
 	pf->receive_on = false;
-	memcpy(pf->vf_mac, manner->mac, sizeof(pf->vf_mac));
+	memcpy(pf->vf_mac, pf->manner.mac, sizeof(pf->vf_mac));
 	memset(pf->vlans, 0, sizeof(pf->vlans));
 	memset(pf->multicast, 0, sizeof(pf->multicast));
 	pf->has_request = false;
 	pf->answer_at_ns = 0;
 	pf->vf_owns = false;
-}
-
-void pf_init(struct pf *pf, bool is_82599)
-{
-	static const uint8_t mac[6] = { 0x02, 0x82, 0x59, 0x90, 0x00, 0x01 };
-
-	memset(pf, 0, sizeof(*pf));
-	pf->manner = (struct pf_manner){
-		.is_82599 = is_82599,
-		.assigns_mac = true,
-		.mirrors = true,
-		.mtu = 1500,
-		.api_highest = PF_API_13,
-		.answer_us = 100,
-	};
-	memcpy(pf->manner.mac, mac, sizeof(mac));
-	forget(pf);
-}
-
-void pf_forget_vf(struct pf *pf)
-{
-	forget(pf);
 	pf->latched = 0;
 	pf->ping = false;
 	pf->reads_unknown = false;
@@ -120,11 +109,11 @@ static bool serve(struct pf *pf, uint64_t now_ns)
 	if (now_ns < pf->answer_at_ns)
 		return false;
 	pf->has_request = false;
+	if (!pf->manner.deaf) {
+		pf_answer(pf);	/* RESET clears what was latched before */
+		pf->latched |= MAILBOX_PFSTS;
+	}
 	pf->latched |= MAILBOX_PFACK;
-	if (pf->manner.deaf)
-		return true;
-	pf_answer(pf);
-	pf->latched |= MAILBOX_PFSTS;
 	return true;
 }
 

@@ -86,7 +86,7 @@ struct pf {
 	uint64_t nacked[PF_MESSAGES];
 };
 
-void pf_init(struct pf *pf, bool is_82599);
+struct pf_manner pf_default_manner(bool is_82599);
 
 /* The VF was reset, or a reset of the PF begins and lasts ms. */
 void pf_forget_vf(struct pf *pf);

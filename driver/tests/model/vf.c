@@ -11,8 +11,15 @@ void vf_init(struct vf *vf, uint16_t device_id)
 {
 	memset(vf, 0, sizeof(*vf));
 	vf->device_id = device_id;
+	vf_defaults(vf);
+	pf_forget_vf(&vf->pf);
+}
+
+void vf_defaults(struct vf *vf)
+{
 	vf->link_up = true;
-	pf_init(&vf->pf, device_id == 0x10ed);
+	vf->glitch_every = 0;
+	vf->pf.manner = pf_default_manner(vf->device_id == 0x10ed);
 }
 
 static void clear_registers(struct vf *vf)
@@ -68,7 +75,7 @@ static void raise_cause(struct vf *vf, uint8_t entry)
 
 void vf_queue_interrupt(struct vf *vf, unsigned int queue, bool transmit)
 {
-	raise_cause(vf, (uint8_t)(vf->registers[VTIVAR / 4] >> (16 * queue + (transmit ? 8 : 0))));
+	raise_cause(vf, (uint8_t)(vf->registers[VTIVAR / 4 + queue / 2] >> (16 * (queue % 2) + (transmit ? 8 : 0))));
 }
 
 static void mailbox_interrupt(struct vf *vf)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A virtual function of the 82599 family at the level of its registers: queues, interrupts, link, counters. Two
+ * A virtual function of the 82599 family at the level of its registers: queues, interrupts, link, counters. Eight
  * queues have registers; frames arrive in queue 0 (there is no RSS). Transmitted frames are consumed and counted.
  */
 #ifndef MODEL_VF_H
@@ -14,7 +14,7 @@
 #include "tests/model/pf.h"
 #include "tests/model/vf_registers.h"
 
-#define VF_QUEUES 2u
+#define VF_QUEUES 8u
 #define VF_VECTORS 3u
 
 /* What became of the frames that came from the wire, and of what the guest sent. */
@@ -52,6 +52,9 @@ struct vf {
 };
 
 void vf_init(struct vf *vf, uint16_t device_id);
+
+/* All behaviours as after vf_init; what the drivers did and what was counted stays. */
+void vf_defaults(struct vf *vf);
 
 /* Function-level reset, the register's reset bit, or a client that left. */
 void vf_reset(struct vf *vf);
