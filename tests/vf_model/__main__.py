@@ -18,7 +18,6 @@ from typing import Any
 
 from hpcapvf.lab import images, modules
 from hpcapvf.lab.cache import locked, read_json, state_root, write_json
-from hpcapvf.lab.process import tail_of_file
 from hpcapvf.lab.recipe import MODEL_VM
 from hpcapvf.model.errors import HpcapvfError
 from tests.vf_model import cases_faults
@@ -109,8 +108,6 @@ def run_cases(kit: Kit, todo: list[str], result: dict[str, Any], output: Path) -
             say(f"{'passed' if entry['passed'] else 'FAILED'} {name} ({entry['seconds']} s) {entry.get('error', '')}")
             for line in entry.get("details", []):
                 say(f"    {line}")
-    for line in tail_of_file(kit.folder / "qemu.log", 5):
-        say(f"qemu: {line}")
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.vf_model import drivers
 from tests.vf_model.drivers import Bench
-from tests.vf_model.frames import make_frames
+from tests.vf_model.frames import make_frames, without_tag
 from tests.vf_model.machine import CARDS, Machine
 
 Case = Callable[[Machine], dict[str, Any]]
@@ -41,8 +41,20 @@ def expect_text(text: str, wanted: str) -> None:
 def expect_same(got: list[bytes], sent: list[bytes]) -> None:
     """Every frame, unaltered and in order."""
     for number, (one, other) in enumerate(zip(got, sent, strict=False)):
-        expect(one.hex(), other.hex(), f"frame {number}")
+        if one != other:
+            where = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), "its end")
+            raise NotAsExpected(
+                f"frame {number}, {len(one)} bytes of {len(other)}, differs from byte {where} on: {one[:32].hex()}…"
+            )
     expect(len(got), len(sent), "frames captured")
+
+
+def capture_stock(bench: Bench, name: str, count: int) -> dict[str, Any]:
+    """ixgbevf has tags taken out, and gives back only those of VLANs that it was told of: none here."""
+    sent = make_frames(count)
+    got = drivers.capture_with_stock(bench, name, sent, rate=RATE)
+    expect_same(got, [without_tag(frame) for frame in sent])
+    return {"sent": count, "identical but for tags": count}
 
 
 def own_bound(machine: Machine, card: str, *commands: str) -> tuple[Bench, str]:
@@ -61,7 +73,7 @@ def refused(machine: Machine, card: str, error: int, text: str, *commands: str) 
     _, log = own_bound(machine, card, *commands)
     expect_text(log, text)
     expect_text(log, f"failed with error -{error}")
-    return {"error": -error, "said": text, "seconds": round(time.monotonic() - began, 1)}
+    return {"probe_error": -error, "said": text, "seconds": round(time.monotonic() - began, 1)}
 
 
 def capture(bench: Bench, count: int = 200) -> dict[str, Any]:
@@ -79,11 +91,9 @@ def stock_ixgbevf(machine: Machine) -> dict[str, Any]:
         bench = Bench(machine, card)
         bench.release()
         name = drivers.start_stock(bench)
-        sent = make_frames(500 if card in ("82599", "X550") else 100)
-        expect_same(drivers.capture_with_stock(bench, name, sent, rate=RATE), sent)
+        result[card] = capture_stock(bench, name, 500 if card in ("82599", "X550") else 100)
         status = bench.model.status()
         expect(status["unknown_writes"], 0, "writes to registers that the model does not have")
-        result[card] = {"sent": len(sent), "identical": len(sent), "interrupts": status["interrupts"]}
         bench.release()
     return result
 
@@ -97,10 +107,9 @@ def stock_ixgbevf_after_pf_reset(machine: Machine) -> dict[str, Any]:
     bench.model.say("pf-reset 500")
     time.sleep(2)
     drivers.wait_stock_link(bench, name)
-    sent = make_frames(100)
-    expect_same(drivers.capture_with_stock(bench, name, sent, rate=RATE), sent)
+    result = capture_stock(bench, name, 100)
     bench.release()
-    return {"sent": 100, "identical": 100}
+    return result
 
 
 @case

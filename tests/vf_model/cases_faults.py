@@ -10,7 +10,7 @@ from tests.vf_model.cases import RATE, capture, case, expect, expect_same, expec
 from tests.vf_model.frames import make_frames
 from tests.vf_model.machine import Machine
 
-ETIMEDOUT, ETIME, EACCES = 110, 62, 13
+ETIMEDOUT, ETIME, EACCES, ENXIO = 110, 62, 13, 6
 
 
 @case
@@ -128,6 +128,22 @@ def pf_silent_after_reset(machine: Machine) -> dict[str, Any]:
     result = capture(bench, 50)
     log = machine.run("dmesg --notime")
     expect(log.count("no answer from the physical function") <= 1, True, "said once, not again and again")
+    bench.release()
+    return result
+
+
+@case
+def registers_read_all_ones(machine: Machine) -> dict[str, Any]:
+    """A function that fell off the bus: not taken; and if it was taken before, set up anew when it is back."""
+    result = refused(machine, "X553", ENXIO, "registers read as all ones", "set gone 1")
+    bench, _ = own_bound(machine, "X553")
+    bench.model.say("set gone 1")
+    bench.wait_own("state", "unreachable")
+    expect(bench.own()["link"], "0", "link while unreachable")
+    bench.model.say("set gone 0")
+    bench.wait_own("state", "up")
+    expect(bench.own()["resets"], "1", "resets")
+    result["afterwards"] = capture(bench, 50)
     bench.release()
     return result
 

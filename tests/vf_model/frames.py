@@ -30,6 +30,11 @@ def make_frame(chance: random.Random, number: int, length: int) -> bytes:
     return head + body + chance.randbytes(length - 12 - len(body))
 
 
+def without_tag(frame: bytes) -> bytes:
+    """The frame, its VLAN tag taken out."""
+    return frame[:12] + frame[16:] if frame[12:14] == b"\x81\x00" else frame
+
+
 def as_pcap(frames: list[bytes]) -> bytes:
     """A capture file of them."""
     return write_pcap(Frame(number, frame) for number, frame in enumerate(frames))

@@ -67,8 +67,10 @@ int intel_vf_reset(struct hw *hw)
 			return -EINTR;
 		usleep_range(500, 1000);
 		state = mailbox_look(&vf->mailbox);
-		if (state == U32_MAX)
+		if (state == U32_MAX) {
+			hw_complain(hw, "reset: registers read as all ones\n");
 			return -ENXIO;
+		}
 		if (!(state & (MAILBOX_RSTI | MAILBOX_RSTD))) {
 			vf->mailbox.latched = 0;	/* all that was before this reset */
 			return 0;

@@ -42,6 +42,8 @@ static const char *set_behaviour(struct vf *vf, const char *name, const char *va
 		vf_set_link(vf, number);
 	else if (!strcmp(name, "glitch"))	/* while the link is down, each VALUE-th read says it is up */
 		vf->glitch_every = (unsigned int)number;
+	else if (!strcmp(name, "gone"))		/* every register reads as all ones, and no frame gets in */
+		vf->gone = number;
 	else {
 		for (i = 0; i < sizeof(behaviours) / sizeof(*behaviours); i++)
 			if (!strcmp(name, behaviours[i].name))

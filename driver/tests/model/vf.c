@@ -17,6 +17,7 @@ void vf_init(struct vf *vf, uint16_t device_id)
 
 void vf_defaults(struct vf *vf)
 {
+	vf->gone = false;
 	vf->link_up = true;
 	vf->glitch_every = 0;
 	vf->pf.manner = pf_default_manner(vf->device_id == 0x10ed);
@@ -121,6 +122,8 @@ static uint32_t take_causes(struct vf *vf)
 
 uint32_t vf_read(struct vf *vf, uint32_t offset)
 {
+	if (vf->gone)
+		return UINT32_MAX;
 	switch (offset) {
 	case VFSTATUS:
 		return STATUS_AT_REST;
@@ -207,6 +210,8 @@ static void write_unknown(struct vf *vf, uint32_t offset, uint32_t value)
 
 void vf_write(struct vf *vf, uint32_t offset, uint32_t value)
 {
+	if (vf->gone)
+		return;
 	if (in_bank(offset, VFMBMEM, VFMBMEM + 4 * MAILBOX_WORDS)) {
 		vf->pf.words[(offset - VFMBMEM) / 4] = value;
 		return;

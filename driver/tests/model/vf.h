@@ -41,6 +41,7 @@ struct vf {
 	void *owner;
 	bool bus_master;
 
+	bool gone;			/* from the bus: registers read as all ones, writes are lost */
 	bool link_up;
 	unsigned int glitch_every;	/* while the link is down, each such read of VFLINKS says up; 0: none */
 	unsigned int link_reads;

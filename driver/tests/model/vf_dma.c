@@ -42,7 +42,7 @@ static uint32_t *descriptor_at(struct vf *vf, const struct ring *ring, uint32_t 
 
 static bool receives(const struct vf *vf, const struct ring *ring)
 {
-	return vf->bus_master && ring->enabled && vf->pf.receive_on && !vf->pf.in_reset;
+	return !vf->gone && vf->bus_master && ring->enabled && vf->pf.receive_on && !vf->pf.in_reset;
 }
 
 bool vf_has_room(const struct vf *vf)
