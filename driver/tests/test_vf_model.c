@@ -187,7 +187,7 @@ static void test_hostile_addresses(void)
 	expect_bad(&bench, "a buffer that memory ends in");
 	put64(&bench, RING_AT, ~0ull - 100);
 	expect_bad(&bench, "a buffer around the end of all addresses");
-	vf_write(&bench.vf, VFRX + QUEUE_HEAD, 0xffffffffu);
+	vf_write(&bench.vf, VFRX + QUEUE_HEAD, 0xfffffffeu);
 	receive(&bench, 60, false);
 	vf_write(&bench.vf, VFRX + QUEUE_HEAD, 0);
 	vf_write(&bench.vf, VFRX + QUEUE_TAIL, 0xffffffffu);
@@ -261,8 +261,9 @@ static void test_manners(void)
 	CHECK_EQUAL(ask(&bench, PF_SET_LPE, 1518), 0u);
 	manner->silent = false;
 	vf_pf_reset(&bench.vf, 20);
+	pass_ms(&bench, 15);
 	CHECK(vf_read(&bench.vf, VFMAILBOX) & MAILBOX_RSTI);
-	pass_ms(&bench, 30);
+	pass_ms(&bench, 15);
 	CHECK(vf_read(&bench.vf, VFMAILBOX) & MAILBOX_RSTD);
 	CHECK(!(vf_read(&bench.vf, VFMAILBOX) & (MAILBOX_RSTD | MAILBOX_RSTI)));
 	tear_down(&bench);
