@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model \
         test-lab test-agent check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
@@ -62,6 +62,11 @@ test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abu
 
 test-debug-kernel: $(STAMP) ## the same on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.debug_kernel docs/results/debug-kernel.json
+
+test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family's VF; a second run does what is left
+	$(LIMIT) 5400 $(BIN)/python -m tests.vf_model
+	@mkdir -p docs/results
+	cp build/vf_model.json docs/results/vf_model.json
 
 test-lab: setup ## end to end in the emulated server
 	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab

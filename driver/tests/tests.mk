@@ -38,9 +38,19 @@ $(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c $(TEST_RIN
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-soname,libhpcapvf.so.1 -Wl,--version-script=lib/libhpcapvf.map -pthread -o $@ $(filter %.o,$^)
 
+# The model of a virtual function: a program for QEMU's vfio-user-pci, and its parts against a hostile guest.
+VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
+$(TEST_BIN)/test_vf_model: $(call objects,address,tests/test_vf_model.c $(VF_MODEL))
+.PHONY: model
+model: $(BUILD)/bin/vf-model
+$(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests/model/control.c tests/model/feed.c \
+		tests/model/pci.c tests/model/vfio_user.c $(PCAP_READING) lib/byte_input.c)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^
+
 PROGRAMS := $(TOOLS)
 ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_clock \
-	sim_timestamps sim_duplicates test_raw_writer $(DEVICE_TESTS) $(TOOL_TESTS)
+	sim_timestamps sim_duplicates test_raw_writer test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl -lm

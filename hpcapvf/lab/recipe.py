@@ -47,6 +47,12 @@ RECIPES: Mapping[str, Recipe] = {
     "builder": Recipe("builder", BUILDER, (), ("builder.sh",), 0),
 }
 
+# Not one of the lab's: only who drives the model of a virtual function (tests/vf_model) needs it.
+MODEL_VM = Recipe(
+    "model", ("linux-image-amd64", "busybox-static", "tcpdump", "ethtool", "iproute2", "dpdk-dev", *BUILDER),
+    (), ("model.sh",), 0,
+)  # fmt: skip
+
 
 def script_text(name: str) -> str:
     """The text of one of our own scripts."""

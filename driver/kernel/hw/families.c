@@ -10,6 +10,11 @@ struct hw_id {
 static const struct hw_id known[] = {
 	{ PCI_VENDOR_ID_INTEL, 0x10ca, &hw_82576_ops },
 	{ PCI_VENDOR_ID_INTEL, 0x1520, &hw_82576_ops },	/* I350 */
+	{ PCI_VENDOR_ID_INTEL, 0x10ed, &hw_82599_ops },
+	{ PCI_VENDOR_ID_INTEL, 0x1515, &hw_82599_ops },	/* X540 */
+	{ PCI_VENDOR_ID_INTEL, 0x1565, &hw_82599_ops },	/* X550 */
+	{ PCI_VENDOR_ID_INTEL, 0x15a8, &hw_82599_ops },	/* X550EM_x */
+	{ PCI_VENDOR_ID_INTEL, 0x15c5, &hw_82599_ops },	/* X553 */
 };
 
 const struct hw_ops *hw_find(const struct pci_dev *pci)

@@ -23,6 +23,7 @@ enum hw_answer {
 	HW_NOT_ASKED,
 	HW_GRANTED,
 	HW_REFUSED,
+	HW_LOWERED,	/* less than asked for, without a refusal */
 };
 
 struct hw;
@@ -63,6 +64,7 @@ struct hw {
 	u8 mac[ETH_ALEN];
 	bool link;
 	enum hw_answer allmulti;
+	enum hw_answer promiscuous;
 	u32 frame_bytes_max;	/* without CRC */
 };
 
@@ -76,5 +78,6 @@ struct hw {
 const struct hw_ops *hw_find(const struct pci_dev *pci);
 
 extern const struct hw_ops hw_82576_ops;
+extern const struct hw_ops hw_82599_ops;
 
 #endif /* HPCAPVF_HW_H */

@@ -56,6 +56,8 @@ static const char *answer_name(enum hw_answer answer)
 		return "granted";
 	case HW_REFUSED:
 		return "refused";
+	case HW_LOWERED:
+		return "lowered";
 	}
 	return "unknown";
 }
@@ -73,6 +75,12 @@ SHOW(allmulti)
 	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.allmulti)));
 }
 static DEVICE_ATTR_RO(allmulti);
+
+SHOW(promiscuous)
+{
+	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.promiscuous)));
+}
+static DEVICE_ATTR_RO(promiscuous);
 
 SHOW(cpu)
 {
@@ -170,7 +178,7 @@ static struct attribute *attributes[] = {
 	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
 	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
 	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
-	&dev_attr_duplicates.attr,	NULL,
+	&dev_attr_duplicates.attr,	&dev_attr_promiscuous.attr,	NULL,
 };
 
 static const struct attribute_group group = {

@@ -1,0 +1,136 @@
+"""python -m tests.vf_model: build, boot once, run the cases that have not passed yet with these sources, write JSON.
+
+Options: --only NAME …, --again (everything anew), --output FILE. Exit status 0 when every case has passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from hpcapvf.lab import images, modules
+from hpcapvf.lab.cache import locked, read_json, state_root, write_json
+from hpcapvf.lab.recipe import MODEL_VM
+from hpcapvf.model.errors import HpcapvfError
+from tests.vf_model import cases_faults
+from tests.vf_model.cases import CASES
+from tests.vf_model.machine import Kit, Machine
+
+TOP = Path(__file__).resolve().parents[2]
+DRIVER = TOP / "driver"
+LIMIT_S = 3600.0
+assert cases_faults  # its import registers its cases
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+def build() -> Kit:
+    """Everything that the machine needs; what is in the cache is taken from there."""
+    name = images.recipe_hash(MODEL_VM, {})
+    say(f"root file system {name}" + ("" if images.is_complete(name) else ": building it, some minutes"))
+    images.obtain(MODEL_VM, name)
+    image = images.load(name)
+    release = image.manifest["kernel_release"]
+    say(f"module for {release}, tools, model")
+    module = modules.build_module(DRIVER, release, image)
+    tools = modules.build_user(DRIVER, image) / "bin"
+    model = modules.build_once(DRIVER, "vf-model", ["model"], ["build/bin/vf-model"], image) / "vf-model"
+    return Kit(image.root, release, module, tools, model, state_root() / "vf_model")
+
+
+def key_of(kit: Kit) -> str:
+    """What a passed case depends on: the driver's sources, these cases, the root file system."""
+    digest = hashlib.sha256(modules.source_hash(DRIVER).encode() + str(kit.root).encode())
+    for path in sorted(Path(__file__).parent.glob("*.*")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def git(*words: str) -> str:
+    """What git says of this checkout, empty when it is none."""
+    result = subprocess.run(["git", *words], cwd=TOP, capture_output=True, text=True, check=False)
+    return result.stdout.strip()
+
+
+def describe(kit: Kit, key: str) -> dict[str, Any]:
+    """Where and of what the result is."""
+    packages = read_json(kit.root.parent / "manifest.json")["packages"]
+    return {
+        "key": key,
+        "commit": git("rev-parse", "HEAD"),
+        "changed_since": bool(git("status", "--porcelain", "--", "driver", "tests/vf_model")),
+        "machine": {
+            "kernel": f"{platform.system()} {platform.release()}",
+            "cpus": os.cpu_count(),
+            "accelerator": "tcg",
+        },
+        "guest": {"kernel": kit.release, "qemu": packages["qemu-system-x86"], "dpdk": packages["dpdk-dev"]},
+    }
+
+
+def run_case(name: str, machine: Machine) -> dict[str, Any]:
+    """One case's entry in the result."""
+    began = time.monotonic()
+    try:
+        entry: dict[str, Any] = {"passed": True, **CASES[name](machine)}
+    except (AssertionError, HpcapvfError) as error:
+        entry = {"passed": False, "error": str(error), "details": list(getattr(error, "details", ()))}
+    return {**entry, "seconds": round(time.monotonic() - began, 1)}
+
+
+def run_cases(kit: Kit, todo: list[str], result: dict[str, Any], output: Path) -> None:
+    """All of them on one machine; the result is written after each, so that a run can be cut."""
+    began = time.monotonic()
+    say(f"starting the machine for {len(todo)} cases")
+    # SIGTERM ends this process as an interrupt does: with the machine, not without it
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with locked("vf-model", wait_s=1), Machine(kit) as machine:
+        result["boot_seconds"] = round(time.monotonic() - began, 1)
+        say(f"the machine is up after {result['boot_seconds']} s")
+        for name in todo:
+            if time.monotonic() - began > LIMIT_S:
+                say("out of time: run it again for the rest")
+                return
+            entry = run_case(name, machine)
+            result["cases"][name] = entry
+            write_json(output, result)
+            say(f"{'passed' if entry['passed'] else 'FAILED'} {name} ({entry['seconds']} s) {entry.get('error', '')}")
+            for line in entry.get("details", []):
+                say(f"    {line}")
+
+
+def main() -> int:
+    """Parse the options and run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.vf_model")
+    parser.add_argument("--only", nargs="+", choices=sorted(CASES), metavar="CASE")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--output", type=Path, default=TOP / "build/vf_model.json")
+    options = parser.parse_args()
+    kit = build()
+    known = describe(kit, key_of(kit))
+    old = read_json(options.output) or {}
+    passed = {} if options.again or old.get("key") != known["key"] else old["cases"]
+    result = {**old, **known} if passed else known
+    result["date"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    result["cases"] = {name: entry for name, entry in passed.items() if entry["passed"]}
+    todo = [name for name in options.only or CASES if name not in result["cases"]]
+    if todo:
+        run_cases(kit, todo, result, options.output)
+    missing = [name for name in CASES if not result["cases"].get(name, {}).get("passed")]
+    say(f"{len(CASES) - len(missing)} of {len(CASES)} cases have passed; {options.output}")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
