@@ -34,6 +34,37 @@ static void save(const char *name)
 	sandbox_write(sandbox_path(name), raw_file, raw_file_size);
 }
 
+/*
+ * The known variant with records of 20 bytes (8 more behind ours). RAW cannot say which it is; it must not come out
+ * as frames that are shifted by 8 bytes, whatever the frames hold.
+ */
+static void longer_records_are_unusable(void)
+{
+	static const uint8_t contents[] = { 0x00, 0xff, 0x45 };
+	unsigned int kind, i;
+
+	for (kind = 0; kind <= 3; kind++) {
+		raw_file_begin();
+		for (i = 0; i < 1000; i++) {
+			const uint16_t length = (uint16_t)(kind < 3 ? 60 : frame_length(i));
+			const struct { uint32_t second, nanosecond; uint16_t caplen, len, more[2]; uint32_t hash; } record = {
+				RAW_FILE_SECOND, i, length, length, { 0, 0 }, i * 2654435761u };
+			uint8_t frame[FRAME_BYTES_MAX];
+
+			CHECK_EQUAL(sizeof(record), 20);
+			frame_fill(frame, i);
+			raw_file_add_bytes(&record, sizeof(record));
+			if (kind < 3)
+				raw_file_add_fill(contents[kind], length);
+			else
+				raw_file_add_bytes(frame, length);
+		}
+		save("longer.raw");
+		CHECK_EQUAL(run(sandbox_path("longer.raw"), NULL, NULL), 2);
+		CHECK(printed("unusable: 0 frames"));
+	}
+}
+
 static void verdicts_and_positions(void)
 {
 	char wanted[256];
@@ -80,6 +111,7 @@ int main(void)
 {
 	sandbox_create();
 	RUN(verdicts_and_positions);
+	RUN(longer_records_are_unusable);
 	RUN(unusable_and_wrong_use);
 	sandbox_remove();
 	return 0;
