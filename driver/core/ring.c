@@ -97,6 +97,12 @@ void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes)
 	ring->counters.duplicate_bytes += wire_bytes;
 }
 
+void hpcap_ring_count_queue_full(struct hpcap_ring *ring, __u64 frames, __u64 bytes)
+{
+	ring->counters.queue_full_drops = frames;
+	ring->counters.queue_full_bytes = bytes;
+}
+
 void hpcap_ring_count_reset(struct hpcap_ring *ring)
 {
 	ring->counters.resets++;

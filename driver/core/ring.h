@@ -164,6 +164,9 @@ static inline enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, cons
 /* A frame that was there before: received, and a duplicate. */
 void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes);
 
+/* Lost on the way from the device's own driver to the producer, in sum; not received. */
+void hpcap_ring_count_queue_full(struct hpcap_ring *ring, __u64 frames, __u64 bytes);
+
 void hpcap_ring_count_reset(struct hpcap_ring *ring);
 
 /* Makes everything appended so far visible: records first, then the counters. */

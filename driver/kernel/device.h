@@ -2,8 +2,8 @@
 /*
  * One captured device: what the rooms of the module share.
  *
- * Lifetime: pci.c creates it at probe and lets go of it at remove; every open file holds it as well, so that
- * what is in the ring can still be read after the device went away.
+ * Lifetime: main/pci.c or main/interfaces.c creates it and lets go of it when the device goes; every open file holds
+ * it as well, so that what is in the ring can still be read after the device went away.
  */
 #ifndef HPCAPVF_DEVICE_H
 #define HPCAPVF_DEVICE_H
@@ -41,8 +41,9 @@ struct dedup_table;
 
 struct capture_device {
 	struct kref references;
-	struct pci_dev *pci;	/* not to be used once gone is set */
+	struct device *parent;	/* what the node hangs below, or NULL; not to be used once gone is set, like hw.device */
 	struct hw hw;
+	struct list_head entry;	/* main/interfaces.c */
 	struct ring_memory memory;
 	struct hpcap_capture capture;
 	struct dedup_table __rcu *dedup;	/* NULL: duplicates are stored */
@@ -66,8 +67,22 @@ struct capture_device {
 int ring_memory_allocate(struct ring_memory *memory, u64 bytes, int numa_node);
 void ring_memory_free(struct ring_memory *memory);
 
-/* main/pci.c */
+/*
+ * main/capture_device.c: memory only, or ERR_PTR with the reason in the log. owner stands in messages, parent (or
+ * NULL) is the hardware below it.
+ */
+struct capture_device *capture_device_create(struct device *owner, struct device *parent, const struct hw_ops *ops,
+					     const char *interface);
+/* Brings the hardware up, then the node and the thread; after an error all of that is undone. */
+int capture_device_start(struct capture_device *device);
+/* Ends the thread and shuts the hardware down; may be called again. */
+void capture_device_stop(struct capture_device *device);
+/* After stop: the node goes, and the creator's hold. */
+void capture_device_remove(struct capture_device *device);
 void capture_device_put(struct capture_device *device);
+
+/* main/interfaces.c: only for a device that shows our attributes, or with RTNL held; else it may be gone again. */
+struct capture_device *capture_of_netdev(const struct net_device *netdev);
 
 /* poll/poll.c: starts and ends the thread. After stop the device's ring is no longer written. */
 int poll_start(struct capture_device *device);
@@ -100,6 +115,8 @@ int chardev_map(struct capture_device *device, struct vm_area_struct *area);
 #define MAPPING_DATA_OFFSET (1ull << 20)
 
 /* sysfs/sysfs.c */
-extern const struct attribute_group *capture_attribute_groups[];
+extern const struct attribute_group *capture_attribute_groups[];	/* of a PCI device */
+int capture_attributes_add(struct capture_device *device);	/* of a network device */
+void capture_attributes_remove(struct capture_device *device);
 
 #endif /* HPCAPVF_DEVICE_H */

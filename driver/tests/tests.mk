@@ -49,9 +49,4 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 
-# For a machine with a device: copy it there and run it.
-.PHONY: device-tests
-device-tests: $(BUILD)/tests/abuse
-$(BUILD)/tests/abuse: $(call objects,plain,tests/device/abuse.c $(LIB))
-	@mkdir -p $(@D)
-	$(CC) -o $@ $^
+include tests/kernel/kernel.mk

@@ -36,7 +36,7 @@
  * same or a higher minor version: within a major version, reserved fields get a meaning, nothing moves.
  */
 #define HPCAPVF_ABI_MAJOR 1u
-#define HPCAPVF_ABI_MINOR 3u
+#define HPCAPVF_ABI_MINOR 4u
 #define HPCAPVF_ABI_VERSION ((HPCAPVF_ABI_MAJOR << 16) | HPCAPVF_ABI_MINOR)
 
 #define HPCAPVF_LISTENERS_MAX 8u
@@ -104,7 +104,10 @@ struct hpcapvf_stats {
 	__u64 clock_stepped_back_ns;	/* by how much in sum */
 	__u64 duplicates;		/* since 1.3: frames that were seen a moment before */
 	__u64 duplicate_bytes;
-	__u64 reserved[15];		/* 0 */
+	/* since 1.4, not received: network devices only, the polling thread had not made room in their queue */
+	__u64 queue_full_drops;
+	__u64 queue_full_bytes;
+	__u64 reserved[13];		/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_stats, 256);
 

@@ -327,7 +327,7 @@ int chardev_register(struct capture_device *device)
 	device->misc.name = device->node;
 	device->misc.fops = &operations;
 	device->misc.mode = 0640;
-	device->misc.parent = &device->pci->dev;
+	device->misc.parent = device->parent;
 	return misc_register(&device->misc);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* <PCI device>/hpcapvf/: one value per file. */
-#include <linux/device.h>
+/* <PCI device>/hpcapvf/ and /sys/class/net/<interface>/hpcapvf/: one value per file. */
+#include <linux/netdevice.h>
+#include <linux/pci.h>
 #include <linux/sysfs.h>
 
 #include "device.h"
@@ -8,7 +9,7 @@
 
 static struct capture_device *capture_of(struct device *device)
 {
-	return dev_get_drvdata(device);
+	return dev_is_pci(device) ? dev_get_drvdata(device) : capture_of_netdev(to_net_dev(device));
 }
 
 #define COUNTER(field)                                                                                     \
@@ -31,6 +32,7 @@ COUNTER(errors);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
 COUNTER(duplicates);
+COUNTER(queue_full_drops);
 COUNTER(clock_steps_back);
 COUNTER(clock_stepped_back_ns);
 
@@ -73,6 +75,18 @@ SHOW(allmulti)
 	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.allmulti)));
 }
 static DEVICE_ATTR_RO(allmulti);
+
+SHOW(promiscuous)
+{
+	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.promiscuous)));
+}
+static DEVICE_ATTR_RO(promiscuous);
+
+SHOW(family)
+{
+	return sysfs_emit(out, "%s\n", capture_of(device)->hw.ops->family);
+}
+static DEVICE_ATTR_RO(family);
 
 SHOW(cpu)
 {
@@ -125,6 +139,12 @@ SHOW(node)
 }
 static DEVICE_ATTR_RO(node);
 
+SHOW(receive)
+{
+	return sysfs_emit(out, "%s\n", parameters_receive_name());
+}
+static DEVICE_ATTR_RO(receive);
+
 SHOW(idle)
 {
 	return sysfs_emit(out, "%s\n", parameters_idle_name());
@@ -170,7 +190,8 @@ static struct attribute *attributes[] = {
 	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
 	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
 	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
-	&dev_attr_duplicates.attr,	NULL,
+	&dev_attr_duplicates.attr,	&dev_attr_queue_full_drops.attr, &dev_attr_promiscuous.attr,
+	&dev_attr_family.attr,		&dev_attr_receive.attr,		NULL,
 };
 
 static const struct attribute_group group = {
@@ -179,3 +200,13 @@ static const struct attribute_group group = {
 };
 
 const struct attribute_group *capture_attribute_groups[] = { &group, NULL };
+
+int capture_attributes_add(struct capture_device *device)
+{
+	return sysfs_create_group(&device->hw.device->kobj, &group);
+}
+
+void capture_attributes_remove(struct capture_device *device)
+{
+	sysfs_remove_group(&device->hw.device->kobj, &group);
+}
