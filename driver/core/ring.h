@@ -92,6 +92,13 @@ struct hpcap_ring {
 int hpcap_ring_init(struct hpcap_ring *ring, void *data, __u64 size, struct hpcapvf_control *control,
 		    __u32 caplen, __u64 start);
 
+/*
+ * Other memory of another size from now on; offsets and counters go on, and listeners begin anew at the write offset:
+ * what they had not read counts as lost. The producer rests, all is published, and nobody calls anything else
+ * meanwhile. -EINVAL as above.
+ */
+int hpcap_ring_move(struct hpcap_ring *ring, void *data, __u64 size);
+
 static inline bool hpcap_ring_has_listener(const struct hpcap_ring *ring)
 {
 	return core_load(&ring->active) != 0;
@@ -178,6 +185,9 @@ void hpcap_ring_detach(struct hpcap_ring *ring, unsigned int listener);
 
 /* From lossy to lossless it begins anew at the write offset; what was unread is lost. -EBUSY: within a record. */
 int hpcap_ring_set_policy(struct hpcap_ring *ring, unsigned int listener, bool lossy);
+
+/* Moves all listeners to the newest record, as if they had lost what is unread; the producer rests. */
+void hpcap_ring_begin_anew(struct hpcap_ring *ring);
 
 __u64 hpcap_ring_read_offset(const struct hpcap_ring *ring, unsigned int listener);
 __u64 hpcap_ring_published_offset(const struct hpcap_ring *ring);

@@ -226,6 +226,20 @@ struct hpcapvf_listener_stats {
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
 
+/*
+ * Since 1.4: from now on the ring is this memory, a mapping of hugetlbfs that the caller can write; CAP_NET_ADMIN. Both
+ * are multiples of 2 MiB, bytes is 64 GiB at most. The pages are pinned. This file begins anew at the write offset, and
+ * its earlier mappings show the earlier ring: map again. -EBUSY while anybody else has the device open, or while
+ * the ring is somebody's memory already; -EINVAL: not of hugetlbfs. When the last file is closed, the ring is kernel
+ * memory again, and the pages are let go once nobody maps them.
+ */
+struct hpcapvf_ring_memory {
+	__u64 address;	/* in */
+	__u64 bytes;	/* in */
+	__u64 reserved[2];	/* in: 0 */
+};
+HPCAPVF_ASSERT_SIZE(struct hpcapvf_ring_memory, 32);
+
 #define HPCAPVF_IOC_MAGIC 0xCA
 #define HPCAPVF_IOC_VERSION _IOR(HPCAPVF_IOC_MAGIC, 0, __u32)
 #define HPCAPVF_IOC_INFO _IOR(HPCAPVF_IOC_MAGIC, 1, struct hpcapvf_info)
@@ -234,5 +248,6 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
 #define HPCAPVF_IOC_STATS _IOR(HPCAPVF_IOC_MAGIC, 4, struct hpcapvf_stats)
 #define HPCAPVF_IOC_POLICY _IOW(HPCAPVF_IOC_MAGIC, 5, struct hpcapvf_policy)
 #define HPCAPVF_IOC_LISTENER_STATS _IOR(HPCAPVF_IOC_MAGIC, 6, struct hpcapvf_listener_stats)
+#define HPCAPVF_IOC_RING_MEMORY _IOW(HPCAPVF_IOC_MAGIC, 7, struct hpcapvf_ring_memory)
 
 #endif /* HPCAPVF_UAPI_H */

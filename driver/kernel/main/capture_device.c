@@ -11,7 +11,12 @@ static void capture_device_free(struct kref *references)
 	struct capture_device *device = container_of(references, struct capture_device, references);
 
 	capture_dedup_set(device, &(struct hpcap_dedup_config){ 0 });
-	ring_memory_free(&device->memory);
+	if (!IS_ERR_OR_NULL(device->memory))
+		ring_memory_put(device->memory);
+	if (device->spare)
+		ring_memory_put(device->spare);
+	if (device->control)
+		__free_page(device->control);
 	kfree(device);
 }
 
@@ -47,15 +52,15 @@ static void init_locks(struct capture_device *device)
 
 static int allocate_ring(struct capture_device *device)
 {
-	int error = ring_memory_allocate(&device->memory, parameters.ring_bytes, device->numa_node);
-
-	if (error) {
+	device->control = alloc_pages_node(device->numa_node, GFP_KERNEL | __GFP_ZERO, 0);
+	device->memory = ring_memory_create(parameters.ring_bytes, device->numa_node);
+	if (!device->control || IS_ERR(device->memory)) {
 		dev_err(device->hw.device, "no memory for a ring of %llu MiB: load the module with a smaller ring_mib\n",
 			parameters.ring_bytes >> 20);
-		return error;
+		return -ENOMEM;
 	}
-	return hpcap_ring_init(&device->capture.ring, device->memory.data, parameters.ring_bytes,
-			       page_address(device->memory.control), parameters.caplen, 0);
+	return hpcap_ring_init(&device->capture.ring, device->memory->data, parameters.ring_bytes,
+			       page_address(device->control), parameters.caplen, 0);
 }
 
 struct capture_device *capture_device_create(struct device *owner, struct device *parent, const struct hw_ops *ops,

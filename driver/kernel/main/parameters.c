@@ -7,7 +7,6 @@
 
 #include "hw/rx_ring.h"
 
-#define RING_MIB_MAX (64 * 1024)
 #define DESCRIPTORS_MIN 64
 #define DESCRIPTORS_MAX 4096
 #define DESCRIPTORS_STEP 8	/* the ring's length in bytes is a multiple of 128 */
@@ -152,8 +151,8 @@ int parameters_check(void)
 		       cpumask_pr_args(cpu_online_mask));
 		return -EINVAL;
 	}
-	if (ring_mib < 1 || ring_mib > RING_MIB_MAX) {
-		pr_err("hpcapvf: ring_mib=%u: must be 1 to %u\n", ring_mib, RING_MIB_MAX);
+	if (ring_mib < 1 || ring_mib > HPCAPVF_RING_MIB_MAX) {
+		pr_err("hpcapvf: ring_mib=%u: must be 1 to %u\n", ring_mib, HPCAPVF_RING_MIB_MAX);
 		return -EINVAL;
 	}
 	if (rx_descriptors < DESCRIPTORS_MIN || rx_descriptors > DESCRIPTORS_MAX ||

@@ -7,6 +7,8 @@
 #include "hw/hw.h"
 #include "hpcapvf.h"
 
+#define HPCAPVF_RING_MIB_MAX (64 * 1024)
+
 enum idle_mode {
 	IDLE_SPIN,
 	IDLE_BACKOFF,

@@ -95,7 +95,7 @@ static void capture(struct capture_device *device)
 	struct hpcap_arrival frames[BURST];
 
 	capture_clock_sync(device);
-	while (!kthread_should_stop() && device->state == CAPTURE_UP) {
+	while (!kthread_should_stop() && !kthread_should_park() && device->state == CAPTURE_UP) {
 		if (take_burst(device, frames)) {
 			empty_polls = 0;
 			sleep_us = SLEEP_US_MIN;
@@ -120,6 +120,8 @@ static int poll_thread(void *argument)
 
 	capture_clock_begin(device);
 	while (!kthread_should_stop()) {
+		if (kthread_should_park())
+			kthread_parkme();
 		switch (device->state) {
 		case CAPTURE_UP:
 			capture(device);
@@ -148,11 +150,22 @@ int poll_start(struct capture_device *device)
 	return 0;
 }
 
+int poll_rest(struct capture_device *device)
+{
+	return device->thread ? kthread_park(device->thread) : -ENODEV;
+}
+
+void poll_go_on(struct capture_device *device)
+{
+	kthread_unpark(device->thread);
+}
+
 void poll_stop(struct capture_device *device)
 {
-	if (!device->thread)
-		return;
 	WRITE_ONCE(device->hw.stopping, true);
-	kthread_stop(device->thread);
+	mutex_lock(&device->listeners_lock);
+	if (device->thread)
+		kthread_stop(device->thread);
 	device->thread = NULL;
+	mutex_unlock(&device->listeners_lock);
 }

@@ -132,6 +132,25 @@ static ssize_t dedup_store(struct device *device, struct device_attribute *attri
 }
 static DEVICE_ATTR_RW(dedup);
 
+SHOW(ring_mib)
+{
+	return sysfs_emit(out, "%llu\n", READ_ONCE(capture_of(device)->capture.ring.size) >> 20);
+}
+
+static ssize_t ring_mib_store(struct device *device, struct device_attribute *attribute, const char *text,
+			      size_t length)
+{
+	unsigned int mib;
+	int error = kstrtouint(text, 0, &mib);
+
+	if (!error && (mib < 1 || mib > HPCAPVF_RING_MIB_MAX))
+		error = -EINVAL;
+	if (!error)
+		error = capture_ring_resize(capture_of(device), (u64)mib << 20);
+	return error ? error : (ssize_t)length;
+}
+static DEVICE_ATTR_RW(ring_mib);
+
 /* below /dev */
 SHOW(node)
 {
@@ -191,7 +210,8 @@ static struct attribute *attributes[] = {
 	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
 	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
 	&dev_attr_duplicates.attr,	&dev_attr_queue_full_drops.attr, &dev_attr_promiscuous.attr,
-	&dev_attr_family.attr,		&dev_attr_receive.attr,		NULL,
+	&dev_attr_family.attr,		&dev_attr_receive.attr,		&dev_attr_ring_mib.attr,
+	NULL,
 };
 
 static const struct attribute_group group = {

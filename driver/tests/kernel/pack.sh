@@ -12,7 +12,7 @@ shift
 tree=$folder/tree
 root=${ROOT:?}
 root=${root%/}
-PROGRAMS="bash cat chmod cmp cp cut dd diff dmesg env ethtool grep head insmod ip ln ls mkdir mount mv readlink rm rmmod sed sleep \
+PROGRAMS="bash cat chmod cmp cp cut dd diff dmesg env ethtool grep head insmod ip ln ls mkdir mkfifo mount mv readlink rm rmmod sed sleep \
 	sort stat sync tail timeout tr true umount uname wc"
 
 # The root's own loader: its programs may be newer than this machine's libraries.

@@ -83,6 +83,11 @@ ip address del 192.0.2.1/24 dev "$PORT"
 # an igb port, whose driver strips tags and filters VLANs
 captures "$PF_PORT,probe0,probe1"
 becomes 1 "/sys/class/net/$PF_PORT/hpcapvf/link"
+frames_arrive() {	# the card is being set up anew
+	send_frames "$PORT" 0 1
+	[ "$(cat "/sys/class/net/$PF_PORT/hpcapvf/received")" -gt 20 ]
+}
+wait_until frames_arrive
 sent_is_captured "$PORT" "/dev/hpcap_${PF_PORT}_0" 0 500 0 0x7
 sent_is_captured "$PORT" "/dev/hpcap_${PF_PORT}_0" 0 500
 account_of "/sys/class/net/$PF_PORT/hpcapvf"
