@@ -89,6 +89,18 @@ int hpcap_ring_set_policy(struct hpcap_ring *ring, unsigned int listener, bool l
 	return 0;
 }
 
+void hpcap_ring_begin_anew(struct hpcap_ring *ring)
+{
+	__u32 active = core_load(&ring->active);
+	struct hpcap_mark newest;
+	unsigned int i;
+
+	hpcap_ring_newest(ring, &newest);
+	for (i = 0; i < HPCAPVF_LISTENERS_MAX; i++)
+		if (active & (1u << i))
+			skip_to(&ring->listeners[i], &newest);
+}
+
 __u64 hpcap_ring_read_offset(const struct hpcap_ring *ring, unsigned int listener)
 {
 	return core_load(&ring->listeners[listener].read_offset);

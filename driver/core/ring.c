@@ -26,6 +26,22 @@ int hpcap_ring_init(struct hpcap_ring *ring, void *data, __u64 size, struct hpca
 	return 0;
 }
 
+int hpcap_ring_move(struct hpcap_ring *ring, void *data, __u64 size)
+{
+	if (size < 2 * (HPCAPVF_RECORD_BYTES + HPCAPVF_CAPLEN_MAX))
+		return -EINVAL;
+	hpcap_ring_begin_anew(ring);
+	ring->data = data;
+	ring->size = size;
+	ring->write_position = ring->write_offset % size;
+	ring->write_limit = ring->write_offset;
+	ring->mark_due = ring->write_offset;
+	ring->mark_count = 0;
+	core_store(&ring->control->ring_bytes, size);
+	core_store(&ring->control->claim_offset, ring->write_offset);
+	return 0;
+}
+
 /*
  * How far may be written for all that lossless listeners still need. The barrier pairs with those in attach and
  * set_policy: either this call sees the new listener, or that one starts at or after all that is published now.
@@ -95,6 +111,12 @@ void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes)
 	ring->counters.received_bytes += wire_bytes;
 	ring->counters.duplicates++;
 	ring->counters.duplicate_bytes += wire_bytes;
+}
+
+void hpcap_ring_count_queue_full(struct hpcap_ring *ring, __u64 frames, __u64 bytes)
+{
+	ring->counters.queue_full_drops = frames;
+	ring->counters.queue_full_bytes = bytes;
 }
 
 void hpcap_ring_count_reset(struct hpcap_ring *ring)

@@ -92,6 +92,13 @@ struct hpcap_ring {
 int hpcap_ring_init(struct hpcap_ring *ring, void *data, __u64 size, struct hpcapvf_control *control,
 		    __u32 caplen, __u64 start);
 
+/*
+ * Other memory of another size from now on; offsets and counters go on, and listeners begin anew at the write offset:
+ * what they had not read counts as lost. The producer rests, all is published, and nobody calls anything else
+ * meanwhile. -EINVAL as above.
+ */
+int hpcap_ring_move(struct hpcap_ring *ring, void *data, __u64 size);
+
 static inline bool hpcap_ring_has_listener(const struct hpcap_ring *ring)
 {
 	return core_load(&ring->active) != 0;
@@ -164,6 +171,9 @@ static inline enum hpcap_verdict hpcap_ring_append(struct hpcap_ring *ring, cons
 /* A frame that was there before: received, and a duplicate. */
 void hpcap_ring_count_duplicate(struct hpcap_ring *ring, __u32 wire_bytes);
 
+/* Lost on the way from the device's own driver to the producer, in sum; not received. */
+void hpcap_ring_count_queue_full(struct hpcap_ring *ring, __u64 frames, __u64 bytes);
+
 void hpcap_ring_count_reset(struct hpcap_ring *ring);
 
 /* Makes everything appended so far visible: records first, then the counters. */
@@ -175,6 +185,9 @@ void hpcap_ring_detach(struct hpcap_ring *ring, unsigned int listener);
 
 /* From lossy to lossless it begins anew at the write offset; what was unread is lost. -EBUSY: within a record. */
 int hpcap_ring_set_policy(struct hpcap_ring *ring, unsigned int listener, bool lossy);
+
+/* Moves all listeners to the newest record, as if they had lost what is unread; the producer rests. */
+void hpcap_ring_begin_anew(struct hpcap_ring *ring);
 
 __u64 hpcap_ring_read_offset(const struct hpcap_ring *ring, unsigned int listener);
 __u64 hpcap_ring_published_offset(const struct hpcap_ring *ring);

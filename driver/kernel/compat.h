@@ -4,8 +4,13 @@
 #define HPCAPVF_COMPAT_H
 
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 
 #include "compat_probes.h"
+
+#ifdef HPCAPVF_HAS_NET_GSO_H
+#include <net/gso.h>	/* __skb_gso_segment, which was in netdevice.h */
+#endif
 
 static inline void compat_forbid_writing(struct vm_area_struct *area)
 {

@@ -2,8 +2,8 @@
 /*
  * One captured device: what the rooms of the module share.
  *
- * Lifetime: pci.c creates it at probe and lets go of it at remove; every open file holds it as well, so that
- * what is in the ring can still be read after the device went away.
+ * Lifetime: main/pci.c or main/interfaces.c creates it and lets go of it when the device goes; every open file holds
+ * it as well, so that what is in the ring can still be read after the device went away.
  */
 #ifndef HPCAPVF_DEVICE_H
 #define HPCAPVF_DEVICE_H
@@ -17,12 +17,13 @@
 
 #define HPCAPVF_QUEUE 0u	/* a virtual function of the families driven here is captured with one queue */
 
-/* Pages that the ring consists of; twice in a row in the kernel's addresses. */
+/* Pages that a ring consists of; twice in a row in the kernel's addresses. */
 struct ring_memory {
+	struct kref references;	/* the device's, and one of each mapping of pinned pages */
 	struct page **pages;	/* 2 * page_count entries, the second half the same pages */
 	unsigned long page_count;
+	unsigned long pinned;	/* pages from the start that are a program's and pinned; 0: they are our own */
 	void *data;
-	struct page *control;
 };
 
 enum capture_state {
@@ -41,9 +42,12 @@ struct dedup_table;
 
 struct capture_device {
 	struct kref references;
-	struct pci_dev *pci;	/* not to be used once gone is set */
+	struct device *parent;	/* what the node hangs below, or NULL; not to be used once gone is set, like hw.device */
 	struct hw hw;
-	struct ring_memory memory;
+	struct list_head entry;	/* main/interfaces.c */
+	struct ring_memory *memory;	/* of the ring; changed under listeners_lock while the thread rests */
+	struct ring_memory *spare;	/* our own, while the ring is a program's memory; else NULL */
+	struct page *control;
 	struct hpcap_capture capture;
 	struct dedup_table __rcu *dedup;	/* NULL: duplicates are stored */
 	struct mutex dedup_lock;	/* who exchanges it */
@@ -53,7 +57,7 @@ struct capture_device {
 	char node[HPCAPVF_INTERFACE_BYTES + 16];
 	struct miscdevice misc;
 
-	struct mutex listeners_lock;	/* attach and detach */
+	struct mutex listeners_lock;	/* attach and detach; the thread's life and rest */
 	struct listener_wait waits[HPCAPVF_LISTENERS_MAX];
 
 	struct task_struct *thread;
@@ -62,16 +66,42 @@ struct capture_device {
 	enum capture_state state;
 };
 
-/* main/ring_memory.c: 0, -ENOMEM. */
-int ring_memory_allocate(struct ring_memory *memory, u64 bytes, int numa_node);
-void ring_memory_free(struct ring_memory *memory);
+/* main/ring_memory.c: or ERR_PTR(-ENOMEM). */
+struct ring_memory *ring_memory_create(u64 bytes, int numa_node);
+/* A mapping of hugetlbfs of the calling process; ERR_PTR: also -EINVAL, -EFAULT. */
+struct ring_memory *ring_memory_pin(u64 address, u64 bytes);
+void ring_memory_put(struct ring_memory *memory);
 
-/* main/pci.c */
+/* main/ring_change.c: our own memory of another size. -EBUSY while anybody listens, -EINVAL, -ENOMEM, -ENODEV. */
+int capture_ring_resize(struct capture_device *device, u64 bytes);
+/* main/ring_change.c: takes over memory, also after an error. The caller listens; -EBUSY while anybody else does. */
+int capture_ring_lend(struct capture_device *device, struct ring_memory *memory);
+/* main/ring_change.c: with listeners_lock held, after a listener went. */
+void capture_ring_give_back(struct capture_device *device);
+
+/*
+ * main/capture_device.c: memory only, or ERR_PTR with the reason in the log. owner stands in messages, parent (or
+ * NULL) is the hardware below it.
+ */
+struct capture_device *capture_device_create(struct device *owner, struct device *parent, const struct hw_ops *ops,
+					     const char *interface);
+/* Brings the hardware up, then the node and the thread; after an error all of that is undone. */
+int capture_device_start(struct capture_device *device);
+/* Ends the thread and shuts the hardware down; may be called again. */
+void capture_device_stop(struct capture_device *device);
+/* After stop: the node goes, and the creator's hold. */
+void capture_device_remove(struct capture_device *device);
 void capture_device_put(struct capture_device *device);
+
+/* main/interfaces.c: only for a device that shows our attributes, or with RTNL held; else it may be gone again. */
+struct capture_device *capture_of_netdev(const struct net_device *netdev);
 
 /* poll/poll.c: starts and ends the thread. After stop the device's ring is no longer written. */
 int poll_start(struct capture_device *device);
 void poll_stop(struct capture_device *device);
+/* Between these the thread touches nothing; with listeners_lock held. -ENODEV: there is no thread any more. */
+int poll_rest(struct capture_device *device);
+void poll_go_on(struct capture_device *device);
 
 /* poll/clock.c: once, before the first capture_clock_begin. */
 void capture_clock_check_counter(void);
@@ -100,6 +130,8 @@ int chardev_map(struct capture_device *device, struct vm_area_struct *area);
 #define MAPPING_DATA_OFFSET (1ull << 20)
 
 /* sysfs/sysfs.c */
-extern const struct attribute_group *capture_attribute_groups[];
+extern const struct attribute_group *capture_attribute_groups[];	/* of a PCI device */
+int capture_attributes_add(struct capture_device *device);	/* of a network device */
+void capture_attributes_remove(struct capture_device *device);
 
 #endif /* HPCAPVF_DEVICE_H */

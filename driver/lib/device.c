@@ -72,6 +72,30 @@ static int map_all(struct hpcapvf *capture)
 	return 0;
 }
 
+static void unmap_all(struct hpcapvf *capture)
+{
+	if (capture->ring)
+		munmap((void *)(uintptr_t)capture->ring, 2 * capture->info.ring_bytes);
+	if (capture->control)
+		munmap((void *)(uintptr_t)capture->control, capture->info.control_bytes);
+	capture->ring = NULL;
+	capture->control = NULL;
+}
+
+int hpcapvf_lend_memory(struct hpcapvf *capture, void *memory, uint64_t bytes)
+{
+	struct hpcapvf_ring_memory wish = { .address = (uintptr_t)memory, .bytes = bytes };
+	int error = control_request(capture->fd, HPCAPVF_IOC_RING_MEMORY, &wish);
+
+	if (error)
+		return error;
+	unmap_all(capture);
+	error = control_request(capture->fd, HPCAPVF_IOC_INFO, &capture->info);
+	if (!error)
+		error = map_all(capture);
+	return error ? error : learn_read_offset(capture);
+}
+
 int hpcapvf_open(const char *device, struct hpcapvf **out)
 {
 	struct hpcapvf *capture = calloc(1, sizeof(*capture));
@@ -104,10 +128,7 @@ void hpcapvf_close(struct hpcapvf *capture)
 {
 	if (!capture)
 		return;
-	if (capture->ring)
-		munmap((void *)(uintptr_t)capture->ring, 2 * capture->info.ring_bytes);
-	if (capture->control)
-		munmap((void *)(uintptr_t)capture->control, capture->info.control_bytes);
+	unmap_all(capture);
 	close(capture->fd);
 	free(capture);
 }

@@ -68,6 +68,13 @@ int hpcapvf_wait(struct hpcapvf *capture, uint64_t min_bytes, int timeout_ms);
  */
 int hpcapvf_set_lossy(struct hpcapvf *capture, bool lossy);
 
+/*
+ * From now on the ring is this memory of the caller's, a writable mapping of hugetlbfs: HPCAPVF_IOC_RING_MEMORY in
+ * hpcapvf.h says what is refused and when it ends. What was unread is lost; records shown before may not be used
+ * any more. After -errno from mapping the new ring the handle can only be closed.
+ */
+int hpcapvf_lend_memory(struct hpcapvf *capture, void *memory, uint64_t bytes);
+
 /* What was offered to this listener, and how much of it was read, lost, and not read yet. */
 int hpcapvf_listener_stats(const struct hpcapvf *capture, struct hpcapvf_listener_stats *out);
 

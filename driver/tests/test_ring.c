@@ -192,6 +192,45 @@ static void advance_is_bounded(void)
 	test_ring_free(ring);
 }
 
+static void append_and_read(struct test_ring *ring, unsigned int listener, uint64_t first, uint64_t count)
+{
+	uint64_t number;
+
+	for (number = first; number < first + count; number++) {
+		CHECK_EQUAL(test_ring_append(ring, number), HPCAP_PUBLISHED);
+		hpcap_ring_publish(&ring->ring);
+		CHECK_EQUAL(read_all(ring, listener, number), number + 1);
+	}
+}
+
+/* From small memory to 6 GiB of addresses and back; offsets and counters go on. */
+static void memory_can_be_exchanged(void)
+{
+	const uint64_t big = 6ull << 30;
+	struct test_ring *ring = test_ring_create(RING_BYTES, 0, 11 * big - 100000), *other = test_ring_create(big, 0, 0);
+	unsigned int listener = (unsigned int)hpcap_ring_attach(&ring->ring);
+	uint8_t *small = ring->ring.data;
+	struct hpcapvf_listener_stats account;
+	struct hpcapvf_stats stats;
+
+	append_and_read(ring, listener, 0, 1000);
+	CHECK_EQUAL(test_ring_append(ring, 1000), HPCAP_PUBLISHED);
+	hpcap_ring_publish(&ring->ring);
+	CHECK_EQUAL(-hpcap_ring_move(&ring->ring, other->ring.data, 65536), EINVAL);
+	CHECK_EQUAL(hpcap_ring_move(&ring->ring, other->ring.data, big), 0);
+	append_and_read(ring, listener, 1001, 1000);
+	CHECK_EQUAL(hpcap_ring_move(&ring->ring, small, RING_BYTES), 0);
+	append_and_read(ring, listener, 2001, 1000);
+	test_ring_check_accounts(&ring->ring, &stats);
+	CHECK_EQUAL(stats.published, 3001);
+	hpcap_ring_listener_stats(&ring->ring, listener, &account);
+	CHECK_EQUAL(account.lost, 1);
+	CHECK_EQUAL(account.read, 3000);
+	CHECK_EQUAL(account.unread, 0);
+	test_ring_free(other);
+	test_ring_free(ring);
+}
+
 static void too_small_a_ring_is_refused(void)
 {
 	struct hpcapvf_control control;
@@ -212,6 +251,7 @@ int main(void)
 	RUN(no_listener_is_counted_apart);
 	RUN(places_are_limited_and_reused);
 	RUN(advance_is_bounded);
+	RUN(memory_can_be_exchanged);
 	RUN(too_small_a_ring_is_refused);
 	return 0;
 }

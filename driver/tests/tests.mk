@@ -65,11 +65,10 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 
-# For a machine with a device: copy them there and run them.
-.PHONY: device-tests
-device-tests: $(BUILD)/tests/abuse $(BUILD)/tests/sender
-$(BUILD)/tests/abuse: $(call objects,plain,tests/device/abuse.c $(LIB))
+include tests/kernel/kernel.mk
+
+# For the small machine of ../../tests/device.
+device-tests: $(BUILD)/tests/sender
 $(BUILD)/tests/sender: $(call objects,plain,tests/device/sender.c)
-$(BUILD)/tests/abuse $(BUILD)/tests/sender:
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^

@@ -36,7 +36,7 @@
  * same or a higher minor version: within a major version, reserved fields get a meaning, nothing moves.
  */
 #define HPCAPVF_ABI_MAJOR 1u
-#define HPCAPVF_ABI_MINOR 3u
+#define HPCAPVF_ABI_MINOR 4u
 #define HPCAPVF_ABI_VERSION ((HPCAPVF_ABI_MAJOR << 16) | HPCAPVF_ABI_MINOR)
 
 #define HPCAPVF_LISTENERS_MAX 8u
@@ -104,7 +104,10 @@ struct hpcapvf_stats {
 	__u64 clock_stepped_back_ns;	/* by how much in sum */
 	__u64 duplicates;		/* since 1.3: frames that were seen a moment before */
 	__u64 duplicate_bytes;
-	__u64 reserved[15];		/* 0 */
+	/* since 1.4, not received: network devices only, the polling thread had not made room in their queue */
+	__u64 queue_full_drops;
+	__u64 queue_full_bytes;
+	__u64 reserved[13];		/* 0 */
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_stats, 256);
 
@@ -223,6 +226,20 @@ struct hpcapvf_listener_stats {
 };
 HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
 
+/*
+ * Since 1.4: from now on the ring is this memory, a mapping of hugetlbfs that the caller can write; CAP_NET_ADMIN. Both
+ * are multiples of 2 MiB, bytes is 64 GiB at most. The pages are pinned. This file begins anew at the write offset, and
+ * its earlier mappings show the earlier ring: map again. -EBUSY while anybody else has the device open, or while
+ * the ring is somebody's memory already; -EINVAL: not of hugetlbfs. When the last file is closed, the ring is kernel
+ * memory again, and the pages are let go once nobody maps them.
+ */
+struct hpcapvf_ring_memory {
+	__u64 address;	/* in */
+	__u64 bytes;	/* in */
+	__u64 reserved[2];	/* in: 0 */
+};
+HPCAPVF_ASSERT_SIZE(struct hpcapvf_ring_memory, 32);
+
 #define HPCAPVF_IOC_MAGIC 0xCA
 #define HPCAPVF_IOC_VERSION _IOR(HPCAPVF_IOC_MAGIC, 0, __u32)
 #define HPCAPVF_IOC_INFO _IOR(HPCAPVF_IOC_MAGIC, 1, struct hpcapvf_info)
@@ -231,5 +248,6 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
 #define HPCAPVF_IOC_STATS _IOR(HPCAPVF_IOC_MAGIC, 4, struct hpcapvf_stats)
 #define HPCAPVF_IOC_POLICY _IOW(HPCAPVF_IOC_MAGIC, 5, struct hpcapvf_policy)
 #define HPCAPVF_IOC_LISTENER_STATS _IOR(HPCAPVF_IOC_MAGIC, 6, struct hpcapvf_listener_stats)
+#define HPCAPVF_IOC_RING_MEMORY _IOW(HPCAPVF_IOC_MAGIC, 7, struct hpcapvf_ring_memory)
 
 #endif /* HPCAPVF_UAPI_H */

@@ -97,6 +97,7 @@ static int chardev_release(struct inode *inode, struct file *file)
 
 	mutex_lock(&device->listeners_lock);
 	hpcap_ring_detach(&device->capture.ring, self->listener);
+	capture_ring_give_back(device);
 	mutex_unlock(&device->listeners_lock);
 	kfree(self);
 	capture_device_put(device);
@@ -285,6 +286,32 @@ static long ioctl_listener_stats(struct listener_file *self, void __user *argume
 	return copy_to_user(argument, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
+/* It changes the ring for everybody, so not every member of the group may do that. */
+static long ioctl_ring_memory(struct listener_file *self, void __user *argument)
+{
+	struct hpcapvf_ring_memory wish;
+	struct ring_memory *memory;
+	long result;
+
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&wish, argument, sizeof(wish)))
+		return -EFAULT;
+	if (wish.reserved[0] || wish.reserved[1])
+		return -EINVAL;
+	/* before any lock of ours: a page fault takes locks that mmap has when it asks for ours */
+	memory = ring_memory_pin(wish.address, wish.bytes);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	if (mutex_lock_interruptible(&self->lock)) {
+		ring_memory_put(memory);
+		return -ERESTARTSYS;
+	}
+	result = capture_ring_lend(self->device, memory);
+	mutex_unlock(&self->lock);
+	return result;
+}
+
 static long chardev_ioctl(struct file *file, unsigned int command, unsigned long value)
 {
 	struct listener_file *self = file->private_data;
@@ -305,6 +332,8 @@ static long chardev_ioctl(struct file *file, unsigned int command, unsigned long
 		return ioctl_policy(self, argument);
 	case HPCAPVF_IOC_LISTENER_STATS:
 		return ioctl_listener_stats(self, argument);
+	case HPCAPVF_IOC_RING_MEMORY:
+		return ioctl_ring_memory(self, argument);
 	default:
 		return -ENOTTY;
 	}
@@ -327,7 +356,7 @@ int chardev_register(struct capture_device *device)
 	device->misc.name = device->node;
 	device->misc.fops = &operations;
 	device->misc.mode = 0640;
-	device->misc.parent = &device->pci->dev;
+	device->misc.parent = device->parent;
 	return misc_register(&device->misc);
 }
 

@@ -30,7 +30,7 @@ struct hw;
 
 struct hw_ops {
 	const char *family;
-	resource_size_t registers_bytes;	/* BAR 0 must have at least as many */
+	resource_size_t registers_bytes;	/* BAR 0 of a virtual function must have at least as many */
 
 	/* Memory only; 0 or -ENOMEM. free also after a failed allocate. */
 	int (*allocate)(struct hw *hw, unsigned int descriptors);
@@ -54,7 +54,9 @@ struct hw_ops {
 };
 
 struct hw {
-	struct pci_dev *pci;
+	struct device *device;	/* in messages */
+	struct pci_dev *pci;	/* of a virtual function */
+	struct net_device *netdev;	/* of the family netdev */
 	void __iomem *registers;
 	const struct hw_ops *ops;
 	void *private;		/* of the family */
@@ -63,18 +65,20 @@ struct hw {
 
 	u8 mac[ETH_ALEN];
 	bool link;
-	enum hw_answer allmulti;
 	enum hw_answer promiscuous;
+	enum hw_answer allmulti;
+	u64 queue_full_drops;	/* delivered by the device's own driver, but lost before receive */
+	u64 queue_full_bytes;
 	u32 frame_bytes_max;	/* without CRC */
 };
 
 #define hw_complain(hw, format, ...)                                  \
 	do {                                                          \
 		if (!(hw)->quiet)                                     \
-			pci_err((hw)->pci, format, ##__VA_ARGS__);    \
+			dev_err((hw)->device, format, ##__VA_ARGS__);    \
 	} while (0)
 
-/* NULL: not a device this module drives. */
+/* NULL: not a virtual function this module drives. */
 const struct hw_ops *hw_find(const struct pci_dev *pci);
 
 extern const struct hw_ops hw_82576_ops;

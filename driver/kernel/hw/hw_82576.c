@@ -7,17 +7,20 @@
  *  1. reset the function, wait until no reset of the PF is pending;
  *  2. RESET message: the PF now knows this VF, and tells its MAC address or refuses to (none was assigned: that
  *     is a success, too, and we choose one);
- *  3. longest frame; all multicast frames, please;
+ *  3. longest frame; all unicast and multicast frames, please;
  *  4. receive ring: address, length, buffer size and drop policy, head, enable, and the tail last.
  * Left out: interrupts (this driver polls), transmit, statistics, RSS.
  */
 #include "hw/intel_vf.h"
+
+#include "main/parameters.h"
 
 #define REG_STATUS 0x0008
 #define REGISTERS_BYTES 0x4000
 
 #define STATUS_LINK_UP BIT(1)
 
+#define MESSAGE_SET_PROMISC_UNICAST (0x06 | 0x01 << 16)
 #define MESSAGE_SET_PROMISC_MULTICAST (0x06 | 0x02 << 16)
 
 static bool link_up_82576(struct hw *hw)
@@ -58,16 +61,36 @@ static int ask_for_length(struct hw *hw)
 	return error;
 }
 
-static int ask_for_multicast(struct hw *hw)
+/* Each such message stands for all that was asked before, so one that is refused is followed by a smaller one. */
+static int ask_promiscuous(struct hw *hw, u32 message, const char *what, enum hw_answer *answer)
 {
-	u32 word = MESSAGE_SET_PROMISC_MULTICAST;
-	int error = intel_vf_ask(hw, &word, 1, 1, "all multicast frames");
+	int error = intel_vf_ask(hw, &message, 1, 1, "more than its own frames");
 
 	if (error && error != -EACCES)
 		return error;
-	hw->allmulti = error ? HW_REFUSED : HW_GRANTED;
-	pci_info(hw->pci, "all multicast frames: %s by the physical function (answer 0x%08x)\n",
-		 error ? "refused" : "granted", word);
+	*answer = error ? HW_REFUSED : HW_GRANTED;
+	if (!hw->quiet)
+		pci_info(hw->pci, "all %s frames: %s by the physical function (answer 0x%08x)\n", what,
+			 error ? "refused" : "granted", message);
+	return 0;
+}
+
+static int ask_for_others_frames(struct hw *hw)
+{
+	int error;
+
+	hw->promiscuous = HW_NOT_ASKED;
+	hw->allmulti = HW_NOT_ASKED;
+	if (parameters.receive == RECEIVE_PROMISCUOUS) {
+		error = ask_promiscuous(hw, MESSAGE_SET_PROMISC_UNICAST | MESSAGE_SET_PROMISC_MULTICAST,
+					"unicast and multicast", &hw->promiscuous);
+		if (error)
+			return error;
+	}
+	if (hw->promiscuous == HW_GRANTED)
+		hw->allmulti = HW_GRANTED;
+	else if (parameters.receive != RECEIVE_ADDRESSED)
+		return ask_promiscuous(hw, MESSAGE_SET_PROMISC_MULTICAST, "multicast", &hw->allmulti);
 	return 0;
 }
 
@@ -80,7 +103,7 @@ static int bring_up_82576(struct hw *hw)
 	if (!error)
 		error = ask_for_length(hw);
 	if (!error)
-		error = ask_for_multicast(hw);
+		error = ask_for_others_frames(hw);
 	return error ? error : intel_vf_start_receiving(hw);
 }
 

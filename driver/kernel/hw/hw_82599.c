@@ -9,13 +9,15 @@
  *  3. the mailbox's API: the highest of 1.3, 1.2, 1.1 that the PF takes; before that there was 1.0;
  *  4. from 1.1 on: how many queues there are;
  *  5. longest frame, always: an 82599 whose PF takes long frames keeps this function's receive off until then;
- *  6. from 1.2 on: everything that the PF is willing to let in;
+ *  6. from 1.2 on: frames for others, as many as the parameter receive says;
  *  7. receive ring.
  * Left out: interrupts (this driver polls), transmit, statistics, RSS and more than one queue.
  */
 #include "hw/intel_vf.h"
 
 #include <linux/delay.h>
+
+#include "main/parameters.h"
 
 #define REG_LINKS 0x0010
 #define REG_PSRTYPE 0x0300
@@ -161,16 +163,16 @@ static int ask_xcast(struct hw *hw, u32 mode, enum hw_answer *answer)
 	return 0;
 }
 
-static int ask_for_everything(struct hw *hw)
+static int ask_for_others_frames(struct hw *hw)
 {
 	u32 api = intel_vf_of(hw)->api;
 	int error = 0;
 
 	hw->promiscuous = HW_NOT_ASKED;
 	hw->allmulti = HW_NOT_ASKED;
-	if (api >= API_13 && !is_82599(hw))
+	if (api >= API_13 && !is_82599(hw) && parameters.receive == RECEIVE_PROMISCUOUS)
 		error = ask_xcast(hw, XCAST_PROMISC, &hw->promiscuous);
-	if (error || api < API_12)
+	if (error || api < API_12 || parameters.receive == RECEIVE_ADDRESSED)
 		return error;
 	if (hw->promiscuous != HW_GRANTED)
 		return ask_xcast(hw, XCAST_ALLMULTI, &hw->allmulti);
@@ -191,7 +193,7 @@ static int bring_up_82599(struct hw *hw)
 	if (!error)
 		error = ask_for_length(hw);
 	if (!error)
-		error = ask_for_everything(hw);
+		error = ask_for_others_frames(hw);
 	if (error)
 		return error;
 	intel_vf_put(hw, REG_PSRTYPE, 0);	/* one queue, no header split */

@@ -7,7 +7,6 @@
 
 #include "hw/rx_ring.h"
 
-#define RING_MIB_MAX (64 * 1024)
 #define DESCRIPTORS_MIN 64
 #define DESCRIPTORS_MAX 4096
 #define DESCRIPTORS_STEP 8	/* the ring's length in bytes is a multiple of 128 */
@@ -43,6 +42,10 @@ static char *timestamp = "frame";
 module_param(timestamp, charp, 0444);
 MODULE_PARM_DESC(timestamp, "frame (default), udts or wdts (once a burst, shared out evenly or by length), auto (frame, but wdts while saturated)");
 
+static char *receive = "promiscuous";
+module_param(receive, charp, 0444);
+MODULE_PARM_DESC(receive, "frames for others that the device is asked for: promiscuous (default: all), allmulti (all multicast) or addressed (none)");
+
 static char *clock = "realtime";
 module_param(clock, charp, 0444);
 MODULE_PARM_DESC(clock, "clock of the frames' times: realtime (default) or tai");
@@ -63,26 +66,17 @@ static unsigned int dedup_bytes = 70;
 module_param(dedup_bytes, uint, 0444);
 MODULE_PARM_DESC(dedup_bytes, "bytes compared of each frame, 14 to 240 (default 70)");
 
-/* in the order of HPCAPVF_TIMESTAMP_* and HPCAPVF_CLOCK_* */
+/* in the order of HPCAPVF_TIMESTAMP_*, HPCAPVF_CLOCK_*, enum idle_mode and enum receive_mode */
 static const char *const timestamp_names[] = { "frame", "udts", "wdts", "auto" };
 static const char *const clock_names[] = { "realtime", "tai" };
+static const char *const idle_names[] = { "spin", "backoff" };
+static const char *const receive_names[] = { "promiscuous", "allmulti", "addressed" };
 
 static char *name = "";
 module_param(name, charp, 0444);
 MODULE_PARM_DESC(name, "interface name in /dev/hpcap_<name>_<queue>, for one device only (default: from its PCI address)");
 
 struct parameters parameters;
-
-static int check_idle(void)
-{
-	if (!strcmp(idle, "spin"))
-		parameters.idle = IDLE_SPIN;
-	else if (!strcmp(idle, "backoff"))
-		parameters.idle = IDLE_BACKOFF;
-	else
-		return -EINVAL;
-	return 0;
-}
 
 static bool name_is_good(const char *text)
 {
@@ -91,26 +85,35 @@ static bool name_is_good(const char *text)
 	return length <= NAME_LENGTH_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == length;
 }
 
+#define CHECK_WORD(parameter, names)                                                               \
+	do {                                                                                       \
+		int index = match_string(names, ARRAY_SIZE(names), parameter);                     \
+                                                                                                   \
+		if (index < 0) {                                                                   \
+			complain_of_word(#parameter, parameter, names, ARRAY_SIZE(names));         \
+			return -EINVAL;                                                            \
+		}                                                                                  \
+		parameters.parameter = index;                                                      \
+	} while (0)
+
+static void complain_of_word(const char *parameter, const char *value, const char *const *names, unsigned int count)
+{
+	char list[64] = "";
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		strlcat(list, i ? ", " : "", sizeof(list));
+		strlcat(list, names[i], sizeof(list));
+	}
+	pr_err("hpcapvf: %s=%s: must be one of: %s\n", parameter, value, list);
+}
+
 static int check_words(void)
 {
-	int index;
-
-	if (check_idle()) {
-		pr_err("hpcapvf: idle=%s: must be spin or backoff\n", idle);
-		return -EINVAL;
-	}
-	index = match_string(timestamp_names, ARRAY_SIZE(timestamp_names), timestamp);
-	if (index < 0) {
-		pr_err("hpcapvf: timestamp=%s: must be frame, udts, wdts or auto\n", timestamp);
-		return -EINVAL;
-	}
-	parameters.timestamp = (u32)index;
-	index = match_string(clock_names, ARRAY_SIZE(clock_names), clock);
-	if (index < 0) {
-		pr_err("hpcapvf: clock=%s: must be realtime or tai\n", clock);
-		return -EINVAL;
-	}
-	parameters.clock = (u32)index;
+	CHECK_WORD(idle, idle_names);
+	CHECK_WORD(timestamp, timestamp_names);
+	CHECK_WORD(clock, clock_names);
+	CHECK_WORD(receive, receive_names);
 	return 0;
 }
 
@@ -148,8 +151,8 @@ int parameters_check(void)
 		       cpumask_pr_args(cpu_online_mask));
 		return -EINVAL;
 	}
-	if (ring_mib < 1 || ring_mib > RING_MIB_MAX) {
-		pr_err("hpcapvf: ring_mib=%u: must be 1 to %u\n", ring_mib, RING_MIB_MAX);
+	if (ring_mib < 1 || ring_mib > HPCAPVF_RING_MIB_MAX) {
+		pr_err("hpcapvf: ring_mib=%u: must be 1 to %u\n", ring_mib, HPCAPVF_RING_MIB_MAX);
 		return -EINVAL;
 	}
 	if (rx_descriptors < DESCRIPTORS_MIN || rx_descriptors > DESCRIPTORS_MAX ||
@@ -176,7 +179,7 @@ int parameters_check(void)
 
 const char *parameters_idle_name(void)
 {
-	return parameters.idle == IDLE_SPIN ? "spin" : "backoff";
+	return idle_names[parameters.idle];
 }
 
 const char *parameters_timestamp_name(void)
@@ -187,6 +190,11 @@ const char *parameters_timestamp_name(void)
 const char *parameters_clock_name(void)
 {
 	return clock_names[parameters.clock];
+}
+
+const char *parameters_receive_name(void)
+{
+	return receive_names[parameters.receive];
 }
 
 void parameters_interface_name(const struct pci_dev *pci, char out[HPCAPVF_INTERFACE_BYTES])

@@ -7,9 +7,18 @@
 #include "hw/hw.h"
 #include "hpcapvf.h"
 
+#define HPCAPVF_RING_MIB_MAX (64 * 1024)
+
 enum idle_mode {
 	IDLE_SPIN,
 	IDLE_BACKOFF,
+};
+
+/* Which frames the device is asked for, beside those that are for it. */
+enum receive_mode {
+	RECEIVE_PROMISCUOUS,
+	RECEIVE_ALLMULTI,
+	RECEIVE_ADDRESSED,
 };
 
 /* What the module was loaded with, checked. */
@@ -20,6 +29,7 @@ struct parameters {
 	u64 ring_bytes;
 	unsigned int rx_descriptors;
 	u32 caplen;
+	enum receive_mode receive;
 	u32 timestamp;	/* HPCAPVF_TIMESTAMP_* */
 	u32 clock;	/* HPCAPVF_CLOCK_* */
 	struct hpcap_dedup_config dedup;	/* entries 0: off */
@@ -33,6 +43,7 @@ int parameters_check(void);
 const char *parameters_idle_name(void);
 const char *parameters_timestamp_name(void);
 const char *parameters_clock_name(void);
+const char *parameters_receive_name(void);
 
 /*
  * The name of a device: the parameter if it is set, else from the PCI address, such as p7s0, p7s0f1 (function 1)

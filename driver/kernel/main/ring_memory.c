@@ -1,52 +1,123 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Memory of a record ring: our own pages, or huge pages that a program hands in. */
+#include <linux/err.h>
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "device.h"
+#include "main/parameters.h"
 
 #define PAGE_FLAGS (GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+#define PIN_AT_ONCE (1l << 15)
 
-static int allocate_pages(struct ring_memory *memory, int numa_node)
+static void destroy(struct kref *references)
 {
+	struct ring_memory *memory = container_of(references, struct ring_memory, references);
 	unsigned long i;
 
-	for (i = 0; i < memory->page_count; i++) {
-		struct page *page = alloc_pages_node(numa_node, PAGE_FLAGS, 0);
+	vunmap(memory->data);
+	if (memory->pinned)
+		unpin_user_pages_dirty_lock(memory->pages, memory->pinned, true);
+	/* a page of ours that a program still maps lives on until it is unmapped */
+	for (i = 0; !memory->pinned && memory->pages && i < memory->page_count; i++) {
+		if (memory->pages[i])
+			__free_page(memory->pages[i]);
+		cond_resched();
+	}
+	kvfree(memory->pages);
+	kfree(memory);
+}
 
-		if (!page)
-			return -ENOMEM;
-		memory->pages[i] = page;
-		memory->pages[i + memory->page_count] = page;
+void ring_memory_put(struct ring_memory *memory)
+{
+	kref_put(&memory->references, destroy);
+}
+
+static struct ring_memory *create_empty(u64 bytes)
+{
+	struct ring_memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+
+	if (!memory)
+		return NULL;
+	kref_init(&memory->references);
+	memory->page_count = bytes >> PAGE_SHIFT;
+	memory->pages = kvcalloc(2 * memory->page_count, sizeof(*memory->pages), GFP_KERNEL);
+	if (memory->pages)
+		return memory;
+	kfree(memory);
+	return NULL;
+}
+
+/* The second half, and the addresses; or lets go of it all. */
+static struct ring_memory *finish(struct ring_memory *memory, int error)
+{
+	if (!error) {
+		memcpy(memory->pages + memory->page_count, memory->pages, memory->page_count * sizeof(*memory->pages));
+		memory->data = vmap(memory->pages, 2 * memory->page_count, VM_MAP, PAGE_KERNEL);
+		error = memory->data ? 0 : -ENOMEM;
+	}
+	if (!error)
+		return memory;
+	ring_memory_put(memory);
+	return ERR_PTR(error);
+}
+
+struct ring_memory *ring_memory_create(u64 bytes, int numa_node)
+{
+	struct ring_memory *memory;
+	int error = 0;
+	unsigned long i;
+
+	/* taking the last page and then failing would cost others theirs */
+	if (bytes >> PAGE_SHIFT > (u64)max(si_mem_available(), 0l))
+		return ERR_PTR(-ENOMEM);
+	memory = create_empty(bytes);
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; !error && i < memory->page_count; i++) {
+		memory->pages[i] = alloc_pages_node(numa_node, PAGE_FLAGS, 0);
+		if (!memory->pages[i])
+			error = -ENOMEM;
+		cond_resched();
+	}
+	return finish(memory, error);
+}
+
+/* What a program names is believed only after each page was looked at. */
+static int pin(struct ring_memory *memory, u64 address)
+{
+	while (memory->pinned < memory->page_count) {
+		long wish = min_t(long, (long)(memory->page_count - memory->pinned), PIN_AT_ONCE), got, i;
+
+		got = pin_user_pages_fast(address + ((u64)memory->pinned << PAGE_SHIFT), (int)wish,
+					  FOLL_WRITE | FOLL_LONGTERM, memory->pages + memory->pinned);
+		if (got <= 0)
+			return got ? (int)got : -EFAULT;
+		memory->pinned += got;
+		for (i = (long)memory->pinned - got; i < (long)memory->pinned; i++)
+			if (!PageHuge(compound_head(memory->pages[i])))
+				return -EINVAL;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
 }
 
-int ring_memory_allocate(struct ring_memory *memory, u64 bytes, int numa_node)
+struct ring_memory *ring_memory_pin(u64 address, u64 bytes)
 {
-	memory->page_count = bytes >> PAGE_SHIFT;
-	memory->pages = kvcalloc(2 * memory->page_count, sizeof(*memory->pages), GFP_KERNEL);
-	memory->control = alloc_pages_node(numa_node, PAGE_FLAGS, 0);
-	if (!memory->pages || !memory->control || allocate_pages(memory, numa_node))
-		return -ENOMEM;
-	memory->data = vmap(memory->pages, 2 * memory->page_count, VM_MAP, PAGE_KERNEL);
-	return memory->data ? 0 : -ENOMEM;
-}
+	struct ring_memory *memory;
+	int error;
 
-/* A page that a program still maps lives on until it is unmapped. */
-void ring_memory_free(struct ring_memory *memory)
-{
-	unsigned long i;
-
-	vunmap(memory->data);
-	for (i = 0; memory->pages && i < memory->page_count; i++) {
-		if (memory->pages[i])
-			__free_page(memory->pages[i]);
-		cond_resched();
-	}
-	if (memory->control)
-		__free_page(memory->control);
-	kvfree(memory->pages);
+	if (!bytes || bytes > (u64)HPCAPVF_RING_MIB_MAX << 20 || (address | bytes) % PMD_SIZE ||
+	    address + bytes < address)
+		return ERR_PTR(-EINVAL);
+	memory = create_empty(bytes);
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+	error = pin(memory, address);
+	return finish(memory, error);
 }

@@ -23,6 +23,7 @@ static unsigned int take_burst(struct capture_device *device, struct hpcap_arriv
 	struct hw *hw = &device->hw;
 	unsigned int count = hw->ops->receive(hw, frames, BURST);
 
+	hpcap_ring_count_queue_full(&device->capture.ring, hw->queue_full_drops, hw->queue_full_bytes);
 	capture_dedup_burst(device, frames, count, count == BURST);
 	/* an empty NIC ring is the moment to give everything back */
 	hw->ops->release(hw, count < BURST);
@@ -50,7 +51,7 @@ static void set_up_again(struct capture_device *device)
 
 	if (error) {
 		if (!hw->quiet && error != -EINTR)
-			pci_warn(device->pci, "not capturing (error %d): trying again until it works\n", error);
+			dev_warn(device->hw.device, "not capturing (error %d): trying again until it works\n", error);
 		hw->quiet = true;
 		schedule_timeout_idle(msecs_to_jiffies(RETRY_MS));
 		return;
@@ -59,7 +60,7 @@ static void set_up_again(struct capture_device *device)
 	hpcap_ring_count_reset(&device->capture.ring);
 	hpcap_ring_publish(&device->capture.ring);
 	WRITE_ONCE(device->state, CAPTURE_UP);
-	pci_info(device->pci, "capturing again after a reset of the physical function (reset %llu), link %s\n",
+	dev_info(device->hw.device, "capturing again after a reset of the physical function (reset %llu), link %s\n",
 		 device->capture.ring.counters.resets, hw->link ? "up" : "down");
 }
 
@@ -67,11 +68,13 @@ static void watch(struct capture_device *device)
 {
 	int error = device->hw.ops->watch(&device->hw);
 
+	hpcap_ring_count_queue_full(&device->capture.ring, device->hw.queue_full_drops, device->hw.queue_full_bytes);
+	hpcap_ring_publish(&device->capture.ring);
 	if (error == -ESTALE) {
-		pci_warn(device->pci, "the physical function was reset: setting this function up again\n");
+		dev_warn(device->hw.device, "the physical function was reset: setting this function up again\n");
 		WRITE_ONCE(device->state, CAPTURE_RESETTING);
 	} else if (error == -ENXIO) {
-		pci_warn(device->pci, "registers read as all ones: waiting for the device\n");
+		dev_warn(device->hw.device, "registers read as all ones: waiting for the device\n");
 		WRITE_ONCE(device->state, CAPTURE_UNREACHABLE);
 	}
 }
@@ -88,11 +91,11 @@ static void wait_until_reachable(struct capture_device *device)
 static void capture(struct capture_device *device)
 {
 	unsigned long next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
-	unsigned int empty_polls = 0, sleep_us = SLEEP_US_MIN;
+	unsigned int empty_polls = 0, sleep_us = SLEEP_US_MIN, bursts;
 	struct hpcap_arrival frames[BURST];
 
 	capture_clock_sync(device);
-	while (!kthread_should_stop() && device->state == CAPTURE_UP) {
+	while (!kthread_should_stop() && !kthread_should_park() && device->state == CAPTURE_UP) {
 		if (take_burst(device, frames)) {
 			empty_polls = 0;
 			sleep_us = SLEEP_US_MIN;
@@ -106,8 +109,8 @@ static void capture(struct capture_device *device)
 			next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
 		}
 	}
-	/* what had arrived before a reset is still ours */
-	while (take_burst(device, frames))
+	/* what had arrived before a reset is still ours; not more, or a busy link would keep the thread here */
+	for (bursts = parameters.rx_descriptors / BURST + 1; bursts && take_burst(device, frames); bursts--)
 		cond_resched();
 }
 
@@ -117,6 +120,8 @@ static int poll_thread(void *argument)
 
 	capture_clock_begin(device);
 	while (!kthread_should_stop()) {
+		if (kthread_should_park())
+			kthread_parkme();
 		switch (device->state) {
 		case CAPTURE_UP:
 			capture(device);
@@ -145,11 +150,22 @@ int poll_start(struct capture_device *device)
 	return 0;
 }
 
+int poll_rest(struct capture_device *device)
+{
+	return device->thread ? kthread_park(device->thread) : -ENODEV;
+}
+
+void poll_go_on(struct capture_device *device)
+{
+	kthread_unpark(device->thread);
+}
+
 void poll_stop(struct capture_device *device)
 {
-	if (!device->thread)
-		return;
 	WRITE_ONCE(device->hw.stopping, true);
-	kthread_stop(device->thread);
+	mutex_lock(&device->listeners_lock);
+	if (device->thread)
+		kthread_stop(device->thread);
 	device->thread = NULL;
+	mutex_unlock(&device->listeners_lock);
 }

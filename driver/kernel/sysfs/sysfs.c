@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* <PCI device>/hpcapvf/: one value per file. */
-#include <linux/device.h>
+/* <PCI device>/hpcapvf/ and /sys/class/net/<interface>/hpcapvf/: one value per file. */
+#include <linux/netdevice.h>
+#include <linux/pci.h>
 #include <linux/sysfs.h>
 
 #include "device.h"
@@ -8,7 +9,7 @@
 
 static struct capture_device *capture_of(struct device *device)
 {
-	return dev_get_drvdata(device);
+	return dev_is_pci(device) ? dev_get_drvdata(device) : capture_of_netdev(to_net_dev(device));
 }
 
 #define COUNTER(field)                                                                                     \
@@ -31,6 +32,7 @@ COUNTER(errors);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
 COUNTER(duplicates);
+COUNTER(queue_full_drops);
 COUNTER(clock_steps_back);
 COUNTER(clock_stepped_back_ns);
 
@@ -82,6 +84,12 @@ SHOW(promiscuous)
 }
 static DEVICE_ATTR_RO(promiscuous);
 
+SHOW(family)
+{
+	return sysfs_emit(out, "%s\n", capture_of(device)->hw.ops->family);
+}
+static DEVICE_ATTR_RO(family);
+
 SHOW(cpu)
 {
 	return sysfs_emit(out, "%d\n", capture_of(device)->cpu);
@@ -126,12 +134,37 @@ static ssize_t dedup_store(struct device *device, struct device_attribute *attri
 }
 static DEVICE_ATTR_RW(dedup);
 
+SHOW(ring_mib)
+{
+	return sysfs_emit(out, "%llu\n", READ_ONCE(capture_of(device)->capture.ring.size) >> 20);
+}
+
+static ssize_t ring_mib_store(struct device *device, struct device_attribute *attribute, const char *text,
+			      size_t length)
+{
+	unsigned int mib;
+	int error = kstrtouint(text, 0, &mib);
+
+	if (!error && (mib < 1 || mib > HPCAPVF_RING_MIB_MAX))
+		error = -EINVAL;
+	if (!error)
+		error = capture_ring_resize(capture_of(device), (u64)mib << 20);
+	return error ? error : (ssize_t)length;
+}
+static DEVICE_ATTR_RW(ring_mib);
+
 /* below /dev */
 SHOW(node)
 {
 	return sysfs_emit(out, "%s\n", capture_of(device)->node);
 }
 static DEVICE_ATTR_RO(node);
+
+SHOW(receive)
+{
+	return sysfs_emit(out, "%s\n", parameters_receive_name());
+}
+static DEVICE_ATTR_RO(receive);
 
 SHOW(idle)
 {
@@ -178,7 +211,9 @@ static struct attribute *attributes[] = {
 	&dev_attr_resets.attr,		&dev_attr_ring_full_drops.attr,	&dev_attr_state.attr,
 	&dev_attr_vlan_reinserted.attr,	&dev_attr_clock.attr,		&dev_attr_clock_steps_back.attr,
 	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
-	&dev_attr_duplicates.attr,	&dev_attr_promiscuous.attr,	NULL,
+	&dev_attr_duplicates.attr,	&dev_attr_queue_full_drops.attr, &dev_attr_promiscuous.attr,
+	&dev_attr_family.attr,		&dev_attr_receive.attr,		&dev_attr_ring_mib.attr,
+	NULL,
 };
 
 static const struct attribute_group group = {
@@ -187,3 +222,13 @@ static const struct attribute_group group = {
 };
 
 const struct attribute_group *capture_attribute_groups[] = { &group, NULL };
+
+int capture_attributes_add(struct capture_device *device)
+{
+	return sysfs_create_group(&device->hw.device->kobj, &group);
+}
+
+void capture_attributes_remove(struct capture_device *device)
+{
+	sysfs_remove_group(&device->hw.device->kobj, &group);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Another ring while the device is captured; nobody may hold the old one. */
+#include "device.h"
+
+/* Returns the memory that is not used any more. */
+static struct ring_memory *exchange(struct capture_device *device, struct ring_memory *memory)
+{
+	struct ring_memory *old = device->memory;
+
+	hpcap_ring_move(&device->capture.ring, memory->data, (u64)memory->page_count << PAGE_SHIFT);
+	device->memory = memory;
+	return old;
+}
+
+int capture_ring_resize(struct capture_device *device, u64 bytes)
+{
+	struct ring_memory *memory = ring_memory_create(bytes, device->numa_node);
+	int error = 0;
+
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	mutex_lock(&device->listeners_lock);
+	if (device->spare || hpcap_ring_listeners(&device->capture.ring))
+		error = -EBUSY;
+	if (!error)
+		error = poll_rest(device);
+	if (!error) {
+		memory = exchange(device, memory);
+		poll_go_on(device);
+		dev_info(device->hw.device, "ring of %llu MiB\n", bytes >> 20);
+	}
+	mutex_unlock(&device->listeners_lock);
+	ring_memory_put(memory);
+	return error;
+}
+
+int capture_ring_lend(struct capture_device *device, struct ring_memory *memory)
+{
+	int error = 0;
+
+	mutex_lock(&device->listeners_lock);
+	if (device->spare || hpcap_ring_listeners(&device->capture.ring) != 1)
+		error = -EBUSY;
+	if (!error)
+		error = poll_rest(device);
+	if (!error) {
+		device->spare = exchange(device, memory);
+		memory = NULL;
+		poll_go_on(device);
+		dev_info(device->hw.device, "ring of %lu MiB of huge pages of %s\n",
+			 device->memory->page_count >> (20 - PAGE_SHIFT), current->comm);
+	}
+	mutex_unlock(&device->listeners_lock);
+	if (memory)
+		ring_memory_put(memory);
+	return error;
+}
+
+void capture_ring_give_back(struct capture_device *device)
+{
+	lockdep_assert_held(&device->listeners_lock);
+	/* without a thread the memory goes with the device */
+	if (!device->spare || hpcap_ring_listeners(&device->capture.ring) || poll_rest(device))
+		return;
+	ring_memory_put(exchange(device, device->spare));
+	device->spare = NULL;
+	poll_go_on(device);
+	dev_info(device->hw.device, "ring of kernel memory again: %lu MiB\n",
+		 device->memory->page_count >> (20 - PAGE_SHIFT));
+}

@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the cases share.
+trap 'echo "failed: ${BASH_SOURCE[0]}:$LINENO: $BASH_COMMAND"' ERR
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+set -E
+PF=$(echo /sys/bus/pci/drivers/igb/0000:*)
+PF_PORT=$(ls "$PF/net")
+export PORT NODE
+PORT=$(ls /sys/bus/virtio/drivers/virtio_net/virtio*/net)	# the other end of the PF's wire
+
+fail() {
+	echo "failed: $*"
+	return 1
+}
+
+# Words of the kernel since the last call of forget_log.
+forget_log() {
+	dmesg --clear
+}
+log_has() {
+	dmesg | grep -q -- "$1" || fail "the log lacks: $1"
+}
+
+is() {
+	[ "$1" = "$2" ] || fail "it is '$1', expected '$2'"
+}
+
+# Ten seconds at most.
+wait_until() {
+	for _ in {1..100}; do
+		"$@" && return
+		sleep 0.1
+	done
+	fail "never: $*"
+}
+
+# A file that is to hold a value: reads VALUE FILE
+reads() {
+	[ "$(cat "$2")" = "$1" ]
+}
+becomes() {
+	wait_until reads "$1" "$2" || fail "$2 is $(cat "$2"), expected $1"
+}
+
+link_is_up() {
+	grep -q 1 "/sys/class/net/$1/carrier" 2>/dev/null
+}
+
+# Words, or several in one.
+load() {
+	# shellcheck disable=SC2048,SC2086
+	insmod /test/hpcapvf.ko $*
+}
+
+# One virtual function of the igb card, on the module; its folder is VF.
+take_vf() {
+	ip link set "$PF_PORT" up
+	wait_until link_is_up "$PF_PORT"
+	[ "$(cat "$PF/sriov_numvfs")" = 0 ] || echo 0 >"$PF/sriov_numvfs"
+	echo 0 >"$PF/sriov_drivers_autoprobe"
+	echo 1 >"$PF/sriov_numvfs"
+	VF=$PF/virtfn0
+	bind_vf
+}
+bind_vf() {
+	echo hpcapvf >"$VF/driver_override"
+	readlink -f "$VF" | sed 's,.*/,,' >/sys/bus/pci/drivers_probe
+	[ -d "$VF/hpcapvf" ] || fail "hpcapvf did not take the virtual function"
+	NODE=/dev/$(cat "$VF/hpcapvf/node")
+}
+
+# Frames received = the sum of what became of them; $1: folder of the counters.
+account_of() {
+	local sum=0 name
+	for name in published duplicates ring_full_drops no_listener_drops errors; do
+		sum=$((sum + $(cat "$1/$name")))
+	done
+	is "$(cat "$1/received")" "$sum"
+}
+
+# Between frames on the emulated wire, which drops what comes too fast; a veth does not.
+pause_us_on() {
+	[[ $1 == wire* ]] && echo 0 || echo 200
+}
+
+# Sends frames while a listener checks each of them: [CAPLEN=] sent_is_captured PORT NODE FIRST COUNT [BYTES [TCI]]
+sent_is_captured() {
+	local port=$1 node=$2 listener log=/tmp/expected.$1
+	shift 2
+	expect_frames "$node" "$1" "$2" "${3:-0}" "${4:-0}" "${CAPLEN:-0}" >"$log" 2>&1 &
+	listener=$!
+	wait_until grep -q ready "$log"
+	send_frames "$port" "$1" "$2" "${3:-0}" "${4:-0}" "$(pause_us_on "$port")"
+	wait $listener || { cat "$log"; fail "$port to $node: $*"; }
+}
