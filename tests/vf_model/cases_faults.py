@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from tests.vf_model import drivers
-from tests.vf_model.cases import RATE, capture, case, expect, expect_same, expect_text, own_bound, refused
+from tests.vf_model.cases import ENXIO, RATE, capture, case, expect, expect_same, expect_text, own_bound, refused
 from tests.vf_model.frames import make_frames
 from tests.vf_model.machine import Machine
 
-ETIMEDOUT, ETIME, EACCES, ENXIO = 110, 62, 13, 6
+ETIMEDOUT, ETIME, EACCES = 110, 62, 13
 
 
 @case
