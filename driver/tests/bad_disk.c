@@ -44,8 +44,9 @@ int bad_disk_create(struct bad_disk *disk, const char *folder, uint64_t bytes)
 	error = attach(disk);
 	if (error)
 		return error;
-	CHECK_EQUAL(sandbox_run((const char *const[]){ "/usr/sbin/mkfs.ext2", "-q", "-F", disk->device, NULL }), 0);
-	return mount(disk->device, folder, "ext2", 0, NULL) ? -errno : 0;
+	CHECK_EQUAL(sandbox_run((const char *const[]){ "/usr/sbin/mkfs.ext4", "-q", "-F", "-b", "4096", "-O", "^has_journal",
+						       disk->device, NULL }), 0);
+	return mount(disk->device, folder, "ext4", 0, NULL) ? -errno : 0;
 }
 
 void bad_disk_break(struct bad_disk *disk, uint64_t from)

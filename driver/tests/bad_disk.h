@@ -18,7 +18,10 @@ struct bad_disk {
 /* Mounted at the existing folder. 0, or a negative errno: no such device can be had here. */
 int bad_disk_create(struct bad_disk *disk, const char *folder, uint64_t bytes);
 
-/* From now on writes at or beyond that byte of the device fail. */
+/*
+ * From now on writes at or beyond that byte of the device fail. None may straddle it: the loop device takes what its
+ * file takes in part for a success. So blocks are pages, and the program under test writes one at a time.
+ */
 void bad_disk_break(struct bad_disk *disk, uint64_t from);
 
 void bad_disk_remove(struct bad_disk *disk);

@@ -103,23 +103,25 @@ static int check_raw(const char *path)
 static void check_that_whole_records_are_left(void)
 {
 	char *text, *line, path[4096];
-	uint64_t saved = 0, unsaved = 0;
+	uint64_t saved = 0, unsaved = 0, last = 0;
 
 	CHECK(sandbox_complained_of("could not be saved"));
 	text = events();
 	CHECK(strstr(text, "\"event\":\"stopped\",\"exit_code\":4"));
 	for (line = text; (line = strstr(line, "{\"event\":\"closed\"")); line++) {
-		saved += number_after(line, "\"frames\":");
+		last = number_after(line, "\"frames\":");
+		saved += last;
 		unsaved += number_after(line, "\"unsaved_frames\":");
 		CHECK_EQUAL(sscanf(strstr(line, "\"file\":\""), "\"file\":\"%4095[^\"]\"", path), 1);
 	}
 	CHECK(saved > 1000 && unsaved > 0);
 	CHECK_EQUAL(number_after(text, "\"frames_total\":"), saved);
-	CHECK_EQUAL(check_raw(path), 1);	/* no padding, and nothing else */
+	/* no padding, and nothing else; a file of which nothing could be written is empty */
+	CHECK_EQUAL(check_raw(path), last ? 1 : 2);
 	free(text);
 	text = (char *)sandbox_read(sandbox_path("stdout"), &(size_t){ 0 });
 	CHECK_EQUAL(count_of(text, ": byte "), 1);
-	CHECK(strstr(text, "no padding at the end"));
+	CHECK(strstr(text, last ? "no padding at the end" : "empty"));
 	free(text);
 }
 
@@ -151,7 +153,7 @@ static void failing_disk_leaves_whole_records(void)
 		return;
 	}
 	bad_disk_break(&bad, 6 << 20);
-	hpcapdd_start_in(disk, (const char *const[]){ "--file-mib", "1", "--block-kib", "64", NULL });
+	hpcapdd_start_in(disk, (const char *const[]){ "--file-mib", "1", "--block-kib", "4", NULL });
 	hpcapdd_ask(RING_DEVICE_APPEND, 0, 20000);
 	CHECK_EQUAL(hpcapdd_finish(0), 4);
 	CHECK(sandbox_complained_of("cannot write") && sandbox_complained_of("Input/output error"));
