@@ -14,7 +14,7 @@
 #include <linux/processor.h>
 #include <linux/prefetch.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
