@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Host
 from orchestrator.main import hpcapvf_parser
 from orchestrator.runner import run
+from tests.unit.probe.trees import unpack
 
 INPUTS = os.environ.get("HPCAPVF_TEST_INPUTS")
 ARCHIVES = sorted(Path(INPUTS, "hosts").glob("*.tar.*")) if INPUTS else []
@@ -24,11 +24,7 @@ pytestmark = pytest.mark.skipif(not ARCHIVES, reason="HPCAPVF_TEST_INPUTS names 
 @pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name)
 def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recorded tree, unpacked."""
-    folder = tmp_path_factory.mktemp("host")
-    with tarfile.open(request.param) as archive:
-        archive.extractall(folder, filter="tar")
-    (root,) = folder.iterdir()
-    return root
+    return unpack(request.param, tmp_path_factory.mktemp("host"))
 
 
 def _online(root: Path) -> int:

@@ -193,7 +193,7 @@ static const struct kernel_param_ops interfaces_operations = {
 	.get = interfaces_get,
 };
 module_param_cb(interfaces, &interfaces_operations, NULL, 0644);
-MODULE_PARM_DESC(interfaces, "network devices that are captured through the kernel's receive path, with commas (default: none)");
+MODULE_PARM_DESC(interfaces, "network devices that are captured through the kernel's receive path (default: none)");
 
 static void remove_lost(struct work_struct *work)
 {

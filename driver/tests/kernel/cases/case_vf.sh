@@ -45,7 +45,7 @@ for mode in allmulti:"not asked":granted addressed:"not asked":"not asked"; do
 done
 becomes 1 "$VF/hpcapvf/link"
 CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 300
-CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 1514 0x5
+CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 1514
 for name in "$VF"/hpcapvf/*; do
 	echo "${name##*/}: $(cat "$name")"
 done
