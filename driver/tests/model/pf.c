@@ -80,7 +80,7 @@ static bool end_reset(struct pf *pf, uint64_t now_ns)
 		return false;
 	pf->in_reset = false;
 	pf->latched |= MAILBOX_RSTD;
-	pf->ping = true;
+	pf->ping = !pf->manner.is_dpdk;
 	return true;
 }
 
