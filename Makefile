@@ -20,7 +20,7 @@ DEMO ?=
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: packages $(STAMP) user ## system packages, virtual environment, driver's user-space part
 
