@@ -88,6 +88,7 @@ pause_us_on() {
 sent_is_captured() {
 	local port=$1 node=$2 listener log=/tmp/expected.$1
 	shift 2
+	rm -f "$log"	# an earlier one says "ready", too
 	expect_frames "$node" "$1" "$2" "${3:-0}" "${4:-0}" "${CAPLEN:-0}" >"$log" 2>&1 &
 	listener=$!
 	wait_until grep -q ready "$log"
