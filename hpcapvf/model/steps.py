@@ -11,6 +11,15 @@ from typing import ClassVar
 
 from hpcapvf.model.address import Mac, PciAddress
 
+# Listed here as well: whoever works with steps finds all of them in one place.
+from hpcapvf.model.guest_steps import (
+    InstallDriver as InstallDriver,
+    MakeRaid as MakeRaid,
+    StartCapture as StartCapture,
+    UseInterface as UseInterface,
+    WaitGuest as WaitGuest,
+)
+
 
 @dataclass(frozen=True)
 class SetLink:
@@ -207,43 +216,6 @@ class StartDomain:
 
 
 @dataclass(frozen=True)
-class WaitGuest:
-    """Wait until the guest answers over ssh and cloud-init has ended."""
-
-    kind: ClassVar[str] = "wait-guest"
-    reversible: ClassVar[bool] = True
-    domain: str
-    management_mac: Mac
-    user: str
-    key_path: str
-    timeout_s: int
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"wait until guest {self.domain} answers (at most {self.timeout_s} s)"
-
-
-@dataclass(frozen=True)
-class InstallDriver:
-    """Install HPCAPvf in the guest, built for the guest's kernel, and bind the VF with these IDs to it.
-
-    modprobe_conf: rendered ``/etc/modprobe.d/hpcapvf.conf``.
-    """
-
-    kind: ClassVar[str] = "install-driver"
-    reversible: ClassVar[bool] = True
-    domain: str
-    vf_vendor: int
-    vf_device: int
-    polling_cpu: int
-    modprobe_conf: str
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"install hpcapvf in {self.domain}, polling thread on guest CPU {self.polling_cpu}"
-
-
-@dataclass(frozen=True)
 class ProgramReceiveAll:
     """Set the card's registers so that a pool receives everything, and keep them so.
 
@@ -308,46 +280,6 @@ class StartGuard:
         return f"start register guard of {self.deployment}, every {self.interval_ms} ms"
 
 
-@dataclass(frozen=True)
-class MakeRaid:
-    """Have an md RAID-0 with a file system mounted in the guest.
-
-    An array of this deployment's name is assembled and kept. Otherwise the controller's disks are formatted:
-    blank ones always, others only if named in ``wipe``. Formatting cannot be undone.
-    """
-
-    kind: ClassVar[str] = "make-raid"
-    reversible: ClassVar[bool] = False
-    domain: str
-    array: str
-    chunk_kib: int
-    filesystem: str
-    mount: str
-    wipe: tuple[str, ...]
-
-    def describe(self) -> str:
-        """One line for people."""
-        wiped = f", wiping {', '.join(self.wipe)}" if self.wipe else ""
-        form = f"{self.chunk_kib} KiB chunk, {self.filesystem}"
-        return f"make RAID-0 {self.array} ({form}) on {self.mount} in {self.domain}{wiped}"
-
-
-@dataclass(frozen=True)
-class StartCapture:
-    """Start the capture service (hpcapdd under systemd) in the guest. unit: rendered ``hpcapvf-capture.service``."""
-
-    kind: ClassVar[str] = "start-capture"
-    reversible: ClassVar[bool] = True
-    domain: str
-    directory: str
-    reader_cpu: int
-    unit: str
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"start capture in {self.domain} into {self.directory}, reader on guest CPU {self.reader_cpu}"
-
-
 Step = (
     SetLink
     | SetPause
@@ -364,6 +296,7 @@ Step = (
     | StartDomain
     | WaitGuest
     | InstallDriver
+    | UseInterface
     | ProgramReceiveAll
     | ReplicateTraffic
     | StartGuard

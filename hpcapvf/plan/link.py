@@ -18,13 +18,17 @@ from hpcapvf.plan.devices import PASSTHROUGH_DRIVERS, group_objections, holder
 
 @dataclass(frozen=True)
 class Link:
-    """The chosen functions. make_vfs: how many VFs must be made first; 0 if they exist."""
+    """The chosen functions. function: what the guest gets, vendor and device its IDs there; a VF, or the PF itself
+    without a vf_index. make_vfs: how many VFs must be made first; 0 if they exist. family: "" if no table knows it.
+    """
 
     pf: PciDevice
     interface: str
-    family: CardFamily
-    vf: PciAddress
-    vf_index: int
+    family: str
+    function: PciAddress
+    vendor: int
+    device: int
+    vf_index: int | None
     make_vfs: int
 
 
@@ -32,9 +36,10 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     """A free VF of a PF, or every reason why the PF and each of its VFs are refused."""
     objections: list[Objection] = []
     family = pf_family(pf.vendor, pf.device)
-    interfaces = sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
+    interfaces = interfaces_of(host, pf)
     objections += _card_objections(request, host, pf, family)
-    objections += _interface_objections(pf, interfaces, spared=bool(request.watch))
+    objections += [] if interfaces else [_no_interface(pf)]
+    objections += [] if request.watch else interface_objections(interfaces)  # an agent changes its own pool only
     if pf.sriov is None or pf.sriov.total_vfs == 0:
         return Choice(None, tuple(objections))
     picked, refused = _pick_vf(request, host, pf, pf.sriov)
@@ -42,8 +47,14 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     if objections or picked is None or family is None:
         return Choice(None, tuple(objections))
     vf, index, make = picked
-    link = Link(pf, interfaces[0].name, family, vf, index, make)
-    return Choice(link, (), _link_advice(request, link, pf.sriov))
+    name, device = interfaces[0].name, family.vf_devices[0]
+    link = Link(pf, name, family.name, vf, family.vendor, device, vf_index=index, make_vfs=make)
+    return Choice(link, (), _link_advice(request, link, family, pf.sriov))
+
+
+def interfaces_of(host: Host, pf: PciDevice) -> list[NetInterface]:
+    """The network interfaces of a function, by name."""
+    return sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
 
 
 def find_card(name: str, host: Host) -> Choice[PciDevice]:
@@ -100,22 +111,23 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
 
 
 def needs_registers(request: Request) -> bool:
-    """Whether the card's registers will be written."""
-    return request.network.receive == "all" or bool(request.watch)
+    """Whether the card's registers will be written. A guest that has the whole card asks its own driver."""
+    return request.network.mode == "vf" and (request.network.receive == "all" or bool(request.watch))
 
 
 def _guards(guarded: PciAddress | None, condition: str, pf: PciDevice) -> bool:
     return guarded == pf.address and condition != "destroyed"
 
 
-def _interface_objections(pf: PciDevice, interfaces: list[NetInterface], *, spared: bool) -> list[Objection]:
-    """The host must be able to lose this link: its offloads, pause frames and filters will change. spared: they do
-    not, because only bits of the new guest's pool are written."""
-    if not interfaces:
-        why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
-        return [objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")]
+def _no_interface(pf: PciDevice) -> Objection:
+    why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
+    return objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")
+
+
+def interface_objections(interfaces: list[NetInterface]) -> list[Objection]:
+    """The host must be able to lose this link: its offloads, pause frames and filters will change, or it goes."""
     found: list[Objection] = []
-    for interface in () if spared else interfaces:
+    for interface in interfaces:
         if interface.default_route is None:
             why = "the host does not say whether it carries the default route"
             found.append(objection(ExitCode.REFUSED, interface.name, why, "probe the running host"))
@@ -195,9 +207,9 @@ def _interface_use(interface: NetInterface) -> str:
     return ""
 
 
-def _link_advice(request: Request, link: Link, sriov: Sriov) -> tuple[Advice, ...]:
+def _link_advice(request: Request, link: Link, family: CardFamily, sriov: Sriov) -> tuple[Advice, ...]:
     notes: list[Advice] = []
-    if link.family.speed_mbps >= 10_000:
+    if family.speed_mbps >= 10_000:
         notes.append(advice.kernel_made_vfs())
     others = (link.make_vfs or sriov.num_vfs) - 1
     if request.network.receive == "all":

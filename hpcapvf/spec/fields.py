@@ -104,7 +104,7 @@ KEYS: tuple[Key, ...] = (
     Key("guest.boot_timeout_s", "number", "how long the guest may take to answer", least=30, most=7200),
     Key("network.pf", "text", "physical function: interface name or PCI address", required=True,
         check=_interface_or_pci),
-    Key("network.mode", "text", "how the guest gets the link", choices=("vf",), later=("passthrough",)),
+    Key("network.mode", "text", "how the guest gets the link", choices=("vf", "passthrough")),
     Key("network.generator", "text", "who makes the VFs", choices=("kernel",), later=("dpdk",)),
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
     Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself "
@@ -119,7 +119,8 @@ KEYS: tuple[Key, ...] = (
     Key("storage.raid.mount", "text", "where the guest mounts the array", check=_mount_point),
     Key("wipe", "texts", "serial numbers of disks that may be formatted although they carry something, or all",
         pattern=r"[\x21-\x7e]{1,64}", form="a serial number without blanks, or all"),
-    Key("engine.kind", "text", "capture engine in the guest", choices=("hpcapvf",), later=("dpdk",)),
+    Key("engine.kind", "text", "capture engine in the guest", choices=("hpcapvf", "tcpdump"),
+        later=("dpdk",)),
     Key("engine.idle", "text", "what the polling thread does without frames", choices=("backoff", "spin")),
     Key("engine.idle_max_us", "number", "longest sleep of backoff; a frame is stamped up to this late", least=20,
         most=100_000),

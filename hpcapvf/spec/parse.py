@@ -215,6 +215,12 @@ def _check_storage(request: Request) -> None:
 
 def _check_watch(request: Request) -> None:
     watch = request.watch
+    if watch and request.network.mode != "vf":
+        raise BadSpec(
+            f"{request.network.mode} cannot be combined with watch: a card copies traffic between its own VFs",
+            path="network.mode",
+            hint="leave the key out",
+        )
     if watch and request.network.receive == "all":
         raise BadSpec(
             "all cannot be combined with watch: an agent is given what the watched VMs receive",

@@ -133,6 +133,8 @@ def read_interface(interface: str, machine: Machine) -> InterfaceReading:
 
 def read_drift(plan: Plan, machine: Machine) -> tuple[RegisterWant, ...]:
     """Registers that are not as they must be for the VF to receive everything; RegisterRefused if out of reach."""
+    if plan.vf_index is None:
+        return ()  # the card is the guest's
     with open_registers(plan.pf, plan.family, machine) as read:
         return drift(receive_all(plan.family, plan.vf_index, read), read)
 

@@ -10,7 +10,7 @@ from hpcapvf.apply.handlers.capture import StartCaptureHandler
 from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
-from hpcapvf.apply.handlers.guest import InstallDriverHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.guest import InstallDriverHandler, UseInterfaceHandler, WaitGuestHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
@@ -34,6 +34,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.StartDomain.kind: StartDomainHandler(),
     steps.WaitGuest.kind: WaitGuestHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
+    steps.UseInterface.kind: UseInterfaceHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.StartGuard.kind: StartGuardHandler(),

@@ -10,6 +10,7 @@ import pytest
 
 from hpcapvf.apply import state
 from hpcapvf.apply.handlers import HANDLERS
+from hpcapvf.apply.handlers.guest import INTERFACE_FILE
 from hpcapvf.apply.journal import Journal
 from hpcapvf.apply.run import apply_plan, destroy, run_steps
 from hpcapvf.apply.state import list_deployments, read_deployment
@@ -17,7 +18,16 @@ from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, U
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault
-from tests.unit.apply.world import NAME, World, make_monitor_plan, make_world
+from tests.fakes.tree import PF_INTERFACE
+from tests.unit.apply.guest_model import INTERFACE, VF
+from tests.unit.apply.world import (
+    NAME,
+    World,
+    make_monitor_plan,
+    make_whole_card_plan,
+    make_whole_card_world,
+    make_world,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +46,8 @@ def deploy(world: World) -> None:
 
 
 def test_plans_have_every_kind_of_step(world: World) -> None:
-    kinds = {step.kind for step in (*world.plan.steps, *make_monitor_plan(world.plan).steps)}
+    agent, whole = make_monitor_plan(world.plan), make_whole_card_plan(world.plan, "tcpdump")
+    kinds = {step.kind for step in (*world.plan.steps, *agent.steps, *whole.steps)}
     assert kinds == set(HANDLERS) == {kind.kind for kind in Step.__args__}
 
 
@@ -59,6 +70,24 @@ def test_apply_does_every_step_and_destroy_restores_everything(world: World) -> 
     assert world.fake.files.read_text(report.journal)
     with pytest.raises(NotFound):
         read_deployment(NAME, world.fake.files)
+
+
+@pytest.mark.parametrize("engine", ["hpcapvf", "tcpdump"])
+@pytest.mark.parametrize("link_up", [True, False])
+def test_a_whole_card_goes_to_the_guest_and_comes_back(tmp_path: Path, engine: str, link_up: bool) -> None:
+    world = make_whole_card_world(tmp_path, engine)
+    if link_up:
+        world.fake.commands.run(["ip", "link", "set", "dev", PF_INTERFACE, "up"], timeout_s=1)
+    before = world.snapshot()
+    apply_plan(world.plan, world.fake.machine, Silent())
+    assert world.fake.kernel.driver(str(world.plan.pf)) == "vfio-pci"
+    assert not world.fake.files.exists(f"/sys/class/net/{PF_INTERFACE}")
+    if engine == "hpcapvf":
+        assert (world.guest.captured, world.guest.drivers[VF]) == (INTERFACE, "igb")
+    else:
+        assert world.guest.data(INTERFACE_FILE) == f"INTERFACE={INTERFACE}\n".encode()
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
 
 
 def test_running_the_steps_again_changes_nothing_and_says_why(world: World) -> None:
