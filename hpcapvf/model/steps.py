@@ -10,14 +10,33 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
 
-# Listed here as well: whoever works with steps finds all of them in one place.
-from hpcapvf.model.guest_steps import (
-    InstallDriver as InstallDriver,
-    MakeRaid as MakeRaid,
-    StartCapture as StartCapture,
-    UseInterface as UseInterface,
-    WaitGuest as WaitGuest,
+__all__ = (
+    "BindDriver",
+    "DefineDomain",
+    "InstallDriver",
+    "MakeDisk",
+    "MakeRaid",
+    "MakeSeed",
+    "ProgramReceiveAll",
+    "RegisterStep",
+    "ReplicateTraffic",
+    "ReserveHugepages",
+    "SetAutoprobe",
+    "SetLink",
+    "SetNumVfs",
+    "SetOffloads",
+    "SetPause",
+    "SetVfMac",
+    "StartCapture",
+    "StartDomain",
+    "StartGuard",
+    "StartNetwork",
+    "Step",
+    "UseInterface",
+    "WaitGuest",
+    "WatchedVf",
 )
 
 
