@@ -10,6 +10,9 @@ from hpcapvf.model.plan import Plan
 
 # The step that makes the key pair puts the public key in the place of this word.
 PUBLIC_KEY_WORD = "@PUBLIC_KEY@"
+# Likewise the step that defines the domain, in the place of the VF's token.
+TOKEN_WORD = "@VF_TOKEN@"  # noqa: S105 - a place for it
+_FUNCTION = "ua-function"
 
 
 @dataclass(frozen=True)
@@ -18,16 +21,25 @@ class PassedDevice:
 
     what: str
     text: str
+    alias: str
     domain: str
     bus: str
     slot: str
     function: str
 
     @classmethod
-    def of(cls, what: str, address: PciAddress) -> PassedDevice:
-        """The view of one function."""
+    def of(cls, what: str, alias: str, address: PciAddress) -> PassedDevice:
+        """The view of one function. alias: libvirt's name for it; a user's own begins with ``ua-``."""
         parts = (f"{address.domain:#06x}", f"{address.bus:#04x}", f"{address.device:#04x}", f"{address.function:#x}")
-        return cls(what, str(address), *parts)
+        return cls(what, str(address), alias, *parts)
+
+
+@dataclass(frozen=True)
+class VfToken:
+    """What QEMU must show to be given a VF whose PF DPDK holds. alias: of the passed device."""
+
+    alias: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,7 @@ class DomainView:
     network: str
     management_mac: Mac
     passed: tuple[PassedDevice, ...]
+    tokens: tuple[VfToken, ...]
     console_log: str
 
 
@@ -99,9 +112,9 @@ class TcpdumpView:
 def domain_view(plan: Plan) -> DomainView:
     """The domain of a plan."""
     whole = plan.vf_index is None
-    passed = [PassedDevice.of("network card" if whole else "virtual function", plan.function)]
+    passed = [PassedDevice.of("network card" if whole else "virtual function", _FUNCTION, plan.function)]
     if plan.controller is not None:
-        passed.append(PassedDevice.of("storage controller", plan.controller))
+        passed.append(PassedDevice.of("storage controller", "ua-storage", plan.controller))
     name, place = plan.request.name, plan.placement
     return DomainView(
         domain_type=plan.domain_type,
@@ -119,6 +132,7 @@ def domain_view(plan: Plan) -> DomainView:
         network=plan.request.guest.network,
         management_mac=plan.management_mac,
         passed=tuple(passed),
+        tokens=(VfToken(_FUNCTION, TOKEN_WORD),) if plan.request.network.generator == "dpdk" else (),
         console_log=paths.console_path(name),
     )
 

@@ -25,7 +25,8 @@ class GuestRequest:
 class NetworkRequest:
     """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
 
-    mode: ``vf`` (one of its virtual functions) or ``passthrough`` (the PF itself; thesis section 6.2.2).
+    mode: ``vf`` (one of its virtual functions) or ``passthrough`` (the PF itself; thesis section 6.2.2). generator: who
+    makes the VFs: the PF's ``kernel`` driver, or ``dpdk``, whose testpmd then holds the PF (section 6.2.4).
     receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself; with ``watch`` that
     and what the watched VMs receive).
     """

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
 
 __all__ = (
     "BindDriver",
     "DefineDomain",
+    "HoldPort",
     "InstallDriver",
     "MakeDisk",
     "MakeRaid",
@@ -25,6 +26,7 @@ __all__ = (
     "ReserveHugepages",
     "SetAutoprobe",
     "SetLink",
+    "SetModuleParameter",
     "SetNumVfs",
     "SetOffloads",
     "SetPause",
@@ -110,6 +112,40 @@ class SetNumVfs:
     def describe(self) -> str:
         """One line for people."""
         return f"make {self.count} VF(s) on {self.pf}"
+
+
+@dataclass(frozen=True)
+class SetModuleParameter:
+    """A parameter of a kernel module that may be changed while it is loaded (``/sys/module/*/parameters``)."""
+
+    kind: ClassVar[str] = "set-module-parameter"
+    reversible: ClassVar[bool] = True
+    module: str
+    parameter: str
+    value: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"set {self.parameter} of module {self.module} to {self.value}"
+
+
+@dataclass(frozen=True)
+class HoldPort:
+    """Have a service that drives the PF from DPDK, so that its VFs' mailbox is answered (thesis section 6.2.4).
+
+    token_path: where the token is made that a VF's user must show (kernel: vfio-pci, ``vf_token``); nowhere else.
+    """
+
+    kind: ClassVar[str] = "hold-port"
+    reversible: ClassVar[bool] = True
+    pf: PciAddress
+    deployment: str
+    token_path: str
+    cpus: CpuSet
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"hold {self.pf} with DPDK's testpmd on CPU {self.cpus}"
 
 
 @dataclass(frozen=True)
@@ -207,13 +243,15 @@ class MakeSeed:
 
 @dataclass(frozen=True)
 class DefineDomain:
-    """Define a libvirt domain from XML."""
+    """Define a libvirt domain from XML. token_path: the file whose text replaces the word ``@VF_TOKEN@`` in it, or
+    empty."""
 
     kind: ClassVar[str] = "define-domain"
     reversible: ClassVar[bool] = True
     domain: str
     uuid: str
     xml: str
+    token_path: str = ""
 
     def describe(self) -> str:
         """One line for people."""
@@ -305,6 +343,8 @@ Step = (
     | SetOffloads
     | SetAutoprobe
     | SetNumVfs
+    | SetModuleParameter
+    | HoldPort
     | SetVfMac
     | BindDriver
     | ReserveHugepages

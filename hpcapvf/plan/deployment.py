@@ -13,6 +13,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldPort,
     InstallDriver,
     MakeDisk,
     MakeRaid,
@@ -22,6 +23,7 @@ from hpcapvf.model.steps import (
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
+    SetModuleParameter,
     SetNumVfs,
     SetOffloads,
     SetPause,
@@ -127,6 +129,7 @@ def _choose_link(request: Request, host: Host, card: PciDevice | None) -> Choice
 
 
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:
+    dpdk = request.network.generator == "dpdk"
     names = (host.hostname or "", request.name)
     link, placement = parts.link, parts.placement
     management_mac = Mac.derived("management", *names)
@@ -135,7 +138,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
     controller = parts.controller.address if parts.controller else None
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
-        *_link_steps(link, mac, shared=bool(parts.watched)),
+        *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(parts.watched))),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
         BindDriver(link.function, "vfio-pci"),
         *([BindDriver(controller, "vfio-pci")] if controller else []),
@@ -165,6 +168,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
 def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:
     """The PF is up before its VFs are made: a PF that is down never answers their mailbox.
 
+    generator dpdk: ``_dpdk_steps`` instead.
     shared: others use the card, so nothing of it as a whole is changed (a change of pause frames resets the card).
     A PF that goes to the guest is put down first, so that undoing brings its link up again once the driver is back.
     """
@@ -182,14 +186,30 @@ def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:
     return (*steps, SetVfMac(link.interface, link.vf_index, vf_mac))
 
 
+def _dpdk_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
+    """The PF leaves its kernel driver, and testpmd answers its VFs, which vfio-pci keeps for itself when it makes them.
+
+    testpmd forwards nothing, so the guest's emulator may share its CPUs with it.
+    """
+    token, pf = paths.token_path(request.name), link.pf.address
+    return (
+        SetLink(link.interface, up=False),
+        SetModuleParameter("vfio_pci", "enable_sriov", "Y"),
+        BindDriver(pf, "vfio-pci"),
+        SetNumVfs(pf, link.make_vfs),
+        HoldPort(pf, request.name, token, placement.emulator_pins),
+    )
+
+
 def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, management_mac: Mac) -> tuple[Step, ...]:
     name, guest = request.name, request.guest
     key = paths.key_path(name)
+    token = paths.token_path(name) if request.network.generator == "dpdk" else ""
     return (
         StartNetwork(guest.network),
         MakeDisk(paths.disk_path(name), guest.image, image_sha256, guest.disk_gib),
         MakeSeed(paths.seed_path(name), key, user_data="", meta_data="", network_config=""),
-        DefineDomain(name, domain_uuid, xml=""),
+        DefineDomain(name, domain_uuid, xml="", token_path=token),
         StartDomain(name),
         WaitGuest(name, management_mac, guest.user, key, guest.boot_timeout_s),
     )

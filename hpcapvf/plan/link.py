@@ -38,6 +38,7 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     family = pf_family(pf.vendor, pf.device)
     interfaces = interfaces_of(host, pf)
     objections += _card_objections(request, host, pf, family)
+    objections += _generator_objections(request, host, pf, family)
     objections += [] if interfaces else [_no_interface(pf)]
     objections += [] if request.watch else interface_objections(interfaces)  # an agent changes its own pool only
     if pf.sriov is None or pf.sriov.total_vfs == 0:
@@ -107,6 +108,25 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
     if request.network.receive == "all" and guard is not None:
         why = f"deployment {guard} already receives everything from it, and the card has one default pool"
         found.append(objection(ExitCode.REFUSED, pf.address, why, f"use another PF, or `hpcapvf destroy {guard}`"))
+    return found
+
+
+def _generator_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
+    """What speaks against VFs that DPDK makes: it takes the PF from its kernel driver, and so from everybody else."""
+    if request.network.generator != "dpdk":
+        return []
+    found: list[Objection] = []
+    if host.dpdk_available is False:
+        hint = "apt-get install dpdk-dev librte-meta-net librte-meta-mempool, or network.generator: kernel"
+        found.append(objection(ExitCode.NOT_CAPABLE, "DPDK", "dpdk-testpmd is not installed", hint))
+    if pf.sriov is not None and pf.sriov.num_vfs:
+        why = f"has {pf.sriov.num_vfs} VF(s), which would vanish when DPDK takes it"
+        hint = f"free them and write 0 to /sys/bus/pci/devices/{pf.address}/sriov_numvfs, or network.generator: kernel"
+        found.append(objection(ExitCode.REFUSED, pf.address, why, hint))
+    if request.engine.kind == "tcpdump" and family is not None and family.name in ("82576", "i350"):
+        why = "its stock VF driver (igbvf) gets no link from a PF that DPDK holds"
+        hint = "engine.kind: hpcapvf, or network.generator: kernel"
+        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
     return found
 
 
@@ -209,7 +229,7 @@ def _interface_use(interface: NetInterface) -> str:
 
 def _link_advice(request: Request, link: Link, family: CardFamily, sriov: Sriov) -> tuple[Advice, ...]:
     notes: list[Advice] = []
-    if family.speed_mbps >= 10_000:
+    if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
     others = (link.make_vfs or sriov.num_vfs) - 1
     if request.network.receive == "all":

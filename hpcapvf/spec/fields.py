@@ -105,7 +105,7 @@ KEYS: tuple[Key, ...] = (
     Key("network.pf", "text", "physical function: interface name or PCI address", required=True,
         check=_interface_or_pci),
     Key("network.mode", "text", "how the guest gets the link", choices=("vf", "passthrough")),
-    Key("network.generator", "text", "who makes the VFs", choices=("kernel",), later=("dpdk",)),
+    Key("network.generator", "text", "who makes the VFs", choices=("kernel", "dpdk")),
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
     Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself "
         "(always so with watch)", choices=("all", "own")),

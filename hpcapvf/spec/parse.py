@@ -182,6 +182,7 @@ def _short(value: Any) -> str:
 
 def _check_together(request: Request) -> None:
     """What is wrong only in combination."""
+    _check_network(request)
     _check_storage(request)
     _check_watch(request)
     guest, engine, page_kib = request.guest, request.engine, request.placement.hugepage_kib
@@ -196,6 +197,18 @@ def _check_together(request: Request) -> None:
             f"{engine.ring_mib} MiB is more than half of the guest's memory ({guest.memory_mib} MiB)",
             path="engine.ring_mib",
             hint="the ring is locked memory: give the guest more memory, or make the ring smaller",
+        )
+
+
+def _check_network(request: Request) -> None:
+    network = request.network
+    if network.generator != "kernel" and network.mode != "vf":
+        raise BadSpec(f"mode {network.mode} makes no VFs", path="network.generator", hint="leave the key out")
+    if network.generator != "kernel" and request.watch:
+        raise BadSpec(
+            f"{network.generator} cannot be combined with watch: the watched VMs' VFs are there already",
+            path="network.generator",
+            hint="leave the key out",
         )
 
 

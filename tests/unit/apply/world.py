@@ -16,6 +16,7 @@ from hpcapvf.model.request import EngineRequest, GuestRequest, NetworkRequest, R
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldPort,
     InstallDriver,
     MakeDisk,
     MakeRaid,
@@ -25,6 +26,7 @@ from hpcapvf.model.steps import (
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
+    SetModuleParameter,
     SetNumVfs,
     SetOffloads,
     SetPause,
@@ -178,6 +180,38 @@ def make_whole_card_plan(probe: Plan, engine: str) -> Plan:
     return replace(probe, request=request, steps=steps, function=PF, vf_index=None)
 
 
+def make_dpdk_world(root: Path) -> World:
+    """A fresh one with a plan whose VFs are made and answered by DPDK."""
+    world = make_world(root)
+
+    def journalctl(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        return 0, "Checking link statuses...\n" if argv[-1] in world.fake.commands.units else "", ""
+
+    world.fake.commands.on("journalctl", journalctl)
+    return replace(world, plan=make_dpdk_plan(world.plan))
+
+
+def make_dpdk_plan(probe: Plan) -> Plan:
+    """The steps of a probe whose PF DPDK holds, in the planner's order."""
+    token = paths.token_path(NAME)
+    index = next(i for i, step in enumerate(probe.steps) if isinstance(step, ReserveHugepages))
+    host: tuple[Step, ...] = (
+        SetLink(tree.PF_INTERFACE, up=False),
+        SetModuleParameter("vfio_pci", "enable_sriov", "Y"),
+        BindDriver(PF, "vfio-pci"),
+        SetNumVfs(PF, 1),
+        HoldPort(PF, NAME, token, CpuSet.of([3])),
+    )
+    rest = [
+        replace(s, xml=s.xml.replace("<name>", "<title>@VF_TOKEN@</title><name>"), token_path=token)
+        if isinstance(s, DefineDomain)
+        else s
+        for s in probe.steps[index:]
+    ]
+    network = replace(probe.request.network, generator="dpdk")
+    return replace(probe, request=replace(probe.request, network=network), steps=(*host, *rest))
+
+
 def make_plan(image_sha256: str) -> Plan:
     """All steps, in the planner's order."""
     request = Request(
@@ -265,7 +299,8 @@ def _add_host_programs(fake: FakeMachine) -> None:
 
     def systemd_run(argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
         answer = start_unit(argv, stdin)
-        fake.kernel.tree.write(paths.guard_path(argv[-1]), '{"checks": 1}')
+        if "guard" in argv:
+            fake.kernel.tree.write(paths.guard_path(argv[-1]), '{"checks": 1}')
         return answer
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")

@@ -29,6 +29,7 @@ from hpcapvf.domain.views import (
     PassedDevice,
     SeedView,
     TcpdumpView,
+    VfToken,
     capture_view,
     domain_view,
     driver_view,
@@ -56,6 +57,7 @@ def plan_of(name: str) -> Plan:
         "agent": ({"receive": "own", "watch": ("web1",), "storage": GUEST_DISK}, {"vfs": 2, "domains": (WEB1,)}),
         "emulated": ({"vcpus": 3, "receive": "own"}, {"kvm_available": False}),
         "whole-card": ({"mode": "passthrough", "receive": "own"}, {}),
+        "dpdk": ({"generator": "dpdk"}, {}),
         "tcpdump": ({"engine": EngineRequest(kind="tcpdump", caplen=96)}, {}),
     }
     request, host = variants[name]
@@ -64,7 +66,7 @@ def plan_of(name: str) -> Plan:
     return plan
 
 
-PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated", "whole-card")
+PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated", "whole-card", "dpdk")
 
 
 def step_of(plan: Plan, kind: type[Any]) -> Any:
@@ -140,8 +142,9 @@ def another(value: Any) -> Any:
             return Mac(value.value ^ 0xFF)
         case (CpuSet(), *_):
             return (*value[:-1], CpuSet.of([63]))
-        case (PassedDevice(), *_):
-            return (*value, PassedDevice.of("other", PciAddress.parse("0001:7f:1e.6")))
+        case (PassedDevice(), *_) | ():
+            new = PassedDevice.of("other", "ua-other", PciAddress.parse("0001:7f:1e.6"))
+            return (*value, new) if value else (VfToken("other", "word"),)
         case _:
             raise TypeError(value)
 
