@@ -278,7 +278,7 @@ class ProgramReceiveAll:
 
     Comes after the guest driver's handshake, because a VF reset makes the PF driver rewrite what was set. The
     registers wanted depend on what the card holds (its MAC filters), so the step names the intent; the programme
-    is ``hpcapvf.nic.receive``.
+    is ``hpcapvf.nic.receive``. default_pool: False beside another deployment that has it.
     """
 
     kind: ClassVar[str] = "program-receive-all"
@@ -286,6 +286,7 @@ class ProgramReceiveAll:
     pf: PciAddress
     family: str
     pool: int
+    default_pool: bool = True
 
     def describe(self) -> str:
         """One line for people."""

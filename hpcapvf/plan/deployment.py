@@ -222,7 +222,8 @@ def _capture_steps(request: Request, link: Link, placement: Placement) -> tuple[
     """
     registers: list[Step] = []
     if link.vf_index is not None and needs_registers(request):
-        registers = [ProgramReceiveAll(link.pf.address, link.family, link.vf_index), StartGuard(request.name)]
+        pf, alone = link.pf.address, link.has_default_pool
+        registers = [ProgramReceiveAll(pf, link.family, link.vf_index, default_pool=alone), StartGuard(request.name)]
     attach, capture = _attach(request, link, placement), _start_capture(request, placement)
     if isinstance(attach, UseInterface):
         return (attach, *_storage_steps(request), capture, *registers)

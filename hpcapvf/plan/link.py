@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from hpcapvf.model.address import PciAddress
@@ -20,6 +21,7 @@ from hpcapvf.plan.devices import PASSTHROUGH_DRIVERS, group_objections, holder
 class Link:
     """The chosen functions. function: what the guest gets, vendor and device its IDs there; a VF, or the PF itself
     without a vf_index. make_vfs: how many VFs must be made first; 0 if they exist. family: "" if no table knows it.
+    has_default_pool: whether it is the one that receives everything for want of another owner.
     """
 
     pf: PciDevice
@@ -30,6 +32,7 @@ class Link:
     device: int
     vf_index: int | None
     make_vfs: int
+    has_default_pool: bool = True
 
 
 def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
@@ -50,7 +53,8 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     vf, index, make = picked
     name, device = interfaces[0].name, family.vf_devices[0]
     link = Link(pf, name, family.name, vf, family.vendor, device, vf_index=index, make_vfs=make)
-    return Choice(link, (), _link_advice(request, link, family, pf.sriov))
+    link = dataclasses.replace(link, has_default_pool=receiver_of_all(host, pf) is None)
+    return Choice(link, (), _link_advice(request, host, link, family))
 
 
 def interfaces_of(host: Host, pf: PciDevice) -> list[NetInterface]:
@@ -104,11 +108,13 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
         if not request.watch:
             hint += "; elsewhere set network.receive: own"
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
-    guard = min((d.name for d in host.deployments if _guards(d.receive_all_pf, d.condition, pf)), default=None)
-    if request.network.receive == "all" and guard is not None:
-        why = f"deployment {guard} already receives everything from it, and the card has one default pool"
-        found.append(objection(ExitCode.REFUSED, pf.address, why, f"use another PF, or `hpcapvf destroy {guard}`"))
     return found
+
+
+def receiver_of_all(host: Host, pf: PciDevice) -> str | None:
+    """The deployment that receives everything from this card already, the first by name, if there is one."""
+    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != "destroyed")
+    return min(names, default=None)
 
 
 def _generator_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
@@ -133,10 +139,6 @@ def _generator_objections(request: Request, host: Host, pf: PciDevice, family: C
 def needs_registers(request: Request) -> bool:
     """Whether the card's registers will be written. A guest that has the whole card asks its own driver."""
     return request.network.mode == "vf" and (request.network.receive == "all" or bool(request.watch))
-
-
-def _guards(guarded: PciAddress | None, condition: str, pf: PciDevice) -> bool:
-    return guarded == pf.address and condition != "destroyed"
 
 
 def _no_interface(pf: PciDevice) -> Objection:
@@ -227,13 +229,17 @@ def _interface_use(interface: NetInterface) -> str:
     return ""
 
 
-def _link_advice(request: Request, link: Link, family: CardFamily, sriov: Sriov) -> tuple[Advice, ...]:
+def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -> tuple[Advice, ...]:
     notes: list[Advice] = []
     if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
-    others = (link.make_vfs or sriov.num_vfs) - 1
+    made = link.pf.sriov.num_vfs if link.pf.sriov else 0
+    others = (link.make_vfs or made) - 1
     if request.network.receive == "all":
         notes.append(advice.whole_card_changes(link.pf.address))
-        if others > 0:
+        sharer = receiver_of_all(host, link.pf)
+        if sharer is not None:
+            notes.append(advice.second_probe(sharer))
+        elif others > 0:
             notes.append(advice.other_vfs(link.pf.address, others))
     return tuple(notes)

@@ -74,7 +74,7 @@ class GuestModel:
     def _journalctl(self, _argv: tuple[str, ...], _stdin: bytes) -> Answer:
         tcpdump = b"tcpdump" in (self.data("/etc/systemd/system/hpcapvf-capture.service") or b"")
         runs = "hpcapvf-capture.service" in self.guest.units
-        return 0, f"a line\n{f'tcpdump: listening on {INTERFACE}' if tcpdump and runs else ''}\n", ""
+        return 0, f"tcpdump: listening on {INTERFACE}\n" if tcpdump and runs else "a line\n", ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "/sys/block" in argv:

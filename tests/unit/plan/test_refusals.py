@@ -123,9 +123,6 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
         ),
         {"pf": str(PF)}, NOT_CAPABLE, str(PF), "driver: vfio-pci",
     ),
-    "card guarded by another deployment": (
-        make_host(deployments=(Deployed("probe0", SHA, "deployed", PF),)), {}, REFUSED, str(PF), "deployment probe0",
-    ),
     "no such controller": (
         make_host(), {"controller": "0000:99:00.0"}, NOT_FOUND, "0000:99:00.0", "0000:22:00.0 (1000:0079)",
     ),

@@ -14,7 +14,7 @@ from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
-from hpcapvf.model.steps import InstallDriver, SetLink
+from hpcapvf.model.steps import InstallDriver, ProgramReceiveAll, SetLink
 from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.link import vf_address
 from tests.factories import (
@@ -86,6 +86,16 @@ def test_tcpdump_shakes_hands_before_registers_are_set() -> None:
     assert order[order.index("wait-guest") :] == [
         "wait-guest", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
     ]  # fmt: skip
+
+
+def test_a_second_probe_of_a_card_leaves_the_default_pool_to_the_first() -> None:
+    first = Deployed("probe0", SHA, "deployed", PF)
+    plan = planned(make_host(vfs=2, deployments=(first,)))
+    step = next(s for s in plan.steps if isinstance(s, ProgramReceiveAll))
+    assert step.default_pool is False
+    assert any("probe0 receives everything from this card as well" in w.text for w in plan.warnings)
+    alone = planned(make_host(vfs=2, deployments=(dataclasses.replace(first, condition="destroyed"),)))
+    assert next(s for s in alone.steps if isinstance(s, ProgramReceiveAll)).default_pool is True
 
 
 def test_what_cannot_be_undone_comes_after_all_that_may_fail() -> None:
