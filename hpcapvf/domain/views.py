@@ -10,6 +10,9 @@ from hpcapvf.model.plan import Plan
 
 # The step that makes the key pair puts the public key in the place of this word.
 PUBLIC_KEY_WORD = "@PUBLIC_KEY@"
+# Likewise the step that defines the domain, in the place of the VF's token.
+TOKEN_WORD = "@VF_TOKEN@"  # noqa: S105 - a place for it
+_FUNCTION = "ua-function"
 
 
 @dataclass(frozen=True)
@@ -18,16 +21,25 @@ class PassedDevice:
 
     what: str
     text: str
+    alias: str
     domain: str
     bus: str
     slot: str
     function: str
 
     @classmethod
-    def of(cls, what: str, address: PciAddress) -> PassedDevice:
-        """The view of one function."""
+    def of(cls, what: str, alias: str, address: PciAddress) -> PassedDevice:
+        """The view of one function. alias: libvirt's name for it; a user's own begins with ``ua-``."""
         parts = (f"{address.domain:#06x}", f"{address.bus:#04x}", f"{address.device:#04x}", f"{address.function:#x}")
-        return cls(what, str(address), *parts)
+        return cls(what, str(address), alias, *parts)
+
+
+@dataclass(frozen=True)
+class VfToken:
+    """What QEMU must show to be given a VF whose PF DPDK holds. alias: of the passed device."""
+
+    alias: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,7 @@ class DomainView:
     network: str
     management_mac: Mac
     passed: tuple[PassedDevice, ...]
+    tokens: tuple[VfToken, ...]
     console_log: str
 
 
@@ -65,35 +78,49 @@ class SeedView:
 
 @dataclass(frozen=True)
 class DriverView:
-    """The driver's module parameters."""
+    """The driver's module parameters. receive: more of them, or empty."""
 
     polling_cpu: int
     idle: str
     idle_max_us: int
     ring_mib: int
     caplen: int
+    receive: str
 
 
 @dataclass(frozen=True)
 class CaptureView:
-    """The capture service."""
+    """The capture service of HPCAPvf."""
 
     directory: str
     file_mib: int
     reader_cpu: int
 
 
+@dataclass(frozen=True)
+class TcpdumpView:
+    """The capture service of tcpdump. file_mb: in millions of bytes, as it counts. caplen 0: all. options: more of
+    them, each with a blank before it, or empty."""
+
+    directory: str
+    file_mb: int
+    reader_cpu: int
+    caplen: int
+    options: str
+
+
 def domain_view(plan: Plan) -> DomainView:
     """The domain of a plan."""
-    passed = [PassedDevice.of("virtual function", plan.vf)]
+    whole = plan.vf_index is None
+    passed = [PassedDevice.of("network card" if whole else "virtual function", _FUNCTION, plan.function)]
     if plan.controller is not None:
-        passed.append(PassedDevice.of("storage controller", plan.controller))
+        passed.append(PassedDevice.of("storage controller", "ua-storage", plan.controller))
     name, place = plan.request.name, plan.placement
     return DomainView(
         domain_type=plan.domain_type,
         name=name,
         uuid=plan.domain_uuid,
-        title=f"hpcapvf {'agent' if plan.request.watch else 'probe'} {name} on {plan.pf_interface}",
+        title=f"hpcapvf {'agent' if plan.request.watch else 'probe'} {name} on {plan.pf_interface or plan.pf}",
         memory_mib=plan.request.guest.memory_mib,
         hugepage_kib=place.hugepage_kib,
         vcpu_pins=place.vcpu_pins,
@@ -105,6 +132,7 @@ def domain_view(plan: Plan) -> DomainView:
         network=plan.request.guest.network,
         management_mac=plan.management_mac,
         passed=tuple(passed),
+        tokens=(VfToken(_FUNCTION, TOKEN_WORD),) if plan.request.network.generator == "dpdk" else (),
         console_log=paths.console_path(name),
     )
 
@@ -119,9 +147,21 @@ def seed_view(plan: Plan) -> SeedView:
 def driver_view(plan: Plan) -> DriverView:
     """The driver's parameters of a plan."""
     engine = plan.request.engine
-    return DriverView(plan.placement.polling_vcpu, engine.idle, engine.idle_max_us, engine.ring_mib, engine.caplen)
+    addressed = plan.vf_index is None and plan.request.network.receive == "own"
+    receive = " receive=addressed" if addressed else ""
+    cpu = plan.placement.polling_vcpu
+    return DriverView(cpu, engine.idle, engine.idle_max_us, engine.ring_mib, engine.caplen, receive)
 
 
 def capture_view(plan: Plan) -> CaptureView:
-    """The capture service of a plan."""
+    """The capture service of a plan with HPCAPvf."""
     return CaptureView(plan.request.storage.capture_directory, plan.request.engine.file_mib, plan.placement.reader_vcpu)
+
+
+def tcpdump_view(plan: Plan) -> TcpdumpView:
+    """The capture service of a plan with tcpdump."""
+    request = plan.request
+    file_mb = max(request.engine.file_mib * (1 << 20) // 1_000_000, 1)
+    options = "" if request.network.receive == "all" else " --no-promiscuous-mode"
+    reader = plan.placement.reader_vcpu
+    return TcpdumpView(request.storage.capture_directory, file_mb, reader, request.engine.caplen, options)

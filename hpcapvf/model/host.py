@@ -156,6 +156,7 @@ class Host:
     deployments: tuple[Deployed, ...] = ()
     vfio_available: bool | None = None
     kvm_available: bool | None = None
+    dpdk_available: bool | None = None
     unreadable: tuple[str, ...] = ()
 
     def device(self, address: PciAddress) -> PciDevice | None:

@@ -31,6 +31,16 @@ def console_path(name: str) -> str:
     return f"{IMAGES}/{name}/console.log"
 
 
+def port_unit(name: str) -> str:
+    """The systemd unit that holds a deployment's PF for DPDK."""
+    return f"hpcapvf-port-{name}.service"
+
+
+def token_path(name: str) -> str:
+    """The token that QEMU must show to be given a VF of a PF that DPDK holds. Only root may read it."""
+    return f"{DEPLOYMENTS}/{name}/vf-token"
+
+
 def guard_unit(name: str) -> str:
     """The systemd unit that guards a deployment's registers."""
     return f"hpcapvf-guard-{name}.service"

@@ -39,6 +39,8 @@ class Advice:
 class Plan:
     """A whole deployment as data. On the card families known a VF's pool number equals its index.
 
+    function: the PCI function that the guest gets: a VF, or with mode ``passthrough`` the PF itself, which has no
+    vf_index. function_mac: its MAC in the guest. pf_interface: empty if the PF has none.
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
     ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
     """
@@ -48,9 +50,9 @@ class Plan:
     pf: PciAddress
     pf_interface: str
     family: str
-    vf: PciAddress
-    vf_index: int
-    vf_mac: Mac
+    function: PciAddress
+    vf_index: int | None
+    function_mac: Mac
     management_mac: Mac
     controller: PciAddress | None
     placement: Placement
@@ -59,6 +61,11 @@ class Plan:
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
+
+    @property
+    def function_name(self) -> str:
+        """What the guest gets of the card, for people."""
+        return "whole card" if self.vf_index is None else f"VF {self.vf_index}"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ class GuestRequest:
 class NetworkRequest:
     """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
 
+    mode: ``vf`` (one of its virtual functions) or ``passthrough`` (the PF itself; thesis section 6.2.2). generator: who
+    makes the VFs: the PF's ``kernel`` driver, or ``dpdk``, whose testpmd then holds the PF (section 6.2.4).
     receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself; with ``watch`` that
     and what the watched VMs receive).
     """
@@ -63,7 +65,9 @@ class StorageRequest:
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """The capture engine in the guest. idle: what the polling thread does without frames."""
+    """The capture engine in the guest. kind: ``hpcapvf``, or ``tcpdump`` on the function's stock driver.
+
+    idle: what HPCAPvf's polling thread does without frames."""
 
     kind: str = "hpcapvf"
     idle: str = "backoff"

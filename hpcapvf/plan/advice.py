@@ -29,6 +29,11 @@ def other_vfs(pf: object, count: int) -> Advice:
     return _copies(f"{pf} has {count} other VF(s), and frames for several pools are copied inside the card")
 
 
+def second_probe(name: str) -> Advice:
+    """When another probe receives everything from the same card."""
+    return _copies(f"{name} receives everything from this card as well, and every frame is copied inside it")
+
+
 def watched_vms(names: tuple[str, ...]) -> Advice:
     """When the card replicates the frames of running VMs."""
     return _copies(f"frames for {', '.join(names)} are copied inside the card, which costs the watched VMs as well")

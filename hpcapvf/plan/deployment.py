@@ -13,6 +13,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldPort,
     InstallDriver,
     MakeDisk,
     MakeRaid,
@@ -22,6 +23,7 @@ from hpcapvf.model.steps import (
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
+    SetModuleParameter,
     SetNumVfs,
     SetOffloads,
     SetPause,
@@ -31,15 +33,17 @@ from hpcapvf.model.steps import (
     StartGuard,
     StartNetwork,
     Step,
+    UseInterface,
     WaitGuest,
 )
 from hpcapvf.plan.advice import NEVER_SEEN
 from hpcapvf.plan.choice import Choice, Objection, refusal
-from hpcapvf.plan.link import Link, choose_link, find_card
+from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
 from hpcapvf.plan.storage import choose_controller
 from hpcapvf.plan.watch import Watched, choose_watched
+from hpcapvf.plan.whole_card import choose_whole_card
 
 # As `ethtool -k` names them; the four that thesis appendix A.2.1 switches off.
 ALTERING_OFFLOADS = (
@@ -79,7 +83,7 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
     platform = check_platform(request, host)
     image = choose_image(request, host)
     card = find_card(request.network.pf, host)
-    link: Choice[Link] = choose_link(request, host, card.value) if card.value else Choice(None)
+    link = _choose_link(request, host, card.value)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
     passthrough = request.storage.mode == "passthrough"
     controller: Choice[PciDevice] = choose_controller(request, host) if passthrough else Choice(None)
@@ -118,29 +122,38 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
     return _assemble(request, host, spec_sha256, parts)
 
 
+def _choose_link(request: Request, host: Host, card: PciDevice | None) -> Choice[Link]:
+    if card is None:
+        return Choice(None)
+    return choose_link(request, host, card) if request.network.mode == "vf" else choose_whole_card(host, card)
+
+
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:
+    dpdk = request.network.generator == "dpdk"
     names = (host.hostname or "", request.name)
-    vf_mac, management_mac = Mac.derived("vf", *names), Mac.derived("management", *names)
     link, placement = parts.link, parts.placement
+    management_mac = Mac.derived("management", *names)
+    own_mac = next((i.mac for i in host.interfaces if i.pci == link.function), None) if link.vf_index is None else None
+    mac = own_mac or Mac.derived("vf", *names)
     controller = parts.controller.address if parts.controller else None
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
-        *_link_steps(link, vf_mac, shared=bool(parts.watched)),
+        *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(parts.watched))),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
-        BindDriver(link.vf, "vfio-pci"),
+        BindDriver(link.function, "vfio-pci"),
         *([BindDriver(controller, "vfio-pci")] if controller else []),
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
-        *(_monitor_steps(request, parts, vf_mac) if parts.watched else _capture_steps(request, link, placement)),
+        *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, link, placement)),
     )
     return Plan(
         request=request,
         spec_sha256=spec_sha256,
         pf=link.pf.address,
         pf_interface=link.interface,
-        family=link.family.name,
-        vf=link.vf,
+        family=link.family,
+        function=link.function,
         vf_index=link.vf_index,
-        vf_mac=vf_mac,
+        function_mac=mac,
         management_mac=management_mac,
         controller=controller,
         placement=placement,
@@ -155,8 +168,12 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
 def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:
     """The PF is up before its VFs are made: a PF that is down never answers their mailbox.
 
+    generator dpdk: ``_dpdk_steps`` instead.
     shared: others use the card, so nothing of it as a whole is changed (a change of pause frames resets the card).
+    A PF that goes to the guest is put down first, so that undoing brings its link up again once the driver is back.
     """
+    if link.vf_index is None:
+        return (SetLink(link.interface, up=False),) if link.interface else ()
     if shared:
         return SetLink(link.interface, up=True), SetVfMac(link.interface, link.vf_index, vf_mac)
     steps: list[Step] = [
@@ -169,42 +186,70 @@ def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:
     return (*steps, SetVfMac(link.interface, link.vf_index, vf_mac))
 
 
+def _dpdk_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
+    """The PF leaves its kernel driver, and testpmd answers its VFs, which vfio-pci keeps for itself when it makes them.
+
+    testpmd forwards nothing, so the guest's emulator may share its CPUs with it.
+    """
+    token, pf = paths.token_path(request.name), link.pf.address
+    return (
+        SetLink(link.interface, up=False),
+        SetModuleParameter("vfio_pci", "enable_sriov", "Y"),
+        BindDriver(pf, "vfio-pci"),
+        SetNumVfs(pf, link.make_vfs),
+        HoldPort(pf, request.name, token, placement.emulator_pins),
+    )
+
+
 def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, management_mac: Mac) -> tuple[Step, ...]:
     name, guest = request.name, request.guest
     key = paths.key_path(name)
+    token = paths.token_path(name) if request.network.generator == "dpdk" else ""
     return (
         StartNetwork(guest.network),
         MakeDisk(paths.disk_path(name), guest.image, image_sha256, guest.disk_gib),
         MakeSeed(paths.seed_path(name), key, user_data="", meta_data="", network_config=""),
-        DefineDomain(name, domain_uuid, xml=""),
+        DefineDomain(name, domain_uuid, xml="", token_path=token),
         StartDomain(name),
         WaitGuest(name, management_mac, guest.user, key, guest.boot_timeout_s),
     )
 
 
 def _capture_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
-    """Registers come after the guest driver's handshake, what cannot be undone as late as possible."""
-    steps: list[Step] = [_install_driver(request, link, placement)]
-    if request.network.receive == "all":
-        steps += [ProgramReceiveAll(link.pf.address, link.family.name, link.vf_index), StartGuard(request.name)]
-    return (*steps, *_storage_steps(request), _start_capture(request, placement))
+    """Registers come after the guest driver's handshake, what cannot be undone as late as possible.
+
+    A stock driver shakes hands when its interface goes up, which the capture service does.
+    """
+    registers: list[Step] = []
+    if link.vf_index is not None and needs_registers(request):
+        pf, alone = link.pf.address, link.has_default_pool
+        registers = [ProgramReceiveAll(pf, link.family, link.vf_index, default_pool=alone), StartGuard(request.name)]
+    attach, capture = _attach(request, link, placement), _start_capture(request, placement)
+    if isinstance(attach, UseInterface):
+        return (attach, *_storage_steps(request), capture, *registers)
+    return (attach, *registers, *_storage_steps(request), capture)
 
 
 def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, ...]:
     """Traffic is copied only when it is stored, and is no longer copied before anything else is taken away."""
     link = parts.link
+    if link.vf_index is None:
+        raise AssertionError("an agent has a VF: the spec's check says so")
     return (
-        _install_driver(request, link, parts.placement),
+        _attach(request, link, parts.placement),
         *_storage_steps(request),
         _start_capture(request, parts.placement),
-        ReplicateTraffic(link.pf.address, link.family.name, link.vf_index, vf_mac, parts.watched),
+        ReplicateTraffic(link.pf.address, link.family, link.vf_index, vf_mac, parts.watched),
         StartGuard(request.name),
     )
 
 
-def _install_driver(request: Request, link: Link, placement: Placement) -> InstallDriver:
-    family = link.family
-    return InstallDriver(request.name, family.vendor, family.vf_devices[0], placement.polling_vcpu, modprobe_conf="")
+def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver | UseInterface:
+    """Our driver takes a VF by itself, and of a whole card what its driver receives; other engines take that too."""
+    if request.engine.kind != "hpcapvf":
+        return UseInterface(request.name, link.vendor, link.device)
+    by_interface, cpu = link.vf_index is None, placement.polling_vcpu
+    return InstallDriver(request.name, link.vendor, link.device, cpu, modprobe_conf="", by_interface=by_interface)
 
 
 def _storage_steps(request: Request) -> tuple[Step, ...]:
@@ -215,4 +260,5 @@ def _storage_steps(request: Request) -> tuple[Step, ...]:
 
 
 def _start_capture(request: Request, placement: Placement) -> StartCapture:
-    return StartCapture(request.name, request.storage.capture_directory, placement.reader_vcpu, unit="")
+    directory = request.storage.capture_directory
+    return StartCapture(request.name, directory, placement.reader_vcpu, unit="", engine=request.engine.kind)

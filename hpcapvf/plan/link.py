@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from hpcapvf.model.address import PciAddress
@@ -18,23 +19,31 @@ from hpcapvf.plan.devices import PASSTHROUGH_DRIVERS, group_objections, holder
 
 @dataclass(frozen=True)
 class Link:
-    """The chosen functions. make_vfs: how many VFs must be made first; 0 if they exist."""
+    """The chosen functions. function: what the guest gets, vendor and device its IDs there; a VF, or the PF itself
+    without a vf_index. make_vfs: how many VFs must be made first; 0 if they exist. family: "" if no table knows it.
+    has_default_pool: whether it is the one that receives everything for want of another owner.
+    """
 
     pf: PciDevice
     interface: str
-    family: CardFamily
-    vf: PciAddress
-    vf_index: int
+    family: str
+    function: PciAddress
+    vendor: int
+    device: int
+    vf_index: int | None
     make_vfs: int
+    has_default_pool: bool = True
 
 
 def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     """A free VF of a PF, or every reason why the PF and each of its VFs are refused."""
     objections: list[Objection] = []
     family = pf_family(pf.vendor, pf.device)
-    interfaces = sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
+    interfaces = interfaces_of(host, pf)
     objections += _card_objections(request, host, pf, family)
-    objections += _interface_objections(pf, interfaces, spared=bool(request.watch))
+    objections += _generator_objections(request, host, pf, family)
+    objections += [] if interfaces else [_no_interface(pf)]
+    objections += [] if request.watch else interface_objections(interfaces)  # an agent changes its own pool only
     if pf.sriov is None or pf.sriov.total_vfs == 0:
         return Choice(None, tuple(objections))
     picked, refused = _pick_vf(request, host, pf, pf.sriov)
@@ -42,8 +51,15 @@ def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
     if objections or picked is None or family is None:
         return Choice(None, tuple(objections))
     vf, index, make = picked
-    link = Link(pf, interfaces[0].name, family, vf, index, make)
-    return Choice(link, (), _link_advice(request, link, pf.sriov))
+    name, device = interfaces[0].name, family.vf_devices[0]
+    link = Link(pf, name, family.name, vf, family.vendor, device, vf_index=index, make_vfs=make)
+    link = dataclasses.replace(link, has_default_pool=receiver_of_all(host, pf) is None)
+    return Choice(link, (), _link_advice(request, host, link, family))
+
+
+def interfaces_of(host: Host, pf: PciDevice) -> list[NetInterface]:
+    """The network interfaces of a function, by name."""
+    return sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
 
 
 def find_card(name: str, host: Host) -> Choice[PciDevice]:
@@ -92,30 +108,48 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
         if not request.watch:
             hint += "; elsewhere set network.receive: own"
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
-    guard = min((d.name for d in host.deployments if _guards(d.receive_all_pf, d.condition, pf)), default=None)
-    if request.network.receive == "all" and guard is not None:
-        why = f"deployment {guard} already receives everything from it, and the card has one default pool"
-        found.append(objection(ExitCode.REFUSED, pf.address, why, f"use another PF, or `hpcapvf destroy {guard}`"))
+    return found
+
+
+def receiver_of_all(host: Host, pf: PciDevice) -> str | None:
+    """The deployment that receives everything from this card already, the first by name, if there is one."""
+    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != "destroyed")
+    return min(names, default=None)
+
+
+def _generator_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
+    """What speaks against VFs that DPDK makes: it takes the PF from its kernel driver, and so from everybody else."""
+    if request.network.generator != "dpdk":
+        return []
+    found: list[Objection] = []
+    if host.dpdk_available is False:
+        hint = "apt-get install dpdk-dev librte-meta-net librte-meta-mempool, or network.generator: kernel"
+        found.append(objection(ExitCode.NOT_CAPABLE, "DPDK", "dpdk-testpmd is not installed", hint))
+    if pf.sriov is not None and pf.sriov.num_vfs:
+        why = f"has {pf.sriov.num_vfs} VF(s), which would vanish when DPDK takes it"
+        hint = f"free them and write 0 to /sys/bus/pci/devices/{pf.address}/sriov_numvfs, or network.generator: kernel"
+        found.append(objection(ExitCode.REFUSED, pf.address, why, hint))
+    if request.engine.kind == "tcpdump" and family is not None and family.name in ("82576", "i350"):
+        why = "its stock VF driver (igbvf) gets no link from a PF that DPDK holds"
+        hint = "engine.kind: hpcapvf, or network.generator: kernel"
+        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
     return found
 
 
 def needs_registers(request: Request) -> bool:
-    """Whether the card's registers will be written."""
-    return request.network.receive == "all" or bool(request.watch)
+    """Whether the card's registers will be written. A guest that has the whole card asks its own driver."""
+    return request.network.mode == "vf" and (request.network.receive == "all" or bool(request.watch))
 
 
-def _guards(guarded: PciAddress | None, condition: str, pf: PciDevice) -> bool:
-    return guarded == pf.address and condition != "destroyed"
+def _no_interface(pf: PciDevice) -> Objection:
+    why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
+    return objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")
 
 
-def _interface_objections(pf: PciDevice, interfaces: list[NetInterface], *, spared: bool) -> list[Objection]:
-    """The host must be able to lose this link: its offloads, pause frames and filters will change. spared: they do
-    not, because only bits of the new guest's pool are written."""
-    if not interfaces:
-        why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
-        return [objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")]
+def interface_objections(interfaces: list[NetInterface]) -> list[Objection]:
+    """The host must be able to lose this link: its offloads, pause frames and filters will change, or it goes."""
     found: list[Objection] = []
-    for interface in () if spared else interfaces:
+    for interface in interfaces:
         if interface.default_route is None:
             why = "the host does not say whether it carries the default route"
             found.append(objection(ExitCode.REFUSED, interface.name, why, "probe the running host"))
@@ -195,13 +229,17 @@ def _interface_use(interface: NetInterface) -> str:
     return ""
 
 
-def _link_advice(request: Request, link: Link, sriov: Sriov) -> tuple[Advice, ...]:
+def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -> tuple[Advice, ...]:
     notes: list[Advice] = []
-    if link.family.speed_mbps >= 10_000:
+    if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
-    others = (link.make_vfs or sriov.num_vfs) - 1
+    made = link.pf.sriov.num_vfs if link.pf.sriov else 0
+    others = (link.make_vfs or made) - 1
     if request.network.receive == "all":
         notes.append(advice.whole_card_changes(link.pf.address))
-        if others > 0:
+        sharer = receiver_of_all(host, link.pf)
+        if sharer is not None:
+            notes.append(advice.second_probe(sharer))
+        elif others > 0:
             notes.append(advice.other_vfs(link.pf.address, others))
     return tuple(notes)

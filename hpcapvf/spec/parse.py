@@ -182,6 +182,7 @@ def _short(value: Any) -> str:
 
 def _check_together(request: Request) -> None:
     """What is wrong only in combination."""
+    _check_network(request)
     _check_storage(request)
     _check_watch(request)
     guest, engine, page_kib = request.guest, request.engine, request.placement.hugepage_kib
@@ -196,6 +197,18 @@ def _check_together(request: Request) -> None:
             f"{engine.ring_mib} MiB is more than half of the guest's memory ({guest.memory_mib} MiB)",
             path="engine.ring_mib",
             hint="the ring is locked memory: give the guest more memory, or make the ring smaller",
+        )
+
+
+def _check_network(request: Request) -> None:
+    network = request.network
+    if network.generator != "kernel" and network.mode != "vf":
+        raise BadSpec(f"mode {network.mode} makes no VFs", path="network.generator", hint="leave the key out")
+    if network.generator != "kernel" and request.watch:
+        raise BadSpec(
+            f"{network.generator} cannot be combined with watch: the watched VMs' VFs are there already",
+            path="network.generator",
+            hint="leave the key out",
         )
 
 
@@ -215,6 +228,12 @@ def _check_storage(request: Request) -> None:
 
 def _check_watch(request: Request) -> None:
     watch = request.watch
+    if watch and request.network.mode != "vf":
+        raise BadSpec(
+            f"{request.network.mode} cannot be combined with watch: a card copies traffic between its own VFs",
+            path="network.mode",
+            hint="leave the key out",
+        )
     if watch and request.network.receive == "all":
         raise BadSpec(
             "all cannot be combined with watch: an agent is given what the watched VMs receive",

@@ -13,6 +13,7 @@ from hpcapvf.model.host import Host
 from hpcapvf.model.paths import guard_unit
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.steps import (
+    InstallDriver,
     MakeRaid,
     ProgramReceiveAll,
     ReplicateTraffic,
@@ -39,13 +40,17 @@ from hpcapvf.verify.readings import (
 S = TypeVar("S")
 GUEST_ANSWER_TIMEOUT_S = 120.0
 _BRIDGE_CLASS = 0x06
+_PROGRAMS = {"hpcapvf": "hpcapdd", "tcpdump": "tcpdump"}  # of the capture service, by engine
 _LISTED = 4
 
 
 def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]:
     """Every check of a deployed machine against its plan. host: probed afresh. Raises nothing that a check can say."""
     findings = [*check_card(plan, host), *check_domain(plan, host)]
-    findings += _attempt("PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine)))
+    if plan.vf_index is not None:
+        findings += _attempt(
+            "PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine))
+        )
     findings += _attempt("QEMU", lambda: check_qemu(plan, read_qemu(plan, machine.files)))
     if _step(plan, ProgramReceiveAll):
         findings += _attempt("registers for receiving everything", lambda: check_registers(read_drift(plan, machine)))
@@ -75,20 +80,24 @@ def _equal(check: str, expected: object, found: object, hint: str = "") -> Findi
 
 
 def check_card(plan: Plan, host: Host) -> list[Finding]:
-    """PF up, VF there, VF and controller on vfio-pci, each alone in its IOMMU group."""
-    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
-    pf = host.device(plan.pf)
-    vfs = pf.sriov.vfs if pf is not None and pf.sriov is not None else ()
-    vf = vfs[plan.vf_index] if plan.vf_index < len(vfs) else None
-    hint = "a PF that is down never answers its VFs: ip link set it up"
-    findings = [
-        _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint),
-        _equal(f"VF {plan.vf_index} of {plan.pf}", plan.vf, vf, "were the VFs removed? see sriov_numvfs of the PF"),
-        *_check_passed("VF", plan.vf, host),
-    ]
+    """PF up, VF there, VF (or the PF itself) and controller on vfio-pci, each alone in its IOMMU group."""
+    findings = [*_check_vf(plan, host, plan.vf_index)] if plan.vf_index is not None else []
+    findings += _check_passed("network card" if plan.vf_index is None else "VF", plan.function, host)
     if plan.controller is not None:
         findings += _check_passed("storage controller", plan.controller, host)
     return findings
+
+
+def _check_vf(plan: Plan, host: Host, index: int) -> list[Finding]:
+    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
+    pf = host.device(plan.pf)
+    vfs = pf.sriov.vfs if pf is not None and pf.sriov is not None else ()
+    vf = vfs[index] if index < len(vfs) else None
+    hint = "a PF that is down never answers its VFs: ip link set it up"
+    return [
+        _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint),
+        _equal(f"VF {index} of {plan.pf}", plan.function, vf, "were the VFs removed? see sriov_numvfs of the PF"),
+    ]
 
 
 def _updown(up: bool | None) -> str | None:
@@ -226,15 +235,9 @@ def _guest(plan: Plan, machine: Machine) -> list[Finding]:
 
 def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
     """Driver, storage and capture service in the guest."""
-    facts, driver = reading.facts, reading.driver
-    hint = "see dmesg in the guest"
-    findings = [
-        _equal("module hpcapvf in the guest", "live", facts.get("module") or None, hint),
-        _equal("VF bound to hpcapvf", "one", "one" if driver else reading.driver_problem, hint),
-        _equal("link of the VF", "1", driver.get("link"), "is the PF's link up?"),
-        _equal("CPU of the polling thread", plan.placement.polling_vcpu, driver.get("cpu"), hint),
-        _equal("device node", "one", "one" if len(reading.nodes) == 1 else ", ".join(reading.nodes) or "none", hint),
-    ]
+    facts = reading.facts
+    ours = _step(plan, InstallDriver)
+    findings = _check_driver(plan, reading) if ours else []
     raid = _step(plan, MakeRaid)
     if raid is not None:
         chunk = facts.get("chunk_bytes", "")
@@ -247,18 +250,27 @@ def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
         ]
     capture = _step(plan, StartCapture)
     if capture is not None:
-        listeners = driver.get("listeners", "")
         journal = "journalctl -u hpcapvf-capture in the guest"
         findings += [
             _equal("capture service", "active", facts.get("unit") or None, journal),
-            _equal("program of the capture service", "hpcapdd", facts.get("program") or None, journal),
+            _equal("program of the capture service", _PROGRAMS[capture.engine], facts.get("program") or None, journal),
             _equal("CPU of the reader", capture.reader_cpu, facts.get("reader_cpus") or None, journal),
-            demand(
-                "listeners of the driver",
-                listeners.isdecimal() and int(listeners) > 0,
-                "at least 1",
-                listeners or "unknown",
-                journal,
-            ),
         ]
     return findings
+
+
+def _check_driver(plan: Plan, reading: GuestReading) -> list[Finding]:
+    """HPCAPvf has its device, and somebody reads it."""
+    driver, nodes = reading.driver, reading.nodes
+    hint = "see dmesg in the guest"
+    listeners = driver.get("listeners", "")
+    heard = listeners.isdecimal() and int(listeners) > 0
+    journal = "journalctl -u hpcapvf-capture in the guest"
+    return [
+        _equal("module hpcapvf in the guest", "live", reading.facts.get("module") or None, hint),
+        _equal("device captured by hpcapvf", "one", "one" if driver else reading.driver_problem, hint),
+        _equal("link in the guest", "1", driver.get("link"), "is the PF's link up?"),
+        _equal("CPU of the polling thread", plan.placement.polling_vcpu, driver.get("cpu"), hint),
+        _equal("device node", "one", "one" if len(nodes) == 1 else ", ".join(nodes) or "none", hint),
+        demand("listeners of the driver", heard, "at least 1", listeners or "unknown", journal),
+    ]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hpcapvf.model.plan import Finding
 from hpcapvf.verify.compare import Comparison
-
-_LOSS_COUNTERS = {
-    "ring_full_drops": "the reader was too slow: see the storage's speed, or give the ring more MiB (engine.ring_mib)",
-    "no_listener_drops": "hpcapdd did not have the device open: see its unit in the guest",
-    "errors": "the card flagged frames as bad, or they were longer than one receive buffer",
-    "resets": "the PF reset the card during the proof: see the host's kernel log",
-}
 
 
 def judge(
@@ -21,6 +16,7 @@ def judge(
     unwanted: int,
     comparison: Comparison,
     counters: dict[str, int],
+    loss_counters: Mapping[str, str],
     nic_drops: int | None,
     guard: dict[str, int] | None,
     guard_expected: bool,
@@ -29,9 +25,11 @@ def judge(
     unsaved: int,
     restarted: bool,
 ) -> tuple[Finding, ...]:
-    """All demands on a proof. sent, offered (to the source), wanted (to be stored): None without a source. unwanted:
-    frames stored that were sent for others. Unknown drops of the card are no failure by themselves: the comparison
-    sees the loss anyway."""
+    """All demands on a proof. sent, offered (to the source), wanted (to be stored): None without a source.
+
+    unwanted: frames stored that were sent for others. loss_counters: those that must not move, to the remedy. Unknown
+    drops of the card are no failure by themselves: the comparison sees the loss anyway.
+    """
     findings = [_none_of("capture service kept running", int(restarted), "see its journal in the guest")]
     if wanted is not None:
         findings += _judge_frames(wanted, comparison, counters)
@@ -41,7 +39,7 @@ def judge(
     findings.append(
         _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile")
     )
-    for name, hint in _LOSS_COUNTERS.items():
+    for name, hint in loss_counters.items():
         found = counters.get(name)
         findings.append(
             demand(f"driver counter {name}", found == 0, "0", "unknown" if found is None else str(found), hint)
@@ -50,7 +48,7 @@ def judge(
         hint = "the polling thread was too slow: give it a core of its own and idle: spin"
         findings.append(_none_of("frames dropped by the card for this VF", nic_drops, hint))
     findings.append(_none_of("frames that the capture service could not save", unsaved, "is the storage full?"))
-    findings.append(_listed("RAW files without faults", faults))
+    findings.append(_listed("capture files without faults", faults))
     findings.append(_listed("files hold as many frames as announced", count_errors))
     if guard_expected:
         hint = "start it again: systemctl restart the guard's unit, see hpcapvf status"

@@ -15,20 +15,13 @@ from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic.registers import register_table
-from hpcapvf.raw.records import Record, read_records
-from hpcapvf.verify.capture import (
-    Flush,
-    StoredFile,
-    capture_step,
-    fetch,
-    flush,
-    read_counters,
-    settle,
-)
+from hpcapvf.raw.records import Record
+from hpcapvf.verify.capture import Capture, Flush, HpcapvfCapture, StoredFile, capture_step, fetch, settle
 from hpcapvf.verify.compare import SHORTEST_ON_LINK_BYTES, Comparison, compare
 from hpcapvf.verify.expect import expected_frames, targets_of
 from hpcapvf.verify.judgement import judge
 from hpcapvf.verify.mix import MixTargets, serial_of
+from hpcapvf.verify.pcap_capture import PcapCapture
 from hpcapvf.verify.readings import read_guard
 
 LARGEST_FETCH_BYTES = 1 << 30
@@ -140,23 +133,18 @@ class _Prover:
     def run(self, source: FrameSource | None, frames: Sequence[bytes]) -> Proof:
         with self._phase("flush", "closing the file that is being written"):
             guest = self.machine.guests.connect(guest_access(self.plan), timeout_s=self.times.guest_s)
-            first = flush(guest, self.clock, after_sequence=-1, from_byte=None, timeout_s=self.times.flush_s)
-            before = read_counters(guest)
+            capture = self._capture(guest)
+            capture.flush(self.times.flush_s)
+            before = capture.counters()
             side_before = self._side_counters()
         sends = source if source is not None and source.name != "none" else None
         expected = expected_frames(self.plan, frames, self.machine) if sends else ()
         sent = self._send(sends, frames)
-        after = self._settle(guest, before, len(expected) if sends else None)
+        after = self._settle(capture, before, len(expected) if sends else None)
         with self._phase("flush again", "closing the file with the frames"):
-            second = flush(
-                guest,
-                self.clock,
-                after_sequence=first.sequence,
-                from_byte=first.next_byte,
-                timeout_s=self.times.flush_s,
-            )
+            second = capture.flush(self.times.flush_s)
             side_after = self._side_counters()
-        records, faults, count_errors = self._read_back(guest, second)
+        records, faults, count_errors = self._read_back(guest, capture, second)
         with self._phase("compare"):
             comparison = self._compare(expected, records)
         counters = {name: after[name] - before[name] for name in after if name in before}
@@ -168,6 +156,7 @@ class _Prover:
             unwanted=self._unwanted(frames, expected, records) if sends else 0,
             comparison=comparison,
             counters=counters,
+            loss_counters=capture.loss_counters,
             nic_drops=_minus(side_after[0], side_before[0]),
             guard=guard,
             guard_expected=any(isinstance(step, StartGuard) for step in self.plan.steps),
@@ -209,16 +198,21 @@ class _Prover:
             timeout_s = self.times.send_s + len(frames) / self.times.send_frames_per_s
             return source.send(frames, timeout_s=timeout_s)
 
-    def _settle(self, guest: Guest, before: dict[str, int], wanted: int | None) -> dict[str, int]:
+    def _capture(self, guest: Guest) -> Capture:
+        if self.plan.request.engine.kind == "tcpdump":
+            return PcapCapture(guest, self.clock, self.directory)
+        return HpcapvfCapture(guest, self.clock)
+
+    def _settle(self, capture: Capture, before: dict[str, int], wanted: int | None) -> dict[str, int]:
         """Counters after the frames; without a source, after having watched for a while."""
         with self._phase("settle", "until the driver's counters stand still"):
             if wanted is None:
                 self.clock.sleep(self.times.watch_s)
-                return read_counters(guest)
+                return capture.counters()
             goal = before.get("received", 0) + wanted
 
             def read() -> dict[str, int]:
-                counters = read_counters(guest)
+                counters = capture.counters()
                 self.progress.advance(counters.get("received", 0) - before.get("received", 0), wanted, "frames")
                 return counters
 
@@ -231,7 +225,9 @@ class _Prover:
                 timeout_s=self.times.settle_s,
             )
 
-    def _read_back(self, guest: Guest, flushed: Flush) -> tuple[list[Record], tuple[str, ...], tuple[str, ...]]:
+    def _read_back(
+        self, guest: Guest, capture: Capture, flushed: Flush
+    ) -> tuple[list[Record], tuple[str, ...], tuple[str, ...]]:
         """Records of all files in order, the files' faults, and files whose frames are not as many as was said."""
         records: list[Record] = []
         faults: list[str] = []
@@ -244,11 +240,11 @@ class _Prover:
                 if done > LARGEST_FETCH_BYTES:
                     faults.append(f"{file.path}: not read, a proof fetches at most {LARGEST_FETCH_BYTES} bytes")
                     continue
-                content = read_records(fetch(guest, file, self.directory))
-                records += content.records
-                faults += [f"{file.path}: {fault.what}" for fault in content.faults]
-                if len(content.records) != file.frames:
-                    miscounted.append(f"{file.path}: {len(content.records)} frames, {file.frames} were announced")
+                found, wrong = capture.read(fetch(guest, file, self.directory))
+                records += found
+                faults += [f"{file.path}: {fault}" for fault in wrong]
+                if file.frames is not None and len(found) != file.frames:
+                    miscounted.append(f"{file.path}: {len(found)} frames, {file.frames} were announced")
                 self.progress.advance(done, total, "bytes")
         return records, tuple(faults), tuple(miscounted)
 
@@ -276,7 +272,10 @@ def _guard_counts(name: str, files: Files) -> dict[str, int] | None:
 
 
 def _nic_drops(plan: Plan, machine: Machine) -> int | None:
-    """Frames that the card dropped on the VF's queues for want of descriptors (RQDPC), as the PF counts them."""
+    """Frames that the card dropped on the VF's queues for want of descriptors (RQDPC), as the PF counts them; None
+    where the PF is the guest's."""
+    if plan.vf_index is None:
+        return None
     try:
         register = register_table(plan.family).register("RQDPC")
         window = machine.registers.open(plan.pf, plan.family)

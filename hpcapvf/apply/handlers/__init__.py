@@ -10,9 +10,10 @@ from hpcapvf.apply.handlers.capture import StartCaptureHandler
 from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
-from hpcapvf.apply.handlers.guest import InstallDriverHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.guest import InstallDriverHandler, UseInterfaceHandler, WaitGuestHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
+from hpcapvf.apply.handlers.port import HoldPortHandler, SetModuleParameterHandler
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
 from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
@@ -24,6 +25,8 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.SetOffloads.kind: SetOffloadsHandler(),
     steps.SetAutoprobe.kind: SetAutoprobeHandler(),
     steps.SetNumVfs.kind: SetNumVfsHandler(),
+    steps.SetModuleParameter.kind: SetModuleParameterHandler(),
+    steps.HoldPort.kind: HoldPortHandler(),
     steps.SetVfMac.kind: SetVfMacHandler(),
     steps.BindDriver.kind: BindDriverHandler(),
     steps.ReserveHugepages.kind: ReserveHugepagesHandler(),
@@ -34,6 +37,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.StartDomain.kind: StartDomainHandler(),
     steps.WaitGuest.kind: WaitGuestHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
+    steps.UseInterface.kind: UseInterfaceHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.StartGuard.kind: StartGuardHandler(),

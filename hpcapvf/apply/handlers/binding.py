@@ -60,7 +60,7 @@ class BindDriverHandler(Handler[BindDriver]):
         """Give it back to its former driver. Where that one drives disks, they must answer again."""
         files = context.machine.files
         if not files.exists(f"{PCI_DEVICES}/{step.device}"):
-            if step.device == context.plan.vf:
+            if step.device == context.plan.function and context.plan.vf_index is not None:
                 return ("the VF is gone already",)
             raise StepFailed(f"{step.device} is gone from the PCI bus", hint="echo 1 > /sys/bus/pci/rescan")
         before = trace.before

@@ -19,6 +19,7 @@ from hpcapvf.domain.render import (
     render_domain,
     render_module_options,
     render_seed,
+    render_tcpdump_unit,
     template_root,
 )
 from hpcapvf.domain.views import (
@@ -27,15 +28,19 @@ from hpcapvf.domain.views import (
     DriverView,
     PassedDevice,
     SeedView,
+    TcpdumpView,
+    VfToken,
     capture_view,
     domain_view,
     driver_view,
     seed_view,
+    tcpdump_view,
 )
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
+from hpcapvf.model.request import EngineRequest
 from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture
 from hpcapvf.plan import plan_deployment
 from tests.factories import GUEST_DISK, WEB1, make_host, make_request
@@ -51,6 +56,9 @@ def plan_of(name: str) -> Plan:
         "shared-cpus": ({"vcpus": 4}, {"cores_per_node": 2, "vfs": 2}),
         "agent": ({"receive": "own", "watch": ("web1",), "storage": GUEST_DISK}, {"vfs": 2, "domains": (WEB1,)}),
         "emulated": ({"vcpus": 3, "receive": "own"}, {"kvm_available": False}),
+        "whole-card": ({"mode": "passthrough", "receive": "own"}, {}),
+        "dpdk": ({"generator": "dpdk"}, {}),
+        "tcpdump": ({"engine": EngineRequest(kind="tcpdump", caplen=96)}, {}),
     }
     request, host = variants[name]
     plan = plan_deployment(make_request(**request), make_host(**host), "ab" * 32)
@@ -58,7 +66,7 @@ def plan_of(name: str) -> Plan:
     return plan
 
 
-PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated")
+PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated", "whole-card", "dpdk")
 
 
 def step_of(plan: Plan, kind: type[Any]) -> Any:
@@ -79,6 +87,11 @@ def test_guest_files_are_as_kept(name: str, golden: Callable[[str, str], None]) 
     golden(f"network-config-{name}.yaml", seed.network_config)
     golden(f"hpcapvf-{name}.conf", step_of(plan, InstallDriver).modprobe_conf)
     golden(f"hpcapvf-capture-{name}.service", step_of(plan, StartCapture).unit)
+
+
+def test_files_of_other_configurations_are_as_kept(golden: Callable[[str, str], None]) -> None:
+    golden("hpcapvf-whole-card.conf", step_of(complete_plan(plan_of("whole-card")), InstallDriver).modprobe_conf)
+    golden("tcpdump-capture.service", step_of(complete_plan(plan_of("tcpdump")), StartCapture).unit)
 
 
 def test_completing_changes_nothing_else() -> None:
@@ -112,6 +125,7 @@ VIEWS: dict[type[Any], tuple[Any, Callable[[Any], str]]] = {
     SeedView: (seed_view(plan_of("smallest")), lambda view: "".join(render_seed(view))),
     DriverView: (driver_view(plan_of("smallest")), render_module_options),
     CaptureView: (capture_view(plan_of("smallest")), render_capture_unit),
+    TcpdumpView: (tcpdump_view(plan_of("tcpdump")), render_tcpdump_unit),
 }
 
 
@@ -128,8 +142,9 @@ def another(value: Any) -> Any:
             return Mac(value.value ^ 0xFF)
         case (CpuSet(), *_):
             return (*value[:-1], CpuSet.of([63]))
-        case (PassedDevice(), *_):
-            return (*value, PassedDevice.of("other", PciAddress.parse("0001:7f:1e.6")))
+        case (PassedDevice(), *_) | ():
+            new = PassedDevice.of("other", "ua-other", PciAddress.parse("0001:7f:1e.6"))
+            return (*value, new) if value else (VfToken("other", "word"),)
         case _:
             raise TypeError(value)
 
@@ -164,7 +179,8 @@ def test_templates_are_found_in_a_package_and_in_a_source_tree(
 
 def test_every_template_is_rendered_and_no_other_lies_there() -> None:
     used = {"domain.xml.j2", "user-data.j2", "meta-data.j2", "network-config.j2"}
-    assert {p.name for p in template_root().iterdir()} == used | {"hpcapvf.conf.j2", "hpcapvf-capture.service.j2"}
+    used |= {"hpcapvf.conf.j2", "hpcapvf-capture.service.j2", "tcpdump-capture.service.j2"}
+    assert {p.name for p in template_root().iterdir()} == used
 
 
 def test_templates_compute_and_look_up_nothing() -> None:
@@ -231,7 +247,7 @@ def test_the_domain_matches_the_plan() -> None:
         "{domain}:{bus}:{slot}.{function}".format(**{k: v.removeprefix("0x") for k, v in a.attrib.items()})
         for a in tree.findall("devices/hostdev/source/address")
     ]
-    assert sources == [str(plan.vf), str(plan.controller)]
+    assert sources == [str(plan.function), str(plan.controller)]
     assert {h.get("managed") for h in tree.findall("devices/hostdev")} == {"no"}
 
 

@@ -79,7 +79,7 @@ class CaptureGuest:
                 if not self.deaf:
                     self.close_file()
                 return 0, ""
-            case ["sh", "-c", script] if script.startswith("grep -HZ"):
+            case ["sh", "-c", script] if script.startswith("grep -sHZ"):
                 lines = [f"{FOLDER}/{name}\0{value}" for name, value in self.counters.items()]
                 return 0, "\n".join([*lines, f"{FOLDER}/mac\00002:00:00:00:00:11"]) + "\n"
             case ["journalctl", *_]:

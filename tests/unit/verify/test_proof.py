@@ -161,7 +161,7 @@ def test_a_counter_that_moves_or_is_absent_is_red(counter: str, check: str) -> N
 
 def test_damaged_file_is_red_and_names_the_place() -> None:
     proof = Bench(CaptureGuest(damage=lambda data: b"\xff" * 12 + data[12:])).prove()
-    assert "RAW files without faults" in red(proof)
+    assert "capture files without faults" in red(proof)
     assert "/srv/capture/1700000000/1_0.raw: byte" in proof.faults[0]
 
 
@@ -331,5 +331,5 @@ def test_an_old_flush_is_not_taken_for_the_new_one() -> None:
 def test_counters_of_no_or_two_devices_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     guest = CaptureGuest()
     monkeypatch.setattr(guest, "_answer", lambda argv: (0, "/a/x\0001\n/b/x\0002\n"))
-    with pytest.raises(StepFailed, match="2 VFs"):
+    with pytest.raises(StepFailed, match="2 devices"):
         read_counters(guest)
