@@ -15,6 +15,7 @@ from orchestrator.runner import run
 MODULES = {
     "orchestrator.commands.inspect": ("probe", "plan", "status", "snapshot"),
     "orchestrator.commands.upkeep": ("verify", "destroy", "guard"),
+    "orchestrator.commands.doctor": ("doctor",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),

@@ -46,7 +46,7 @@ def print_parts(parts: Sequence[Part], out: Console) -> None:
     """Print texts as they are, and draw tables."""
     for part in parts:
         if isinstance(part, str):
-            out.print(Text(part))
+            out.print(Text(part), soft_wrap=True)  # commands in it are to be copied whole
             continue
         drawn = RichTable(title=Text(part.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
         drawn.pad_edge, drawn.show_header, drawn.min_width = False, part.header, len(part.title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 IMAGES = "/var/lib/libvirt/images/hpcapvf"
+DRIVER_STORE = "/var/lib/hpcapvf/driver"
 
 
 def key_path(name: str) -> str:

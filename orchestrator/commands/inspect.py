@@ -62,7 +62,7 @@ def run_probe(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf probe``."""
     progress.phase("probe host", args.root or "")
     if args.root:
-        host = probe_host(LocalFiles(_folder(args.root)), progress=progress)
+        host = probe_host(recorded_files(args.root), progress=progress)
     else:
         machine = local_machine()
         host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor, progress=progress)
@@ -72,7 +72,7 @@ def run_probe(args: argparse.Namespace, progress: Progress) -> Answer:
 def run_plan(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf plan``."""
     if args.root:
-        return plan_answer(plan_request(read_spec(args.spec), LocalFiles(_folder(args.root)), progress=progress))
+        return plan_answer(plan_request(read_spec(args.spec), recorded_files(args.root), progress=progress))
     return plan_answer(plan_on(local_machine(), read_spec(args.spec), progress))
 
 
@@ -153,8 +153,9 @@ def _domain_state(machine: Machine, deployment: Deployment) -> str:
     return "absent"
 
 
-def _folder(root: str) -> str:
+def recorded_files(root: str) -> LocalFiles:
+    """The files of a recorded tree; NotFound if there is no such folder."""
     files = LocalFiles(root)
     if files.list("/") is None:
         raise NotFound(f"no folder {root}", hint="--root names a folder that holds proc/ and sys/")
-    return root
+    return files

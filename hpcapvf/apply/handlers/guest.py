@@ -18,11 +18,10 @@ from hpcapvf.apply.in_guest import (
     same_file,
     write_attribute,
 )
-from hpcapvf.apply.state import DRIVER_STORE
 from hpcapvf.host.protocols import Files, Guest
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
-from hpcapvf.model.paths import known_hosts_path
+from hpcapvf.model.paths import DRIVER_STORE, known_hosts_path
 from hpcapvf.model.steps import InstallDriver, WaitGuest
 
 DRIVER = "hpcapvf"
