@@ -16,6 +16,7 @@ MODULES = {
     "orchestrator.commands.inspect": ("probe", "plan", "status", "snapshot"),
     "orchestrator.commands.upkeep": ("verify", "destroy", "guard"),
     "orchestrator.commands.doctor": ("doctor",),
+    "orchestrator.commands.fetch": ("fetch",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),
