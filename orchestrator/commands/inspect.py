@@ -1,11 +1,10 @@
-"""Commands that change nothing: probe, plan, status, snapshot."""
+"""Commands that change nothing: probe, plan, snapshot."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from hpcapvf.apply.state import Deployment, list_deployments, read_deployment
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
@@ -17,16 +16,15 @@ from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.probe import probe_host
-from hpcapvf.verify.readings import read_guard
 from hpcapvf.verify.snapshot import take_snapshot
 from orchestrator.answer import Answer
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import Planned, plan_request, read_spec
-from orchestrator.tables import pairs, show_deployments, show_host, show_placement, show_plan
+from orchestrator.tables import show_host, show_plan
 
 
 def add_commands(commands: Commands) -> None:
-    """Define probe, plan, status and snapshot."""
+    """Define probe, plan and snapshot."""
     probe = add_command(
         commands, "probe", "show what this host is", "hpcapvf probe", "hpcapvf probe --root recorded/ --json"
     )
@@ -36,11 +34,6 @@ def add_commands(commands: Commands) -> None:
     plan.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     plan.add_argument("--root", metavar="DIR", help="plan for a recorded /proc and /sys tree instead of this host")
     plan.set_defaults(handler=run_plan)
-    status = add_command(
-        commands, "status", "show the deployments of this host", "hpcapvf status", "hpcapvf status probe1"
-    )
-    status.add_argument("name", metavar="NAME", nargs="?", help="one deployment, in detail")
-    status.set_defaults(handler=run_status)
     snapshot = add_command(
         commands,
         "snapshot",
@@ -98,31 +91,6 @@ def unchanged_answer(unchanged: Unchanged) -> Answer:
     return Answer(result, shown=(f"{unchanged.name} is deployed from this very spec: nothing to do, nothing changed",))
 
 
-def run_status(args: argparse.Namespace, progress: Progress) -> Answer:
-    """``hpcapvf status``."""
-    machine = local_machine()
-    progress.phase("read deployments")
-    if args.name is None:
-        found = list_deployments(machine.files)
-        shown = show_deployments(found) if found else "no deployments on this host"
-        return Answer({"deployments": [to_json(deployed) for deployed in found]}, shown=(shown,))
-    deployment = read_deployment(args.name, machine.files)
-    domain = _domain_state(machine, deployment)
-    guard = read_guard(args.name, machine.files) or {}
-    rows: list[tuple[str, object]] = [("condition", deployment.condition), ("domain", domain)]
-    rows += [(f"guard: {key}", value) for key, value in guard.items()]
-    rows += [(f"deployed in: {phase}", f"{seconds:.1f} s") for phase, seconds in deployment.phases_s.items()]
-    result = {
-        "name": deployment.name,
-        "condition": deployment.condition,
-        "domain": domain,
-        "guard": guard,
-        "phases_s": deployment.phases_s,
-        "plan": to_json(deployment.plan),
-    }
-    return Answer(result, shown=(pairs(deployment.name, rows), show_placement(deployment.plan)))
-
-
 def run_snapshot(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf snapshot``."""
     machine = local_machine()
@@ -143,14 +111,6 @@ def _pci_address(text: str) -> PciAddress:
         return PciAddress.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _domain_state(machine: Machine, deployment: Deployment) -> str:
-    wanted = deployment.plan.request.name
-    for domain in machine.hypervisor.domains():
-        if domain.name == wanted:
-            return "running" if domain.running else "off"
-    return "absent"
 
 
 def recorded_files(root: str) -> LocalFiles:
