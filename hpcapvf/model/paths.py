@@ -4,6 +4,8 @@ from __future__ import annotations
 
 DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 IMAGES = "/var/lib/libvirt/images/hpcapvf"
+# Disks of guests that are gone, for the captures on them; beside IMAGES, on the same file system.
+KEPT_DISKS = "/var/lib/libvirt/images/hpcapvf-captures"
 DRIVER_STORE = "/var/lib/hpcapvf/driver"
 
 
