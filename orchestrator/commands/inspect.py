@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
+from hpcapvf.model.changes import Change
 from hpcapvf.model.codec import to_json
-from hpcapvf.model.errors import NotFound
-from hpcapvf.model.plan import Unchanged
+from hpcapvf.model.errors import NotFound, RegisterRefused
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Plan, Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import pf_family
+from hpcapvf.plan.changes import changes_of
 from hpcapvf.probe import probe_host
+from hpcapvf.verify.readings import open_registers
 from hpcapvf.verify.snapshot import take_snapshot
 from orchestrator.answer import Answer
+from orchestrator.diff import show_changes
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import Planned, plan_request, read_spec
 from orchestrator.tables import show_host, show_plan
@@ -66,7 +72,8 @@ def run_plan(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf plan``."""
     if args.root:
         return plan_answer(plan_request(read_spec(args.spec), recorded_files(args.root), progress=progress))
-    return plan_answer(plan_on(local_machine(), read_spec(args.spec), progress))
+    machine = local_machine()
+    return plan_answer(plan_on(machine, read_spec(args.spec), progress), machine)
 
 
 def plan_on(machine: Machine, request: Request, progress: Progress) -> Planned:
@@ -76,13 +83,27 @@ def plan_on(machine: Machine, request: Request, progress: Progress) -> Planned:
     )
 
 
-def plan_answer(planned: Planned) -> Answer:
-    """What a plan looks like when nothing is done."""
+def plan_answer(planned: Planned, machine: Machine | None = None) -> Answer:
+    """What a plan looks like when nothing is done. machine: to read the card's registers, if it is this one."""
     verdict = planned.verdict
     if isinstance(verdict, Unchanged):
         return unchanged_answer(verdict)
-    result = {"name": planned.request.name, "changed": False, "plan": to_json(verdict)}
-    return Answer(result, shown=show_plan(verdict), warnings=verdict.warnings)
+    changes = _changes(verdict, planned.host, machine)
+    result = {
+        "name": planned.request.name,
+        "changed": False,
+        "plan": to_json(verdict),
+        "changes": [to_json(change) for change in changes],
+    }
+    return Answer(result, shown=(*show_plan(verdict), *show_changes(changes)), warnings=verdict.warnings)
+
+
+def _changes(plan: Plan, host: Host, machine: Machine | None) -> tuple[Change, ...]:
+    """With the registers' old values if they can be read; reading them changes nothing."""
+    if machine is not None:
+        with suppress(RegisterRefused), open_registers(plan.pf, plan.family, machine) as read:
+            return changes_of(plan, host, read)
+    return changes_of(plan, host)
 
 
 def unchanged_answer(unchanged: Unchanged) -> Answer:
