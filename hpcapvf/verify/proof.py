@@ -164,9 +164,7 @@ class _Prover:
             comparison = self._compare(expected, records)
         counters = {name: after[name] - before[name] for name in after if name in before}
         guard = _difference(side_before[1], side_after[1])
-        in_vf = _minus(side_after[2], side_before[2])
-        if in_vf == 0 and (side_after[2] == 0 or counters.get("received", 0) > 0):
-            in_vf = None  # it never counted, or the driver had frames all the same: this card may not count them
+        in_vf = _counted(side_before[2], side_after[2], counters.get("received", 0))
         findings = judge(
             sent=sent.sent if sent else None,
             offered=len(frames) if sends else None,
@@ -303,6 +301,13 @@ def _nic_gave(plan: Plan, machine: Machine) -> int | None:
             return read("PFVFGPRC", plan.vf_index)
     except RegisterRefused:
         return None
+
+
+def _counted(before: int | None, after: int | None, received: int) -> int | None:
+    """Frames that the card gave the VF meanwhile. None if it never counted, or if the driver had frames and it did not
+    count them: such a card, or its emulation, has no counter there."""
+    found = _minus(after, before)
+    return None if found == 0 and (after == 0 or received > 0) else found
 
 
 def _minus(after: int | None, before: int | None) -> int | None:

@@ -11,8 +11,10 @@ from typing import Any, cast
 import pytest
 
 from hpcapvf.host.commands import LocalCommands
-from hpcapvf.host.protocols import CommandResult, Machine
+from hpcapvf.host.guests import SshGuest
+from hpcapvf.host.protocols import CommandResult, GuestAccess, Machine
 from hpcapvf.host.streaming import stream_command
+from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.progress import Silent
 from hpcapvf.raw.records import write_records
@@ -145,6 +147,26 @@ def test_more_names_than_a_command_line_holds(captures: Path) -> None:
     numbers, found = fetched(captures, Wish())
     assert len(numbers) == 930
     assert len(found.queues) == 2
+
+
+def test_words_survive_ssh_and_the_shell_behind_it(
+    captures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A stand-in for ssh gives its last word to a shell, as sshd does."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "ssh").write_text('#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c "$1"\n')
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setattr("hpcapvf.host.commands._PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr("hpcapvf.host.guests._SOCKETS", str(folder))
+    access = GuestAccess("probe", Mac.parse("02:00:00:00:00:01"), "root", "/key")
+    here, ssh = ThisMachine(captures), SshGuest(LocalCommands(), access, "192.0.2.1")
+    monkeypatch.setattr(here, "stream", lambda argv, **rest: ssh.stream(here._here(argv), **rest))
+    machine = cast(Machine, Only(OneGuest(cast(Any, here))))
+    data = bytearray()
+    found = retrieve(sample_plan(), machine, Wish(Moment((BASE + 25) * NANOSECONDS)), data.extend, Silent())
+    assert (found.frames, found.bytes_written) == (5, len(data))
+    with pytest.raises(StepFailed, match="filter"):
+        retrieve(sample_plan(), machine, Wish(expression='it\'s "quoted" $HOME'), data.extend, Silent())
 
 
 def test_a_silent_program_is_given_up_and_one_whose_reader_fails_is_ended() -> None:

@@ -146,7 +146,11 @@ CASES: list[Case] = [
     ),
     ("BAR space", SAME, card(vf_bars=(Bar(0, 0, 0),) * 6), Verdict.FAULT, "no room", "pci=realloc"),
     (
-        "BAR space", SAME, card(vf_bars=(Bar(0, 0x1BFFF, 0x20140204),) + (Bar(0, 0, 0),) * 5),
+        "BAR space", SAME, card(vf_bars=(Bar(0x1000, 0x1CFFF, 0x20140204),) + (Bar(0, 0, 0),) * 5),
+        Verdict.FAULT, "firmware", "pci=realloc",
+    ),
+    (
+        "BAR space", SAME, card(vf_bars=(Bar(0, 0x1BFFF, 0x140204),) + (Bar(0, 0, 0),) * 5),
         Verdict.FAULT, "no room", "pci=realloc",
     ),
     ("BAR space", SAME, card(vf_bars=None), Verdict.UNKNOWN, "CONFIG_PCI_IOV", "root"),
