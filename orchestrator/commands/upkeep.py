@@ -10,6 +10,7 @@ from typing import TextIO
 
 from hpcapvf.apply.captures import Amount, count_captures
 from hpcapvf.apply.guard import run_guard
+from hpcapvf.apply.journal import read_events
 from hpcapvf.apply.run import destroy
 from hpcapvf.apply.state import read_deployment
 from hpcapvf.host.machine import local_machine
@@ -21,6 +22,7 @@ from orchestrator.commands.deploy import add_proof_options
 from orchestrator.options import Commands, add_command
 from orchestrator.phases import PhaseClock
 from orchestrator.proofs import failure_of, read_checks, show_verified, verify_deployment
+from orchestrator.restored import put_back_lines
 from orchestrator.tables import pairs
 
 
@@ -80,10 +82,14 @@ def run_destroy(args: argparse.Namespace, progress: Progress) -> Answer:
         progress.phase("look at the captures")
         confirm_purge(args.name, count_captures(plan, machine), sys.stdin, sys.stderr)
     report = destroy(args.name, machine, progress, purge=args.purge)
-    rows: list[tuple[str, object]] = [("put back", line) for line in report.restored]
+    undone = put_back_lines(read_events(machine.files, report.journal)) if report.journal else ()
+    rows: list[tuple[str, object]] = [
+        ("undone", text + (f" (before it, {there})" if there else "")) for text, there in undone
+    ]
     rows += [("note", line) for line in report.notes]
     rows += [("captures", report.captures), ("journal", report.journal)]
-    return Answer(to_json(report), shown=(pairs(f"{args.name} is gone", rows),))
+    result = to_json(report) | {"put_back": [{"step": text, "before": there} for text, there in undone]}
+    return Answer(result, shown=(pairs(f"{args.name} is gone", rows),))
 
 
 class NotConfirmed(HpcapvfError):
