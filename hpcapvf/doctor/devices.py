@@ -60,7 +60,7 @@ def check_sriov(host: Host, vitals: Vitals, cards: list[PciDevice]) -> Diagnosis
 
 def check_vf_bars(name: str, about: FunctionVitals) -> Diagnosis:
     """VFs need addresses that are set apart when the machine starts."""
-    check = Check(f"BAR space for VFs of {name}", f"{_SRIOV}; {_PARAMETERS} realloc; include/linux/ioport.h")
+    check = Check(f"BAR space for VFs of {name}", f"{_SRIOV}; {_PARAMETERS} realloc; drivers/pci/iov.c (sriov_enable)")
     if about.vf_bars is None:
         return check.unknown(
             "its resource file does not tell (a kernel without CONFIG_PCI_IOV, or a recording)", _AS_ROOT
@@ -69,7 +69,7 @@ def check_vf_bars(name: str, about: FunctionVitals) -> Diagnosis:
     if used and all(_assigned(bar) for bar in used):
         return check.ok(f"{len(used)} BARs, {sum(bar.end - bar.start + 1 for bar in used) >> 10} KiB")
     cause = "the firmware left no room behind the card's bridge, so sriov_numvfs fails (not enough MMIO resources)"
-    return check.fault("not assigned", cause, boot_with("pci=realloc"))
+    return check.fault("not assigned", cause, boot_with("pci=realloc") + "  # or 'above 4G decoding' in the firmware")
 
 
 def _assigned(bar: Bar) -> bool:
