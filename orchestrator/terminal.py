@@ -70,12 +70,12 @@ class BarsProgress:
             console=Console(file=stream),
             refresh_per_second=4,
         )
-        self._bars.start()
         self._task: TaskID | None = None
 
     def phase(self, name: str, detail: str = "") -> None:
         """End the line before and begin a new one."""
         self._finish()
+        self._bars.start()  # not before the first phase: a command may have a question to ask; a second start is none
         text = escape(name) + (f" [dim]{escape(detail)}[/dim]" if detail else "")
         self._task = self._bars.add_task(text, total=None, amount="")
 

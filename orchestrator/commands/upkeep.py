@@ -79,7 +79,6 @@ def run_destroy(args: argparse.Namespace, progress: Progress) -> Answer:
     machine = local_machine()
     if args.purge and not args.yes:
         plan = read_deployment(args.name, machine.files).plan
-        progress.phase("look at the captures")
         confirm_purge(args.name, count_captures(plan, machine), sys.stdin, sys.stderr)
     report = destroy(args.name, machine, progress, purge=args.purge)
     undone = put_back_lines(read_events(machine.files, report.journal)) if report.journal else ()
