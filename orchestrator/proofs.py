@@ -116,13 +116,14 @@ def failure_of(verified: Verified) -> ProofFailed | None:
 
 
 def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> Table:
-    """Frames sent, received, stored and identical, one line per traffic."""
+    """Frames on the wire, in the VF, in the driver and on the disk, one line per traffic."""
     columns = (
         "traffic",
-        "sent",
+        "on the wire",
         "for it",
-        "received by the driver",
-        "stored",
+        "in the VF",
+        "in the driver",
+        "on the disk",
         "identical",
         "missing, altered …",
         "foreign",
@@ -139,7 +140,16 @@ def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> Table:
         )
         verdict = "ok" if proof.ok else "FAILED"
         rows.append(
-            (name, *sent[:2], proof.frames_received, proof.frames_stored, *sent[2:], found.frames_foreign, verdict)
+            (
+                name,
+                *sent[:2],
+                proof.frames_in_vf,
+                proof.frames_received,
+                proof.frames_stored,
+                *sent[2:],
+                found.frames_foreign,
+                verdict,
+            )
         )
     return table("frames", columns, rows)
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 IMAGES = "/var/lib/libvirt/images/hpcapvf"
+# Disks of guests that are gone, for the captures on them; beside IMAGES, on the same file system.
+KEPT_DISKS = "/var/lib/libvirt/images/hpcapvf-captures"
+DRIVER_STORE = "/var/lib/hpcapvf/driver"
+
+
+# In the guest: which network interface the capture service of another engine than HPCAPvf listens to.
+INTERFACE_FILE = "/etc/hpcapvf/interface"
 
 
 def key_path(name: str) -> str:

@@ -17,6 +17,7 @@ def judge(
     comparison: Comparison,
     counters: dict[str, int],
     loss_counters: Mapping[str, str],
+    in_vf: int | None,
     nic_drops: int | None,
     guard: dict[str, int] | None,
     guard_expected: bool,
@@ -27,11 +28,14 @@ def judge(
 ) -> tuple[Finding, ...]:
     """All demands on a proof. sent, offered (to the source), wanted (to be stored): None without a source.
 
-    unwanted: frames stored that were sent for others. loss_counters: those that must not move, to the remedy. Unknown
-    drops of the card are no failure by themselves: the comparison sees the loss anyway.
+    unwanted: frames stored that were sent for others. loss_counters: those that must not move, to the remedy. What the
+    card does not tell (drops, frames that it gave the VF) is no failure by itself: the comparison sees the loss anyway.
     """
     findings = [_none_of("capture service kept running", int(restarted), "see its journal in the guest")]
     if wanted is not None:
+        if in_vf is not None:
+            hint = "the card gave the VF too few: its registers, a link that is down, or too few descriptors"
+            findings.append(demand("frames given to the VF", in_vf >= wanted, f"at least {wanted}", str(in_vf), hint))
         findings += _judge_frames(wanted, comparison, counters)
         hint = "see the source's own messages"
         findings.append(demand("frames sent by the source", sent == offered, str(offered), str(sent), hint))

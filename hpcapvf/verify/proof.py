@@ -22,7 +22,7 @@ from hpcapvf.verify.expect import expected_frames, targets_of
 from hpcapvf.verify.judgement import judge
 from hpcapvf.verify.mix import MixTargets, serial_of
 from hpcapvf.verify.pcap_capture import PcapCapture
-from hpcapvf.verify.readings import read_guard
+from hpcapvf.verify.readings import open_registers, read_guard
 
 LARGEST_FETCH_BYTES = 1 << 30
 _FAULTS_LISTED = 20
@@ -47,7 +47,8 @@ class Proof:
     """What was proved. Counters are differences over the proof; None means unknown or not applicable, never 0.
 
     frames_sent: None without a source. frames_expected: how many of them should be stored (of a probe all).
-    frames_received: by the driver, frames of the machines themselves included.
+    frames_in_vf: frames that the card gave the VF, as its PF counts them; None if the card does not count or is out of
+    reach. frames_received: by the driver. Both with frames of the machines themselves.
     nic_drops: frames that the card dropped for want of descriptors, as the PF counts them (not on the emulated
     card, whose counter stays 0). guard: what the register guard did meanwhile.
     comparison: without a source, with nothing, so that everything stored counts as foreign.
@@ -69,6 +70,7 @@ class Proof:
     phases_s: dict[str, float] = field(default_factory=dict)
     never_seen: tuple[str, ...] = ()
     frames_expected: int | None = None
+    frames_in_vf: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -82,6 +84,7 @@ class Proof:
             "ok": self.ok,
             "frames_sent": self.frames_sent,
             "frames_expected": self.frames_expected,
+            "frames_in_vf": self.frames_in_vf,
             "frames_received": self.frames_received,
             "frames_stored": self.frames_stored,
             "frames_identical": figures.frames_identical if figures else None,
@@ -149,6 +152,7 @@ class _Prover:
             comparison = self._compare(expected, records)
         counters = {name: after[name] - before[name] for name in after if name in before}
         guard = _difference(side_before[1], side_after[1])
+        in_vf = _counted(side_before[2], side_after[2], counters.get("received", 0))
         findings = judge(
             sent=sent.sent if sent else None,
             offered=len(frames) if sends else None,
@@ -157,6 +161,7 @@ class _Prover:
             comparison=comparison,
             counters=counters,
             loss_counters=capture.loss_counters,
+            in_vf=in_vf,
             nic_drops=_minus(side_after[0], side_before[0]),
             guard=guard,
             guard_expected=any(isinstance(step, StartGuard) for step in self.plan.steps),
@@ -170,6 +175,7 @@ class _Prover:
             frames_sent=len(frames) if sends else None,
             frames_expected=len(expected) if sends else None,
             source_seconds=sent.seconds if sent else None,
+            frames_in_vf=in_vf,
             frames_received=counters.get("received", 0),
             frames_stored=comparison.frames_stored if sends else len(records),
             bytes_stored=sum(len(record.data) for record in records),
@@ -258,9 +264,11 @@ class _Prover:
         others = {f.ljust(SHORTEST_ON_LINK_BYTES, b"\0")[:caplen] for f in frames if f not in wanted}
         return sum(record.data in others for record in records)
 
-    def _side_counters(self) -> tuple[int | None, dict[str, int] | None]:
-        """Drops that the card counted for the VF's queues, and the guard's counts; None where not to be had."""
-        return _nic_drops(self.plan, self.machine), _guard_counts(self.plan.request.name, self.machine.files)
+    def _side_counters(self) -> tuple[int | None, dict[str, int] | None, int | None]:
+        """Drops that the card counted for the VF's queues, the guard's counts, and frames that the card gave the VF;
+        None where not to be had."""
+        drops, guard = _nic_drops(self.plan, self.machine), _guard_counts(self.plan.request.name, self.machine.files)
+        return drops, guard, _nic_gave(self.plan, self.machine)
 
 
 def _guard_counts(name: str, files: Files) -> dict[str, int] | None:
@@ -277,18 +285,30 @@ def _nic_drops(plan: Plan, machine: Machine) -> int | None:
     if plan.vf_index is None:
         return None
     try:
-        register = register_table(plan.family).register("RQDPC")
-        window = machine.registers.open(plan.pf, plan.family)
+        table = register_table(plan.family)
+        queues = range(plan.vf_index, table.register("RQDPC").count, table.register("VMOLR").count)
+        with open_registers(plan.pf, plan.family, machine) as read:
+            return sum(read("RQDPC", queue) for queue in queues)
     except RegisterRefused:
+        return None
+
+
+def _nic_gave(plan: Plan, machine: Machine) -> int | None:
+    """Frames that the card gave the VF (PFVFGPRC), as the PF counts them; None where the PF is the guest's."""
+    if plan.vf_index is None:
         return None
     try:
-        pools = register_table(plan.family).register("VMOLR").count
-        queues = range(plan.vf_index, register.count, pools)
-        return sum(window.read(register.offset(queue)) for queue in queues)
+        with open_registers(plan.pf, plan.family, machine) as read:
+            return read("PFVFGPRC", plan.vf_index)
     except RegisterRefused:
         return None
-    finally:
-        window.close()
+
+
+def _counted(before: int | None, after: int | None, received: int) -> int | None:
+    """Frames that the card gave the VF meanwhile. None if it never counted, or if the driver had frames and it did not
+    count them: such a card, or its emulation, has no counter there."""
+    found = _minus(after, before)
+    return None if found == 0 and (after == 0 or received > 0) else found
 
 
 def _minus(after: int | None, before: int | None) -> int | None:

@@ -143,7 +143,7 @@ def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> A
     if isinstance(plan, Unchanged):
         return unchanged_answer(plan)
     if args.dry_run:
-        return plan_answer(planned)
+        return plan_answer(planned, machine)
     outcome = apply_plan(plan, machine, progress)
     clock.add(outcome.phases_s)
     verified = _verify(plan, machine, checks, progress=progress, clock=clock)

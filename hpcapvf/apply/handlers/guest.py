@@ -21,15 +21,12 @@ from hpcapvf.apply.in_guest import (
     same_file,
     write_attribute,
 )
-from hpcapvf.apply.state import DRIVER_STORE
 from hpcapvf.host.protocols import Files, Guest
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
-from hpcapvf.model.paths import known_hosts_path
+from hpcapvf.model.paths import DRIVER_STORE, INTERFACE_FILE, known_hosts_path
 from hpcapvf.model.steps import InstallDriver, UseInterface, WaitGuest
 
-# Which network interface the capture service listens to.
-INTERFACE_FILE = "/etc/hpcapvf/interface"
 MODPROBE_CONF = "/etc/modprobe.d/hpcapvf.conf"
 _TOOLS = ("hpcapdd", "raw2pcap", "pcap2raw", "checkraw", "hpcapdump", "hpcapstat")
 # Who may read the device nodes: a udev rule, and the group that it names.

@@ -10,12 +10,11 @@ import pytest
 
 from hpcapvf.apply import state
 from hpcapvf.apply.handlers import HANDLERS
-from hpcapvf.apply.handlers.guest import INTERFACE_FILE
 from hpcapvf.apply.journal import Journal
 from hpcapvf.apply.run import apply_plan, destroy, run_steps
 from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, UndoIncomplete, WaitTimedOut
-from hpcapvf.model.paths import token_path
+from hpcapvf.model.paths import INTERFACE_FILE, token_path
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault

@@ -304,6 +304,12 @@ def _add_host_programs(fake: FakeMachine) -> None:
         return answer
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")
+
+    def link(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        (fake.root / argv[-1].lstrip("/")).hardlink_to(fake.root / argv[-2].lstrip("/"))
+        return 0, "", ""
+
+    fake.commands.on("ln", link)
     fake.commands.on("chmod", exists)
     fake.commands.on("id", lambda _a, _i: (0, "64055\n", ""))
     fake.commands.on("qemu-img", qemu_img)

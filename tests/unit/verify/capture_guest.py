@@ -10,13 +10,14 @@ from hpcapvf.host.protocols import CommandResult
 from hpcapvf.model.errors import NotFound
 from hpcapvf.raw.records import read_records, write_records
 from hpcapvf.verify.capture import STATUS_PATH
+from tests.fakes.streams import StreamsByRunning
 
 FOLDER = "/sys/bus/pci/drivers/hpcapvf/0000:07:00.0/hpcapvf"
 Arrival = Callable[[list[bytes]], list[bytes]]
 
 
 @dataclass
-class CaptureGuest:
+class CaptureGuest(StreamsByRunning):
     """arrival: what the wire and the driver make of the frames. damage: what storage makes of a file's bytes."""
 
     arrival: Arrival = lambda frames: frames

@@ -18,6 +18,7 @@ from hpcapvf.nic.receive import receive_all
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.checks import verify_plan
 from hpcapvf.verify.readings import hugepages_by_node, read_interface, read_qemu
+from tests.fakes.streams import StreamsByRunning
 from tests.unit.verify.capture_guest import FOLDER
 from tests.unit.verify.sample import (
     CONTROLLER,
@@ -101,7 +102,7 @@ def good_registers() -> RegisterCells:
 
 
 @dataclass
-class ScriptGuest:
+class ScriptGuest(StreamsByRunning):
     """Answers the two readings of the checks."""
 
     facts: dict[str, str]

@@ -13,6 +13,7 @@ from hpcapvf.model.request import EngineRequest
 from hpcapvf.raw.pcap import Frame, write_pcap
 from hpcapvf.verify.pcap_capture import PcapCapture
 from hpcapvf.verify.proof import Proof
+from tests.fakes.streams import StreamsByRunning
 from tests.unit.verify.sample import ManualClock, sample_plan
 from tests.unit.verify.test_proof import FRAMES, Bench, red
 
@@ -20,7 +21,7 @@ FOLDER = "/srv/capture"
 
 
 @dataclass
-class TcpdumpGuest:
+class TcpdumpGuest(StreamsByRunning):
     """tcpdump under systemd, whose files hold what was received since its start. deaf: it never listens again."""
 
     dropped: int = 0
