@@ -40,7 +40,7 @@ class Plan:
     """A whole deployment as data. On the card families known a VF's pool number equals its index.
 
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
-    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
+    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
     """
 
     request: Request
@@ -59,15 +59,17 @@ class Plan:
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
+    forced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One candidate and why it was refused; hint says what would help."""
+    """One candidate and why it was refused; hint says what would help. guard: which guard refused it, if one did."""
 
     subject: str
     why: str
     hint: str = ""
+    guard: str = ""
 
 
 @dataclass(frozen=True)

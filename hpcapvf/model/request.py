@@ -23,7 +23,8 @@ class GuestRequest:
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
+    """The capture side. pf: interface name or PCI address, and ``|vfN`` if it is to be that VF and no other (read them
+    as ``card`` and ``vf_index``). vfs: how many VFs to make if the PF has none.
 
     receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself; with ``watch`` that
     and what the watched VMs receive).
@@ -34,6 +35,17 @@ class NetworkRequest:
     generator: str = "kernel"
     vfs: int = 1
     receive: str = "all"
+
+    @property
+    def card(self) -> str:
+        """The physical function, as the spec names it."""
+        return self.pf.partition("|")[0]
+
+    @property
+    def vf_index(self) -> int | None:
+        """The number of the VF that the spec names, or None."""
+        vf = self.pf.partition("|vf")[2]
+        return int(vf) if vf else None
 
 
 @dataclass(frozen=True)
