@@ -271,3 +271,16 @@ def test_a_probe_without_a_controller_is_refused() -> None:
         error = refused(text)
         assert error.message == "storage.controller: is missing"
         assert "controller" in error.hint
+
+
+@pytest.mark.parametrize(("pf", "card", "vf"), [
+    ("enp5s0f0", "enp5s0f0", None), ("enp5s0f0|vf3", "enp5s0f0", 3), ("05:00.0|vf12", "0000:05:00.0", 12),
+])  # fmt: skip
+def test_a_vf_of_the_card_may_be_named(pf: str, card: str, vf: int | None) -> None:
+    network = parse_spec(spec(network__pf=pf)).network
+    assert (network.card, network.vf_index) == (card, vf)
+
+
+@pytest.mark.parametrize("pf", ["enp5s0|3", "enp5s0|vf", "enp5s0|vf03", "|vf3", "enp5s0|vf3|vf4", "enp5s0|vf-1"])
+def test_what_names_no_vf_is_refused(pf: str) -> None:
+    assert refused(spec(network__pf=pf)).path == "network.pf"
