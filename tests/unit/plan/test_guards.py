@@ -154,3 +154,20 @@ def test_a_vf_with_the_hosts_default_route_is_guarded_by_that_name() -> None:
     assert isinstance(ask(host, "vf-in-use"), Refusal)
     assert isinstance(ask(host, "default-route"), Plan)
     assert host.device(PF) is not None
+
+
+def test_a_named_vf_is_taken_or_refused_and_no_other() -> None:
+    plan = ask(make_host(vfs=4), pf="ens5|vf2")
+    assert isinstance(plan, Plan)
+    assert (plan.vf, plan.vf_index) == (vf_at(2), 2)
+    future = ask(make_host(), pf=f"{PF}|vf2", vfs=3)
+    assert isinstance(future, Plan)
+    assert (future.vf, future.vf_index) == (vf_at(2), 2)
+    for host, wish, said in (
+        (held_by(vf_at(2), vfs=4), {}, "its VF 2 is not free"),
+        (make_host(vfs=2), {}, "has no VF 2: it has 2"),
+        (make_host(), {"vfs": 2}, "there will be no VF 2"),
+    ):
+        refused = ask(host, pf="ens5|vf2", **wish)
+        assert isinstance(refused, Refusal)
+        assert said in refused.reasons[0].why
