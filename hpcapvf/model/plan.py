@@ -42,7 +42,7 @@ class Plan:
     function: the PCI function that the guest gets: a VF, or with mode ``passthrough`` the PF itself, which has no
     vf_index. function_mac: its MAC in the guest. pf_interface: empty if the PF has none.
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
-    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
+    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
     """
 
     request: Request
@@ -61,6 +61,7 @@ class Plan:
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
+    forced: tuple[str, ...] = ()
 
     @property
     def function_name(self) -> str:
@@ -70,11 +71,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Reason:
-    """One candidate and why it was refused; hint says what would help."""
+    """One candidate and why it was refused; hint says what would help. guard: which guard refused it, if one did."""
 
     subject: str
     why: str
     hint: str = ""
+    guard: str = ""
 
 
 @dataclass(frozen=True)

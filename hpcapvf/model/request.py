@@ -23,7 +23,8 @@ class GuestRequest:
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
+    """The capture side. pf: interface name or PCI address, and ``|vfN`` if it is to be that VF and no other (read them
+    as ``card`` and ``vf_index``). vfs: how many VFs to make if the PF has none.
 
     mode: ``vf`` (one of its virtual functions) or ``passthrough`` (the PF itself; thesis section 6.2.2). generator: who
     makes the VFs: the PF's ``kernel`` driver, or ``dpdk``, whose testpmd then holds the PF (section 6.2.4).
@@ -36,6 +37,17 @@ class NetworkRequest:
     generator: str = "kernel"
     vfs: int = 1
     receive: str = "all"
+
+    @property
+    def card(self) -> str:
+        """The physical function, as the spec names it."""
+        return self.pf.partition("|")[0]
+
+    @property
+    def vf_index(self) -> int | None:
+        """The number of the VF that the spec names, or None."""
+        vf = self.pf.partition("|vf")[2]
+        return int(vf) if vf else None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from hpcapvf.model import paths
-from hpcapvf.model.address import Mac
+from hpcapvf.model.address import Mac, PciAddress
 from hpcapvf.model.host import Host, PciDevice
 from hpcapvf.model.plan import Advice, Placement, Plan, Refusal, Unchanged
 from hpcapvf.model.request import Request
@@ -37,7 +37,9 @@ from hpcapvf.model.steps import (
     WaitGuest,
 )
 from hpcapvf.plan.advice import NEVER_SEEN
-from hpcapvf.plan.choice import Choice, Objection, refusal
+from hpcapvf.plan.choice import Choice, Objection
+from hpcapvf.plan.devices import companions
+from hpcapvf.plan.guards import NO_FORCE, Force, forced_advice, lifted, refusal, standing, unneeded_advice
 from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
@@ -66,14 +68,18 @@ class _Parts:
     image_sha256: str
     domain_type: str
     warnings: tuple[Advice, ...]
+    forced: tuple[str, ...]
+    along: tuple[PciAddress, ...]
 
 
-def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Refusal | Unchanged:
+def plan_deployment(
+    request: Request, host: Host, spec_sha256: str, force: Force = NO_FORCE
+) -> Plan | Refusal | Unchanged:
     """A plan for the request on this host: of a probe or, with ``request.watch``, of a monitoring agent.
 
-    Pure: the same inputs, in any order, give the same answer. All reasons against a plan are collected, but a name
-    that is taken stands alone. The Plan's rendered texts (domain XML, cloud-init, units) are empty until
-    ``hpcapvf.domain.complete_plan`` fills them.
+    force: names of guards that are lifted (``guards.FORCEABLE``). Pure: the same inputs, in any order, give the same
+    answer. All reasons against a plan are collected, but a name that is taken stands alone. The Plan's rendered texts
+    (domain XML, cloud-init, units) are empty until ``hpcapvf.domain.complete_plan`` fills them.
     """
     name = check_name(request, host, spec_sha256)
     if isinstance(name, Unchanged):
@@ -82,11 +88,11 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
         return refusal(name)
     platform = check_platform(request, host)
     image = choose_image(request, host)
-    card = find_card(request.network.pf, host)
-    link = _choose_link(request, host, card.value)
+    card = find_card(request.network.card, host)
+    link = _choose_link(request, host, card.value, force)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
     passthrough = request.storage.mode == "passthrough"
-    controller: Choice[PciDevice] = choose_controller(request, host) if passthrough else Choice(None)
+    controller: Choice[PciDevice] = choose_controller(request, host, force) if passthrough else Choice(None)
     choose = choose_shared_placement if request.watch else choose_placement
     placement = choose(request, host, card.value)
     objections: tuple[Objection, ...] = (
@@ -98,12 +104,16 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
         *image.objections,
         *placement.objections,
     )
-    if objections:
-        return refusal(objections)
+    if against := standing(objections, force):
+        return refusal(against)
     without_value = watched.value is None or (passthrough and controller.value is None)
     if without_value or not (link.value and placement.value and image.value and platform.value):
         raise AssertionError("a choice without a value must carry an objection")
+    forced = lifted(objections, force)
+    guards = tuple(sorted({o.reason.guard for o in forced}))
     warnings = (
+        *forced_advice(forced),
+        *unneeded_advice(force, guards),
         *platform.advice,
         *link.advice,
         *watched.advice,
@@ -118,14 +128,18 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
         image_sha256=image.value,
         domain_type=platform.value,
         warnings=warnings,
+        forced=guards,
+        along=_along(host, link.value, controller.value),
     )
     return _assemble(request, host, spec_sha256, parts)
 
 
-def _choose_link(request: Request, host: Host, card: PciDevice | None) -> Choice[Link]:
+def _choose_link(request: Request, host: Host, card: PciDevice | None, force: Force) -> Choice[Link]:
     if card is None:
         return Choice(None)
-    return choose_link(request, host, card) if request.network.mode == "vf" else choose_whole_card(host, card)
+    if request.network.mode == "passthrough":
+        return choose_whole_card(host, card, force)
+    return choose_link(request, host, card, force)
 
 
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:
@@ -142,6 +156,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
         BindDriver(link.function, "vfio-pci"),
         *([BindDriver(controller, "vfio-pci")] if controller else []),
+        *(BindDriver(address, "vfio-pci") for address in parts.along),
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
         *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, link, placement)),
     )
@@ -162,7 +177,15 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         warnings=parts.warnings,
         never_seen=NEVER_SEEN,
         domain_type=parts.domain_type,
+        forced=parts.forced,
     )
+
+
+def _along(host: Host, link: Link, controller: PciDevice | None) -> tuple[PciAddress, ...]:
+    """What must leave its driver because it is in the IOMMU group of what the guest gets; empty unless forced."""
+    passed = [device for device in (host.device(link.function), controller) if device is not None]
+    along = {address for device in passed for address in companions(host, device)}
+    return tuple(sorted(along - {device.address for device in passed}))
 
 
 def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import BlockDevice, Host, PciDevice
+from hpcapvf.model.host import Host, PciDevice
 from hpcapvf.model.request import Request
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.devices import PASSTHROUGH_DRIVERS, group_objections, holder
+from hpcapvf.plan.devices import (
+    PASSTHROUGH_DRIVERS,
+    disk_objections,
+    disks_behind,
+    group_objections,
+    holder,
+    holder_objection,
+)
+from hpcapvf.plan.guards import NO_FORCE, Force
 
 _MASS_STORAGE_CLASS = 0x01
 
 
-def choose_controller(request: Request, host: Host) -> Choice[PciDevice]:
-    """The controller that the spec names; for ``auto`` the only one whose disks nobody uses."""
+def choose_controller(request: Request, host: Host, force: Force) -> Choice[PciDevice]:
+    """The controller that the spec names; for ``auto`` the only one whose disks nobody uses, whatever is forced."""
     if request.storage.controller == "auto":
         return _only_free_controller(host)
     address = PciAddress.parse(request.storage.controller)
@@ -21,10 +31,10 @@ def choose_controller(request: Request, host: Host) -> Choice[PciDevice]:
     if device is None:
         hint = f"storage controllers of this host: {_list(_controllers(host))}"
         return Choice(None, (objection(ExitCode.NOT_FOUND, address, "no such PCI function", hint),))
-    return Choice(device, controller_objections(host, device))
+    return Choice(device, controller_objections(host, device, force))
 
 
-def controller_objections(host: Host, device: PciDevice) -> tuple[Objection, ...]:
+def controller_objections(host: Host, device: PciDevice, force: Force) -> tuple[Objection, ...]:
     """Everything that speaks against giving this function to a guest."""
     if device.class_code >> 16 != _MASS_STORAGE_CLASS:
         why = f"is no storage controller (class {device.class_code:06x})"
@@ -33,27 +43,18 @@ def controller_objections(host: Host, device: PciDevice) -> tuple[Objection, ...
     found: list[Objection] = []
     domain = holder(host, device.address)
     if domain is not None:
-        why = f"belongs to domain {domain.name}"
-        found.append(objection(ExitCode.REFUSED, device.address, why, "detach it there, or use another controller"))
-    for disk in _disks(host, device):
-        if disk.in_use is None:
-            why = f"the host does not say whether its disk {disk.name} is in use"
-            found.append(objection(ExitCode.REFUSED, device.address, why, "probe the running host"))
-        elif disk.in_use:
-            why = f"its disk {disk.name} is in use: {', '.join(disk.in_use)}"
-            hint = "the host would lose that disk; use a controller whose disks the host can spare"
-            found.append(objection(ExitCode.REFUSED, device.address, why, hint))
-    return (*found, *group_objections(host, device))
+        found.append(holder_objection(domain, device.address, "controller-in-use"))
+    return (*found, *disk_objections(host, device), *group_objections(host, device, force))
 
 
 def _only_free_controller(host: Host) -> Choice[PciDevice]:
     free: list[PciDevice] = []
     refused: list[Objection] = []
     for device in _controllers(host):
-        against = controller_objections(host, device)
-        if not against and not _disks(host, device) and device.driver not in PASSTHROUGH_DRIVERS:
+        against = controller_objections(host, device, NO_FORCE)
+        if not against and not disks_behind(host, device) and device.driver not in PASSTHROUGH_DRIVERS:
             against = (objection(ExitCode.REFUSED, device.address, "has no disks"),)
-        refused += against
+        refused += [dataclasses.replace(o, reason=dataclasses.replace(o.reason, guard="")) for o in against]
         if not against:
             free.append(device)
     if len(free) == 1:
@@ -62,17 +63,13 @@ def _only_free_controller(host: Host) -> Choice[PciDevice]:
         why = f"several controllers could be meant: {_list(free)}"
         return Choice(None, (objection(ExitCode.REFUSED, "auto", why, "set storage.controller to one of them"),))
     why = "no controller with disks that the host can spare"
-    hint = "add a controller for the captures, or free the disks of one"
+    hint = "add a controller for the captures, free the disks of one, or name one in storage.controller"
     return Choice(None, (objection(ExitCode.REFUSED, "auto", why, hint), *refused))
 
 
 def _controllers(host: Host) -> list[PciDevice]:
     found = [d for d in host.pci if d.class_code >> 16 == _MASS_STORAGE_CLASS and d.physfn is None]
     return sorted(found, key=lambda d: d.address)
-
-
-def _disks(host: Host, device: PciDevice) -> list[BlockDevice]:
-    return sorted((d for d in host.disks if d.controller == device.address), key=lambda d: d.name)
 
 
 def _list(devices: list[PciDevice]) -> str:

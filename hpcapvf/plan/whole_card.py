@@ -6,26 +6,28 @@ from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Host, PciDevice
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.devices import group_objections, holder
-from hpcapvf.plan.link import Link, interface_objections, interfaces_of
+from hpcapvf.plan.devices import group_objections, holder, holder_objection, interface_objections
+from hpcapvf.plan.guards import Force, lifted, standing
+from hpcapvf.plan.link import Link, interfaces_of
 
 _NETWORK_CLASS = 0x02
 
 
-def choose_whole_card(host: Host, pf: PciDevice) -> Choice[Link]:
+def choose_whole_card(host: Host, pf: PciDevice, force: Force) -> Choice[Link]:
     """The PF itself, or every reason why it cannot be taken from the host. Any network card will do."""
-    objections = _card_objections(host, pf)
+    objections = _card_objections(host, pf, force)
     interfaces = interfaces_of(host, pf)
-    objections += interface_objections(interfaces)
-    if objections:
+    objections += [o for interface in interfaces for o in interface_objections(interface)]
+    if standing(objections, force):
         return Choice(None, tuple(objections))
     name = interfaces[0].name if interfaces else ""
     family = pf_family(pf.vendor, pf.device)
     known = family.name if family else ""
-    return Choice(Link(pf, name, known, pf.address, pf.vendor, pf.device, vf_index=None, make_vfs=0))
+    link = Link(pf, name, known, pf.address, pf.vendor, pf.device, vf_index=None, make_vfs=0)
+    return Choice(link, lifted(objections, force))
 
 
-def _card_objections(host: Host, pf: PciDevice) -> list[Objection]:
+def _card_objections(host: Host, pf: PciDevice, force: Force) -> list[Objection]:
     if pf.class_code >> 16 != _NETWORK_CLASS:
         why = f"is no network card (class {pf.class_code:06x})"
         return [objection(ExitCode.NOT_CAPABLE, pf.address, why, "set network.pf to one")]
@@ -39,6 +41,5 @@ def _card_objections(host: Host, pf: PciDevice) -> list[Objection]:
         found.append(objection(ExitCode.REFUSED, pf.address, why, hint))
     domain = holder(host, pf.address)
     if domain is not None:
-        why = f"belongs to domain {domain.name}"
-        found.append(objection(ExitCode.REFUSED, pf.address, why, "detach it there, or use another card"))
-    return [*found, *group_objections(host, pf)]
+        found.append(holder_objection(domain, pf.address, "vf-in-use"))
+    return [*found, *group_objections(host, pf, force)]

@@ -62,6 +62,14 @@ def _mount_point(text: str) -> str:
     return text
 
 
+def _pf_selector(text: str) -> str:
+    """An interface or PCI address, and perhaps ``|vfN``: that VF of it."""
+    card, bar, vf = text.partition("|")
+    if bar and not re.fullmatch(r"vf(0|[1-9][0-9]{0,2})", vf):
+        raise ValueError("behind the | must stand vf and its number (enp5s0|vf3)")
+    return _interface_or_pci(card) + bar + vf
+
+
 def _interface_or_pci(text: str) -> str:
     if PciAddress.looks_like(text):
         return str(PciAddress.parse(text))
@@ -102,8 +110,8 @@ KEYS: tuple[Key, ...] = (
     Key("guest.user", "text", "user that is made in the guest", pattern=r"(?!root$)[a-z_][a-z0-9_-]{0,31}",
         form="a user name other than root"),
     Key("guest.boot_timeout_s", "number", "how long the guest may take to answer", least=30, most=7200),
-    Key("network.pf", "text", "physical function: interface name or PCI address", required=True,
-        check=_interface_or_pci),
+    Key("network.pf", "text", "physical function: interface name or PCI address; with vf3 behind a bar, that VF of it",
+        required=True, check=_pf_selector),
     Key("network.mode", "text", "how the guest gets the link", choices=("vf", "passthrough")),
     Key("network.generator", "text", "who makes the VFs", choices=("kernel", "dpdk")),
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),

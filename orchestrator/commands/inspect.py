@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 
 from hpcapvf.host.files import LocalFiles
@@ -24,7 +25,7 @@ from hpcapvf.verify.readings import open_registers
 from hpcapvf.verify.snapshot import take_snapshot
 from orchestrator.answer import Answer
 from orchestrator.diff import show_changes
-from orchestrator.options import Commands, add_command
+from orchestrator.options import Commands, add_command, add_force_option
 from orchestrator.specs import Planned, plan_request, read_spec
 from orchestrator.tables import show_host, show_plan
 
@@ -39,6 +40,7 @@ def add_commands(commands: Commands) -> None:
     plan = add_command(commands, "plan", "show what a deployment would do; change nothing", "hpcapvf plan probe1.yaml")
     plan.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     plan.add_argument("--root", metavar="DIR", help="plan for a recorded /proc and /sys tree instead of this host")
+    add_force_option(plan)
     plan.set_defaults(handler=run_plan)
     snapshot = add_command(
         commands,
@@ -71,15 +73,21 @@ def run_probe(args: argparse.Namespace, progress: Progress) -> Answer:
 def run_plan(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf plan``."""
     if args.root:
-        return plan_answer(plan_request(read_spec(args.spec), recorded_files(args.root), progress=progress))
+        files = recorded_files(args.root)
+        return plan_answer(plan_request(read_spec(args.spec), files, progress=progress, force=args.force))
     machine = local_machine()
-    return plan_answer(plan_on(machine, read_spec(args.spec), progress), machine)
+    return plan_answer(plan_on(machine, read_spec(args.spec), progress, args.force), machine)
 
 
-def plan_on(machine: Machine, request: Request, progress: Progress) -> Planned:
-    """Probe this machine and plan."""
+def plan_on(machine: Machine, request: Request, progress: Progress, force: Sequence[str]) -> Planned:
+    """Probe this machine and plan; force: names of guards to lift."""
     return plan_request(
-        request, machine.files, progress=progress, commands=machine.commands, hypervisor=machine.hypervisor
+        request,
+        machine.files,
+        progress=progress,
+        commands=machine.commands,
+        hypervisor=machine.hypervisor,
+        force=force,
     )
 
 

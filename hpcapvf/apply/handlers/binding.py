@@ -38,8 +38,9 @@ class BindDriverHandler(Handler[BindDriver]):
     def do(self, step: BindDriver, before: Json, context: Context) -> Json:
         """Check that nothing else is hurt, then bind and read back."""
         files = context.machine.files
-        _refuse_shared_group(step.device, files)
-        storage.refuse_disks_in_use(step.device, files)
+        if "iommu-group" not in context.plan.forced:
+            _refuse_shared_group(step.device, files)
+        storage.refuse_disks_in_use(step.device, files, spare_held="disk-held" in context.plan.forced)
         run_checked(
             context.machine,
             ["modprobe", step.driver],

@@ -21,17 +21,19 @@ def disks_of(controller: PciAddress, files: Files) -> tuple[str, ...]:
     return tuple(n for n in names if f"/{controller}/" in f"{files.real_path(f'/sys/block/{n}') or ''}/")
 
 
-def refuse_disks_in_use(controller: PciAddress, files: Files) -> None:
-    """Conflict if a disk behind the controller is mounted, swapped to, or part of something."""
+def refuse_disks_in_use(controller: PciAddress, files: Files, *, spare_held: bool = False) -> None:
+    """Conflict if a disk behind the controller is mounted, swapped to, or (unless spare_held) part of something."""
     for disk in disks_of(controller, files):
         parts = [n for n in files.list(f"/sys/block/{disk}") or () if n.startswith(disk)]
+        named = {disk, *parts}
         for folder in (f"/sys/block/{disk}", *(f"/sys/block/{disk}/{part}" for part in parts)):
             holders = files.list(f"{folder}/holders")
-            if holders:
+            if holders and not spare_held:
                 raise _in_use(controller, disk, f"part of {', '.join(holders)}")
+            named |= set(holders or ())
         for table in ("/proc/mounts", "/proc/swaps"):
             for line in (files.read_text(table) or "").splitlines():
-                if line.split(" ", 1)[0] in {f"/dev/{name}" for name in (disk, *parts)}:
+                if line.split(" ", 1)[0] in {f"/dev/{name}" for name in named}:
                     raise _in_use(controller, disk, f"listed in {table}: {line}")
 
 

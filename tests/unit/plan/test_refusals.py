@@ -236,7 +236,7 @@ def test_each_vf_that_was_tried_is_named() -> None:
     why = {r.subject: r.why for r in result.reasons}
     assert why.pop(str(PF)) == "none of its 5 VFs is free"
     assert why == {
-        str(vf_at(0)): "belongs to domain web1",
+        str(vf_at(0)): "belongs to domain web1, which runs",
         str(vf_at(1)): "shares IOMMU group 2 with 0000:00:03.0 (driver virtio-pci)",
         str(vf_at(2)): "the host does not say what this VF is",
         str(vf_at(3)): "its interface v3 is up",

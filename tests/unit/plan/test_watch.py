@@ -182,7 +182,7 @@ def test_no_free_vf_names_who_has_them() -> None:
     result = ask(host_with(vfs=1))
     assert isinstance(result, Refusal)
     assert result.code == ExitCode.REFUSED
-    assert [r.why for r in result.reasons] == ["none of its 1 VFs is free", "belongs to domain web1"]
+    assert [r.why for r in result.reasons] == ["none of its 1 VFs is free", "belongs to domain web1, which runs"]
 
 
 def test_every_vm_that_cannot_be_watched_is_named() -> None:
