@@ -9,8 +9,8 @@ from typing import TypeVar
 from hpcapvf.host.protocols import Machine, guest_access
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError
-from hpcapvf.model.host import Host
-from hpcapvf.model.paths import guard_unit
+from hpcapvf.model.host import Host, PciDevice
+from hpcapvf.model.paths import guard_unit, port_unit
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.steps import (
     InstallDriver,
@@ -47,7 +47,7 @@ _LISTED = 4
 def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]:
     """Every check of a deployed machine against its plan. host: probed afresh. Raises nothing that a check can say."""
     findings = [*check_card(plan, host), *check_domain(plan, host)]
-    if plan.vf_index is not None:
+    if plan.vf_index is not None and plan.request.network.generator == "kernel":
         findings += _attempt(
             "PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine))
         )
@@ -89,15 +89,23 @@ def check_card(plan: Plan, host: Host) -> list[Finding]:
 
 
 def _check_vf(plan: Plan, host: Host, index: int) -> list[Finding]:
-    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
     pf = host.device(plan.pf)
     vfs = pf.sriov.vfs if pf is not None and pf.sriov is not None else ()
     vf = vfs[index] if index < len(vfs) else None
-    hint = "a PF that is down never answers its VFs: ip link set it up"
     return [
-        _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint),
+        _check_pf(plan, host, pf),
         _equal(f"VF {index} of {plan.pf}", plan.function, vf, "were the VFs removed? see sriov_numvfs of the PF"),
     ]
+
+
+def _check_pf(plan: Plan, host: Host, pf: PciDevice | None) -> Finding:
+    """The PF can answer its VFs: DPDK has it, or its link is up."""
+    if plan.request.network.generator == "dpdk":
+        hint = f"systemctl status {port_unit(plan.request.name)}"
+        return _equal(f"driver of {plan.pf}, for DPDK", "vfio-pci", pf.driver if pf else None, hint)
+    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
+    hint = "a PF that is down never answers its VFs: ip link set it up"
+    return _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint)
 
 
 def _updown(up: bool | None) -> str | None:
