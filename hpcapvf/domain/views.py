@@ -100,11 +100,12 @@ class CaptureView:
 @dataclass(frozen=True)
 class TcpdumpView:
     """The capture service of tcpdump. file_mb: in millions of bytes, as it counts. caplen 0: all. options: more of
-    them, each with a blank before it, or empty."""
+    them, each with a blank before it, or empty. interrupt_cpu: where the kernel receives."""
 
     directory: str
     file_mb: int
     reader_cpu: int
+    interrupt_cpu: int
     caplen: int
     options: str
 
@@ -163,5 +164,5 @@ def tcpdump_view(plan: Plan) -> TcpdumpView:
     request = plan.request
     file_mb = max(request.engine.file_mib * (1 << 20) // 1_000_000, 1)
     options = "" if request.network.receive == "all" else " --no-promiscuous-mode"
-    reader = plan.placement.reader_vcpu
-    return TcpdumpView(request.storage.capture_directory, file_mb, reader, request.engine.caplen, options)
+    place, directory = plan.placement, request.storage.capture_directory
+    return TcpdumpView(directory, file_mb, place.reader_vcpu, place.polling_vcpu, request.engine.caplen, options)
