@@ -149,6 +149,9 @@ int intel_vf_ask_for_length(struct hw *hw, const u32 *lengths, unsigned int coun
 		error = intel_vf_ask(hw, words, ARRAY_SIZE(words), 1, "the frame length");
 		if (!error)
 			hw->frame_bytes_max = lengths[i] - ETH_FCS_LEN;
+		else if (error == -EACCES && !hw->quiet)
+			pci_info(hw->pci, "frames of %zu bytes: refused by the physical function\n",
+				 (size_t)lengths[i] - ETH_FCS_LEN);
 	}
 	return error;
 }

@@ -14,6 +14,16 @@ ip link set "$PORT" up
 becomes 1 "$VF/hpcapvf/link"
 sent_is_captured "$PORT" "$NODE" 0 2000
 account_of "$VF/hpcapvf"
+# frames of several descriptors: on the border of a buffer, and of an MTU of 9000
+log_has "frames up to 9724 bytes"
+ip link set "$PF_PORT" mtu 9000
+ip link set "$PORT" mtu 9000
+becomes 1 "$VF/hpcapvf/link"
+for bytes in 2044 2045 2048 2049 4096 9014; do
+	sent_is_captured "$PORT" "$NODE" 0 100 $bytes
+done
+account_of "$VF/hpcapvf"
+is "$(cat "$VF/hpcapvf/errors")" 0
 # the same frames again: duplicates, once they are looked for (of one flow, so they share one place)
 echo 1024 64 10000000 70 >"$VF/hpcapvf/dedup"
 is "$(cat "$VF/hpcapvf/dedup")" "1024 64 10000000 70"
@@ -46,6 +56,7 @@ done
 becomes 1 "$VF/hpcapvf/link"
 CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 300
 CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 1514
+CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 9014
 for name in "$VF"/hpcapvf/*; do
 	echo "${name##*/}: $(cat "$name")"
 done
