@@ -8,6 +8,7 @@ from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
+from hpcapvf.model.storage_steps import HostDisk
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Advice:
 class Plan:
     """A whole deployment as data. On the card families known a VF's pool number equals its index.
 
+    controller: the storage function that the guest gets as it is (with mode nvme-vf the VF); block_devices: disks that
+    it gets as virtio block devices.
+
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
     ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
     """
@@ -59,6 +63,7 @@ class Plan:
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
+    block_devices: tuple[HostDisk, ...] = ()
 
 
 @dataclass(frozen=True)

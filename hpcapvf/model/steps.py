@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 
 @dataclass(frozen=True)
@@ -356,6 +357,9 @@ Step = (
     | SetNumVfs
     | SetVfMac
     | BindDriver
+    | LendDisks
+    | FreeNvmeQueues
+    | StartNvmeVf
     | ReserveHugepages
     | StartNetwork
     | MakeDisk
@@ -368,6 +372,8 @@ Step = (
     | ReplicateTraffic
     | StartGuard
     | MakeRaid
+    | MakeVolume
+    | MountExisting
     | StartCapture
 )
 

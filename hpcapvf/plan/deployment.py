@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpcapvf.model import paths
 from hpcapvf.model.address import Mac
-from hpcapvf.model.host import Host, PciDevice
+from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Advice, Placement, Plan, Refusal, Unchanged
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import (
@@ -15,7 +15,6 @@ from hpcapvf.model.steps import (
     DefineDomain,
     InstallDriver,
     MakeDisk,
-    MakeRaid,
     MakeSeed,
     ProgramReceiveAll,
     ReplicateTraffic,
@@ -38,7 +37,7 @@ from hpcapvf.plan.choice import Choice, Objection, refusal
 from hpcapvf.plan.link import Link, choose_link, find_card
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
-from hpcapvf.plan.storage import choose_controller
+from hpcapvf.plan.storage import Storage, choose_storage
 from hpcapvf.plan.watch import Watched, choose_watched
 
 # As `ethtool -k` names them; the four that thesis appendix A.2.1 switches off.
@@ -57,7 +56,7 @@ class _Parts:
 
     link: Link
     watched: Watched
-    controller: PciDevice | None
+    storage: Storage
     placement: Placement
     image_sha256: str
     domain_type: str
@@ -81,35 +80,35 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
     card = find_card(request.network.pf, host)
     link: Choice[Link] = choose_link(request, host, card.value) if card.value else Choice(None)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
-    passthrough = request.storage.mode == "passthrough"
-    controller: Choice[PciDevice] = choose_controller(request, host) if passthrough else Choice(None)
+    storage = choose_storage(request, host)
     choose = choose_shared_placement if request.watch else choose_placement
     placement = choose(request, host, card.value)
     objections: tuple[Objection, ...] = (
         *card.objections,
         *link.objections,
         *watched.objections,
-        *controller.objections,
+        *storage.objections,
         *platform.objections,
         *image.objections,
         *placement.objections,
     )
     if objections:
         return refusal(objections)
-    without_value = watched.value is None or (passthrough and controller.value is None)
-    if without_value or not (link.value and placement.value and image.value and platform.value):
+    without_value = watched.value is None or storage.value is None
+    if without_value or not (storage.value and link.value and placement.value and image.value and platform.value):
         raise AssertionError("a choice without a value must carry an objection")
     warnings = (
         *platform.advice,
         *link.advice,
         *watched.advice,
+        *storage.advice,
         *placement.advice,
-        *controller_advice(controller.value, placement.value),
+        *controller_advice(storage.value.controller, placement.value),
     )
     parts = _Parts(
         link=link.value,
         watched=watched.value or (),
-        controller=controller.value,
+        storage=storage.value,
         placement=placement.value,
         image_sha256=image.value,
         domain_type=platform.value,
@@ -122,15 +121,14 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
     names = (host.hostname or "", request.name)
     vf_mac, management_mac = Mac.derived("vf", *names), Mac.derived("management", *names)
     link, placement = parts.link, parts.placement
-    controller = parts.controller.address if parts.controller else None
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
         *_link_steps(link, vf_mac, shared=bool(parts.watched)),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
         BindDriver(link.vf, "vfio-pci"),
-        *([BindDriver(controller, "vfio-pci")] if controller else []),
+        *parts.storage.host_steps,
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
-        *(_monitor_steps(request, parts, vf_mac) if parts.watched else _capture_steps(request, link, placement)),
+        *(_monitor_steps(request, parts, vf_mac) if parts.watched else _capture_steps(request, parts)),
     )
     return Plan(
         request=request,
@@ -142,13 +140,14 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         vf_index=link.vf_index,
         vf_mac=vf_mac,
         management_mac=management_mac,
-        controller=controller,
+        controller=parts.storage.passed,
         placement=placement,
         domain_uuid=domain_uuid,
         steps=steps,
         warnings=parts.warnings,
         never_seen=NEVER_SEEN,
         domain_type=parts.domain_type,
+        block_devices=parts.storage.block_devices,
     )
 
 
@@ -182,12 +181,13 @@ def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, manageme
     )
 
 
-def _capture_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
+def _capture_steps(request: Request, parts: _Parts) -> tuple[Step, ...]:
     """Registers come after the guest driver's handshake, what cannot be undone as late as possible."""
+    link, placement = parts.link, parts.placement
     steps: list[Step] = [_install_driver(request, link, placement)]
     if request.network.receive == "all":
         steps += [ProgramReceiveAll(link.pf.address, link.family.name, link.vf_index), StartGuard(request.name)]
-    return (*steps, *_storage_steps(request), _start_capture(request, placement))
+    return (*steps, *parts.storage.guest_steps, _start_capture(request, placement))
 
 
 def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, ...]:
@@ -195,7 +195,7 @@ def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, 
     link = parts.link
     return (
         _install_driver(request, link, parts.placement),
-        *_storage_steps(request),
+        *parts.storage.guest_steps,
         _start_capture(request, parts.placement),
         ReplicateTraffic(link.pf.address, link.family.name, link.vf_index, vf_mac, parts.watched),
         StartGuard(request.name),
@@ -205,13 +205,6 @@ def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, 
 def _install_driver(request: Request, link: Link, placement: Placement) -> InstallDriver:
     family = link.family
     return InstallDriver(request.name, family.vendor, family.vf_devices[0], placement.polling_vcpu, modprobe_conf="")
-
-
-def _storage_steps(request: Request) -> tuple[Step, ...]:
-    if request.storage.mode != "passthrough":
-        return ()
-    name, raid = request.name, request.storage.raid
-    return (MakeRaid(name, name, raid.chunk_kib, raid.filesystem, raid.mount, request.wipe),)
 
 
 def _start_capture(request: Request, placement: Placement) -> StartCapture:

@@ -11,12 +11,15 @@ from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
 from hpcapvf.apply.handlers.guest import InstallDriverHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.lending import LendDisksHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
+from hpcapvf.apply.handlers.nvme import FreeNvmeQueuesHandler, StartNvmeVfHandler
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
 from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
-from hpcapvf.model import steps
+from hpcapvf.apply.handlers.volume import MakeVolumeHandler, MountExistingHandler
+from hpcapvf.model import steps, storage_steps
 
 HANDLERS: dict[str, Handler[Any]] = {
     steps.SetLink.kind: SetLinkHandler(),
@@ -26,6 +29,9 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.SetNumVfs.kind: SetNumVfsHandler(),
     steps.SetVfMac.kind: SetVfMacHandler(),
     steps.BindDriver.kind: BindDriverHandler(),
+    storage_steps.LendDisks.kind: LendDisksHandler(),
+    storage_steps.FreeNvmeQueues.kind: FreeNvmeQueuesHandler(),
+    storage_steps.StartNvmeVf.kind: StartNvmeVfHandler(),
     steps.ReserveHugepages.kind: ReserveHugepagesHandler(),
     steps.StartNetwork.kind: StartNetworkHandler(),
     steps.MakeDisk.kind: MakeDiskHandler(),
@@ -38,6 +44,8 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.StartGuard.kind: StartGuardHandler(),
     steps.MakeRaid.kind: MakeRaidHandler(),
+    storage_steps.MakeVolume.kind: MakeVolumeHandler(),
+    storage_steps.MountExisting.kind: MountExistingHandler(),
     steps.StartCapture.kind: StartCaptureHandler(),
 }
 
