@@ -17,6 +17,7 @@ from hpcapvf.model.errors import Conflict, HpcapvfError, NotFound, StepFailed, U
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault
+from tests.unit.apply.test_storage_steps import STEPS
 from tests.unit.apply.world import NAME, World, make_monitor_plan, make_world
 
 
@@ -37,6 +38,7 @@ def deploy(world: World) -> None:
 
 def test_plans_have_every_kind_of_step(world: World) -> None:
     kinds = {step.kind for step in (*world.plan.steps, *make_monitor_plan(world.plan).steps)}
+    kinds |= {kind.kind for kind in STEPS}
     assert kinds == set(HANDLERS) == {kind.kind for kind in Step.__args__}
 
 
