@@ -129,7 +129,6 @@ def test_an_unknown_key_is_named_with_its_path(text: str, path: str, hint: str) 
     [
         ({"network__mode": "passthrough"}, "network.mode: not yet: passthrough"),
         ({"network__generator": "dpdk"}, "network.generator: not yet: dpdk"),
-        ({"storage__mode": "virtio"}, "storage.mode: not yet: virtio"),
         ({"engine__kind": "dpdk"}, "engine.kind: not yet: dpdk"),
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
         ({"ttl": "2h"}, "ttl: not yet"),
