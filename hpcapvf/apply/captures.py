@@ -16,7 +16,7 @@ from hpcapvf.host.protocols import Guest, Machine, guest_access
 from hpcapvf.model.errors import Conflict, HpcapvfError
 from hpcapvf.model.paths import KEPT_DISKS
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import MakeDisk, MakeRaid, StartCapture
+from hpcapvf.model.steps import MakeDisk, MakeRaid, MakeVolume, MountExisting, StartCapture
 
 _GUEST_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 180.0
@@ -49,9 +49,11 @@ def count_captures(plan: Plan, machine: Machine) -> Amount | None:
 def keep_captures(deployment: state.Deployment, machine: Machine) -> str:
     """See to it that captures outlive the guest; one line for people on where they are then."""
     plan = deployment.plan
-    array = next((step for step in plan.steps if isinstance(step, MakeRaid)), None)
-    if array is not None:
-        return f"they stay on array {array.array}, on the disks behind {plan.controller}"
+    place = _outliving_place(plan)
+    if place:
+        return f"they stay on {place}"
+    if plan.request.storage.mode == "none":
+        return "there are none: nothing is stored"
     disk = next((step for step in plan.steps if isinstance(step, MakeDisk)), None)
     if deployment.condition != "deployed" or disk is None or not machine.files.exists(disk.path):
         return "there are none: the deployment was not complete"
@@ -74,14 +76,15 @@ def purge_captures(plan: Plan, machine: Machine) -> str:
 
     Conflict if they lie on a controller's disks and the guest that could delete them is off.
     """
-    on_array = any(isinstance(step, MakeRaid) for step in plan.steps)
-    if not on_array:
+    if plan.request.storage.mode == "none":
+        return "there are none: nothing is stored"
+    if not _outliving_place(plan):
         return "deleted with the guest's disk"
     guest, directory = _guest(plan, machine), _directory(plan)
     if guest is None or directory is None:
         name = plan.request.name
         raise Conflict(
-            f"{name}'s guest is off, and the captures on its array can be deleted only by it",
+            f"{name}'s guest is off, and the captures on its disks can be deleted only by it",
             hint=f"start it (virsh start {name}), or leave --purge out: they stay on the disks then",
         )
     run_checked(guest, ["systemctl", "stop", UNIT], timeout_s=_STOP_TIMEOUT_S)
@@ -92,6 +95,17 @@ def purge_captures(plan: Plan, machine: Machine) -> str:
     if left is None or left.files:
         raise Conflict(f"captures are left in {directory} of the guest", hint="does something else capture there?")
     return f"deleted: {'' if amount is None else f'{amount.files} files, {amount.size_bytes} bytes '}in {directory}"
+
+
+def _outliving_place(plan: Plan) -> str:
+    """Disks that are not the guest's own, and so stay as they are when it goes; empty if there are none."""
+    where = ", ".join(disk.path for disk in plan.block_devices) or f"the disks behind {plan.controller}"
+    for step in plan.steps:
+        if isinstance(step, MakeRaid):
+            return f"array {step.array}, on {where}"
+        if isinstance(step, MakeVolume | MountExisting):
+            return f"the file system on {where}"
+    return ""
 
 
 def _guest(plan: Plan, machine: Machine) -> Guest | None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from hpcapvf.model import paths
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.plan import Plan
+from hpcapvf.model.request import NOT_STORED
 
 # The step that makes the key pair puts the public key in the place of this word.
 PUBLIC_KEY_WORD = "@PUBLIC_KEY@"
 # Likewise the step that defines the domain, in the place of the VF's token.
 TOKEN_WORD = "@VF_TOKEN@"  # noqa: S105 - a place for it
 _FUNCTION = "ua-function"
+_OWN_DISKS = 2  # its system and the seed
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class VfToken:
 
 
 @dataclass(frozen=True)
+class BlockDisk:
+    """A disk of the host that the guest gets as a virtio block device. target: its name for libvirt."""
+
+    path: str
+    target: str
+    serial: str
+
+
+@dataclass(frozen=True)
 class DomainView:
     """Everything in the domain XML that differs between deployments."""
 
@@ -62,6 +73,8 @@ class DomainView:
     management_mac: Mac
     passed: tuple[PassedDevice, ...]
     tokens: tuple[VfToken, ...]
+    block_disks: tuple[BlockDisk, ...]
+    io_thread_pins: tuple[CpuSet, ...]
     console_log: str
 
 
@@ -90,9 +103,10 @@ class DriverView:
 
 @dataclass(frozen=True)
 class CaptureView:
-    """The capture service of HPCAPvf."""
+    """The capture service of HPCAPvf. mount: what must be mounted first; / if nothing is stored."""
 
     directory: str
+    mount: str
     file_mib: int
     reader_cpu: int
 
@@ -134,8 +148,23 @@ def domain_view(plan: Plan) -> DomainView:
         management_mac=plan.management_mac,
         passed=tuple(passed),
         tokens=(VfToken(_FUNCTION, TOKEN_WORD),) if plan.request.network.generator == "dpdk" else (),
+        block_disks=tuple(
+            BlockDisk(disk.path, _target(_OWN_DISKS + number), disk.serial)
+            for number, disk in enumerate(plan.block_devices)
+        ),
+        # one IO thread for all of them, where QEMU's other threads run
+        io_thread_pins=(place.emulator_pins,) if plan.block_devices else (),
         console_log=paths.console_path(name),
     )
+
+
+def _target(number: int) -> str:
+    """vda, vdb … vdz, vdaa …: libvirt's names for the disks of a guest."""
+    letters = ""
+    while number >= 0:
+        letters = chr(ord("a") + number % 26) + letters
+        number = number // 26 - 1
+    return f"vd{letters}"
 
 
 def seed_view(plan: Plan) -> SeedView:
@@ -156,7 +185,9 @@ def driver_view(plan: Plan) -> DriverView:
 
 def capture_view(plan: Plan) -> CaptureView:
     """The capture service of a plan with HPCAPvf."""
-    return CaptureView(plan.request.storage.capture_directory, plan.request.engine.file_mib, plan.placement.reader_vcpu)
+    directory = plan.request.storage.capture_directory
+    mount = "/" if directory == NOT_STORED else directory
+    return CaptureView(directory, mount, plan.request.engine.file_mib, plan.placement.reader_vcpu)
 
 
 def tcpdump_view(plan: Plan) -> TcpdumpView:

@@ -8,6 +8,7 @@ from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
+from hpcapvf.model.storage_steps import HostDisk
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Plan:
 
     function: the PCI function that the guest gets: a VF, or with mode ``passthrough`` the PF itself, which has no
     vf_index. function_mac: its MAC in the guest. pf_interface: empty if the PF has none.
+    controller: the storage function that the guest gets as it is (with mode nvme-vf the VF); block_devices: disks that
+    it gets as virtio block devices.
+
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
     ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
     """
@@ -62,6 +66,7 @@ class Plan:
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
     forced: tuple[str, ...] = ()
+    block_devices: tuple[HostDisk, ...] = ()
 
     @property
     def function_name(self) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# What hpcapdd takes instead of a folder to do everything but keep the bytes.
+NOT_STORED = "null"
+
 
 @dataclass(frozen=True)
 class GuestRequest:
@@ -52,8 +55,10 @@ class NetworkRequest:
 
 @dataclass(frozen=True)
 class RaidRequest:
-    """md RAID-0 in the guest. chunk: thesis section 4.3.2 found 1 MiB strips best."""
+    """What is made of the guest's disks. kind ``md``: RAID-0 of all; ``hardware``: the controller made one volume;
+    ``existing``: a file system is there and is never formatted. chunk: thesis section 4.3.2 found 1 MiB strips best."""
 
+    kind: str = "md"
     chunk_kib: int = 1024
     filesystem: str = "xfs"
     mount: str = "/srv/capture"
@@ -61,8 +66,9 @@ class RaidRequest:
 
 @dataclass(frozen=True)
 class StorageRequest:
-    """Where captures go. mode ``passthrough``: an array on the disks of ``controller`` (its PCI address);
-    ``guest-disk``: the folder ``directory`` on the guest's own disk."""
+    """Where captures go. The guest gets disks: with mode ``passthrough`` their whole ``controller`` (its PCI address),
+    with ``virtio`` each of that controller's disks, with ``nvme-vf`` a VF of that NVMe controller. ``guest-disk``: the
+    folder ``directory`` on the guest's own disk. ``none``: frames are captured and counted, not stored."""
 
     mode: str = "passthrough"
     controller: str = ""
@@ -71,8 +77,15 @@ class StorageRequest:
 
     @property
     def capture_directory(self) -> str:
-        """Where the guest's capture service writes."""
+        """Where the guest's capture service writes; NOT_STORED with mode none."""
+        if self.mode == "none":
+            return NOT_STORED
         return self.directory if self.mode == "guest-disk" else self.raid.mount
+
+    @property
+    def has_disks(self) -> bool:
+        """Whether the guest is given disks for the captures."""
+        return self.mode in ("passthrough", "virtio", "nvme-vf")
 
 
 @dataclass(frozen=True)

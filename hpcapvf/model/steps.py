@@ -11,15 +11,20 @@ from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
+from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 __all__ = (
     "BindDriver",
     "DefineDomain",
+    "FreeNvmeQueues",
     "HoldPort",
     "InstallDriver",
+    "LendDisks",
     "MakeDisk",
     "MakeRaid",
     "MakeSeed",
+    "MakeVolume",
+    "MountExisting",
     "ProgramReceiveAll",
     "RegisterStep",
     "ReplicateTraffic",
@@ -35,6 +40,7 @@ __all__ = (
     "StartDomain",
     "StartGuard",
     "StartNetwork",
+    "StartNvmeVf",
     "Step",
     "UseInterface",
     "WaitGuest",
@@ -348,6 +354,9 @@ Step = (
     | HoldPort
     | SetVfMac
     | BindDriver
+    | LendDisks
+    | FreeNvmeQueues
+    | StartNvmeVf
     | ReserveHugepages
     | StartNetwork
     | MakeDisk
@@ -361,6 +370,8 @@ Step = (
     | ReplicateTraffic
     | StartGuard
     | MakeRaid
+    | MakeVolume
+    | MountExisting
     | StartCapture
 )
 

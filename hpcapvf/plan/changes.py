@@ -14,11 +14,15 @@ from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    FreeNvmeQueues,
     HoldPort,
     InstallDriver,
+    LendDisks,
     MakeDisk,
     MakeRaid,
     MakeSeed,
+    MakeVolume,
+    MountExisting,
     ProgramReceiveAll,
     ReserveHugepages,
     SetAutoprobe,
@@ -32,6 +36,7 @@ from hpcapvf.model.steps import (
     StartDomain,
     StartGuard,
     StartNetwork,
+    StartNvmeVf,
     Step,
     UseInterface,
     WaitGuest,
@@ -249,6 +254,35 @@ def _(step: MakeRaid, now: _Now) -> Iterable[Change]:
     allowed = ", ".join(step.wipe) if step.wipe else "blank disks only"
     note = f"an array of this name is kept as it is; may be formatted: {allowed}"
     yield _one(Area.GUEST, "disks of the controller", None, form, note=note)
+
+
+@_changes.register
+def _(step: MakeVolume, now: _Now) -> Iterable[Change]:
+    allowed = ", ".join(step.wipe) if step.wipe else "only if it is blank"
+    form = f"{step.filesystem} on {step.mount}"
+    yield _one(Area.GUEST, "volume of the controller", None, form, note=f"may be formatted: {allowed}")
+
+
+@_changes.register
+def _(step: MountExisting, now: _Now) -> Iterable[Change]:
+    yield _one(Area.GUEST, step.mount, None, f"the {step.filesystem} that is there, mounted")
+
+
+@_changes.register
+def _(step: LendDisks, now: _Now) -> Iterable[Change]:
+    for disk in step.disks:
+        yield _one(Area.LIBVIRT, f"who uses {disk.path}", "nobody", "the guest")
+
+
+@_changes.register
+def _(step: FreeNvmeQueues, now: _Now) -> Iterable[Change]:
+    what = f"{step.queues} queues and {step.interrupts} interrupts for VFs"
+    yield _one(Area.SYSFS, f"flexible resources of {step.pf}", None, what)
+
+
+@_changes.register
+def _(step: StartNvmeVf, now: _Now) -> Iterable[Change]:
+    yield _one(Area.SYSFS, f"VF {step.vf_index} of {step.pf}", None, f"online with {step.queues} queues")
 
 
 @_changes.register

@@ -16,7 +16,6 @@ from hpcapvf.model.steps import (
     HoldPort,
     InstallDriver,
     MakeDisk,
-    MakeRaid,
     MakeSeed,
     ProgramReceiveAll,
     ReplicateTraffic,
@@ -43,7 +42,7 @@ from hpcapvf.plan.guards import NO_FORCE, Force, forced_advice, lifted, refusal,
 from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
-from hpcapvf.plan.storage import choose_controller
+from hpcapvf.plan.storage import Storage, choose_storage
 from hpcapvf.plan.watch import Watched, choose_watched
 from hpcapvf.plan.whole_card import choose_whole_card
 
@@ -63,7 +62,7 @@ class _Parts:
 
     link: Link
     watched: Watched
-    controller: PciDevice | None
+    storage: Storage
     placement: Placement
     image_sha256: str
     domain_type: str
@@ -91,23 +90,22 @@ def plan_deployment(
     card = find_card(request.network.card, host)
     link = _choose_link(request, host, card.value, force)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
-    passthrough = request.storage.mode == "passthrough"
-    controller: Choice[PciDevice] = choose_controller(request, host, force) if passthrough else Choice(None)
+    storage = choose_storage(request, host, force)
     choose = choose_shared_placement if request.watch else choose_placement
     placement = choose(request, host, card.value)
     objections: tuple[Objection, ...] = (
         *card.objections,
         *link.objections,
         *watched.objections,
-        *controller.objections,
+        *storage.objections,
         *platform.objections,
         *image.objections,
         *placement.objections,
     )
     if against := standing(objections, force):
         return refusal(against)
-    without_value = watched.value is None or (passthrough and controller.value is None)
-    if without_value or not (link.value and placement.value and image.value and platform.value):
+    without_value = watched.value is None or storage.value is None
+    if without_value or not (storage.value and link.value and placement.value and image.value and platform.value):
         raise AssertionError("a choice without a value must carry an objection")
     forced = lifted(objections, force)
     guards = tuple(sorted({o.reason.guard for o in forced}))
@@ -117,19 +115,20 @@ def plan_deployment(
         *platform.advice,
         *link.advice,
         *watched.advice,
+        *storage.advice,
         *placement.advice,
-        *controller_advice(controller.value, placement.value),
+        *controller_advice(storage.value.controller, placement.value),
     )
     parts = _Parts(
         link=link.value,
         watched=watched.value or (),
-        controller=controller.value,
+        storage=storage.value,
         placement=placement.value,
         image_sha256=image.value,
         domain_type=platform.value,
         warnings=warnings,
         forced=guards,
-        along=_along(host, link.value, controller.value),
+        along=_along(host, link.value, storage.value.controller),
     )
     return _assemble(request, host, spec_sha256, parts)
 
@@ -149,16 +148,15 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
     management_mac = Mac.derived("management", *names)
     own_mac = next((i.mac for i in host.interfaces if i.pci == link.function), None) if link.vf_index is None else None
     mac = own_mac or Mac.derived("vf", *names)
-    controller = parts.controller.address if parts.controller else None
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
         *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(parts.watched))),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
         BindDriver(link.function, "vfio-pci"),
-        *([BindDriver(controller, "vfio-pci")] if controller else []),
+        *parts.storage.host_steps,
         *(BindDriver(address, "vfio-pci") for address in parts.along),
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
-        *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, link, placement)),
+        *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, parts)),
     )
     return Plan(
         request=request,
@@ -170,7 +168,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         vf_index=link.vf_index,
         function_mac=mac,
         management_mac=management_mac,
-        controller=controller,
+        controller=parts.storage.passed,
         placement=placement,
         domain_uuid=domain_uuid,
         steps=steps,
@@ -178,6 +176,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         never_seen=NEVER_SEEN,
         domain_type=parts.domain_type,
         forced=parts.forced,
+        block_devices=parts.storage.block_devices,
     )
 
 
@@ -238,19 +237,20 @@ def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, manageme
     )
 
 
-def _capture_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
+def _capture_steps(request: Request, parts: _Parts) -> tuple[Step, ...]:
     """Registers come after the guest driver's handshake, what cannot be undone as late as possible.
 
     A stock driver shakes hands when its interface goes up, which the capture service does.
     """
+    link, placement = parts.link, parts.placement
     registers: list[Step] = []
     if link.vf_index is not None and needs_registers(request):
         pf, alone = link.pf.address, link.has_default_pool
         registers = [ProgramReceiveAll(pf, link.family, link.vf_index, default_pool=alone), StartGuard(request.name)]
     attach, capture = _attach(request, link, placement), _start_capture(request, placement)
     if isinstance(attach, UseInterface):
-        return (attach, *_storage_steps(request), capture, *registers)
-    return (attach, *registers, *_storage_steps(request), capture)
+        return (attach, *parts.storage.guest_steps, capture, *registers)
+    return (attach, *registers, *parts.storage.guest_steps, capture)
 
 
 def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, ...]:
@@ -260,7 +260,7 @@ def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, 
         raise AssertionError("an agent has a VF: the spec's check says so")
     return (
         _attach(request, link, parts.placement),
-        *_storage_steps(request),
+        *parts.storage.guest_steps,
         _start_capture(request, parts.placement),
         ReplicateTraffic(link.pf.address, link.family, link.vf_index, vf_mac, parts.watched),
         StartGuard(request.name),
@@ -273,13 +273,6 @@ def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver
         return UseInterface(request.name, link.vendor, link.device)
     by_interface, cpu = link.vf_index is None, placement.polling_vcpu
     return InstallDriver(request.name, link.vendor, link.device, cpu, modprobe_conf="", by_interface=by_interface)
-
-
-def _storage_steps(request: Request) -> tuple[Step, ...]:
-    if request.storage.mode != "passthrough":
-        return ()
-    name, raid = request.name, request.storage.raid
-    return (MakeRaid(name, name, raid.chunk_kib, raid.filesystem, raid.mount, request.wipe),)
 
 
 def _start_capture(request: Request, placement: Placement) -> StartCapture:

@@ -117,14 +117,16 @@ KEYS: tuple[Key, ...] = (
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
     Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself "
         "(always so with watch)", choices=("all", "own")),
-    Key("storage.mode", "text", "how the guest gets its disks", choices=("passthrough", "guest-disk"),
-        later=("virtio",)),
-    Key("storage.controller", "text", "PCI address of the controller to pass through, or auto; mode passthrough "
-        "must have it", check=_controller),
+    Key("storage.mode", "text", "how the guest gets its disks; none: frames are counted, not stored",
+        choices=("passthrough", "virtio", "nvme-vf", "guest-disk", "none")),
+    Key("storage.controller", "text", "PCI address of the controller whose disks are used, or auto; modes passthrough, "
+        "virtio and nvme-vf must have it", check=_controller),
     Key("storage.directory", "text", "folder for captures with mode guest-disk", check=_mount_point),
-    Key("storage.raid.chunk_kib", "number", "RAID-0 chunk", least=4, most=65536, check=_power_of_two),
-    Key("storage.raid.filesystem", "text", "file system of the array", choices=("xfs",), later=("ext4",)),
-    Key("storage.raid.mount", "text", "where the guest mounts the array", check=_mount_point),
+    Key("storage.raid.kind", "text", "md: RAID-0 of the disks in the guest; hardware: the controller made one volume; "
+        "existing: mount the file system that is there, format nothing", choices=("md", "hardware", "existing")),
+    Key("storage.raid.chunk_kib", "number", "RAID-0 chunk (kind md)", least=4, most=65536, check=_power_of_two),
+    Key("storage.raid.filesystem", "text", "file system of the array or volume", choices=("xfs",), later=("ext4",)),
+    Key("storage.raid.mount", "text", "where the guest mounts it", check=_mount_point),
     Key("wipe", "texts", "serial numbers of disks that may be formatted although they carry something, or all",
         pattern=r"[\x21-\x7e]{1,64}", form="a serial number without blanks, or all"),
     Key("engine.kind", "text", "capture engine in the guest", choices=("hpcapvf", "tcpdump"),

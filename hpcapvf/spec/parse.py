@@ -213,17 +213,26 @@ def _check_network(request: Request) -> None:
 
 
 def _check_storage(request: Request) -> None:
-    storage = request.storage
-    if storage.mode == "passthrough" and not storage.controller:
+    storage, kind = request.storage, request.storage.raid.kind
+    if storage.has_disks and not storage.controller:
         raise BadSpec("is missing", path="storage.controller", hint=_BY_PATH["storage.controller"].note)
-    if storage.mode == "guest-disk" and storage.controller:
+    if not storage.has_disks and storage.controller:
         raise BadSpec(
-            "mode guest-disk passes no controller through",
+            f"mode {storage.mode} uses no controller",
             path="storage.controller",
-            hint="leave the key out, or set storage.mode: passthrough",
+            hint="leave the key out, or set storage.mode: passthrough, virtio or nvme-vf",
         )
-    if storage.mode == "guest-disk" and request.wipe:
-        raise BadSpec("mode guest-disk formats no disk", path="wipe", hint="leave the key out")
+    if request.wipe and (kind == "existing" or not storage.has_disks):
+        what = "kind existing" if storage.has_disks else f"mode {storage.mode}"
+        raise BadSpec(f"{what} formats no disk", path="wipe", hint="leave the key out")
+    if kind == "hardware" and storage.mode == "nvme-vf":
+        raise BadSpec(
+            "an NVMe's namespaces are no volume of a RAID controller",
+            path="storage.raid.kind",
+            hint="md makes an array of them, of one as well",
+        )
+    if kind != "md" and not storage.has_disks:
+        raise BadSpec(f"mode {storage.mode} has no array", path="storage.raid.kind", hint="leave the key out")
 
 
 def _check_watch(request: Request) -> None:

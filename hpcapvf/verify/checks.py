@@ -22,6 +22,7 @@ from hpcapvf.model.steps import (
     StartCapture,
     StartGuard,
 )
+from hpcapvf.model.storage_steps import LendDisks, MakeVolume, MountExisting
 from hpcapvf.nic.receive import RegisterWant
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
 from hpcapvf.verify.judgement import demand
@@ -46,7 +47,7 @@ _LISTED = 4
 
 def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]:
     """Every check of a deployed machine against its plan. host: probed afresh. Raises nothing that a check can say."""
-    findings = [*check_card(plan, host), *check_domain(plan, host)]
+    findings = [*check_card(plan, host), *check_lent_disks(plan, host), *check_domain(plan, host)]
     if plan.vf_index is not None and plan.request.network.generator == "kernel":
         findings += _attempt(
             "PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine))
@@ -106,6 +107,18 @@ def _check_pf(plan: Plan, host: Host, pf: PciDevice | None) -> Finding:
     interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
     hint = "a PF that is down never answers its VFs: ip link set it up"
     return _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint)
+
+
+def check_lent_disks(plan: Plan, host: Host) -> list[Finding]:
+    """Nothing of the host uses a disk that the guest writes to, an array least of all."""
+    step = _step(plan, LendDisks)
+    findings = []
+    for lent in step.disks if step else ():
+        disk = next((d for d in host.disks if d.path == lent.path), None)
+        found = None if disk is None or disk.in_use is None else ", ".join(disk.in_use) or "nothing"
+        hint = "take it out of use on the host at once: two writers destroy what is on it"
+        findings.append(_equal(f"what the host uses {lent.path} for", "nothing", found, hint))
+    return findings
 
 
 def _updown(up: bool | None) -> str | None:
@@ -235,10 +248,14 @@ def check_guard(name: str, state: str, counts: dict[str, object] | None) -> list
 
 def _guest(plan: Plan, machine: Machine) -> list[Finding]:
     guest = machine.guests.connect(guest_access(plan), timeout_s=GUEST_ANSWER_TIMEOUT_S)
-    raid = _step(plan, MakeRaid)
+    raid = _step(plan, MakeRaid) or _volume(plan)
     capture = _step(plan, StartCapture)
     mount = raid.mount if raid else capture.directory if capture else "/"
     return check_guest(plan, read_guest(guest, mount))
+
+
+def _volume(plan: Plan) -> MakeVolume | MountExisting | None:
+    return _step(plan, MakeVolume) or _step(plan, MountExisting)
 
 
 def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
@@ -256,6 +273,10 @@ def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
             _equal("chunk of the array", f"{raid.chunk_kib} KiB", None if kib is None else f"{kib} KiB"),
             _equal(f"file system on {raid.mount}", raid.filesystem, facts.get("filesystem") or None),
         ]
+    volume = _volume(plan)
+    if volume is not None:
+        found = facts.get("filesystem") or None
+        findings.append(_equal(f"file system on {volume.mount}", volume.filesystem, found, "findmnt in the guest"))
     capture = _step(plan, StartCapture)
     if capture is not None:
         journal = "journalctl -u hpcapvf-capture in the guest"

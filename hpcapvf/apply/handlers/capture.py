@@ -7,6 +7,7 @@ from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.apply.in_guest import driver_folder, last_lines, read_attribute, start_unit, unit_is_active
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
+from hpcapvf.model.request import NOT_STORED
 from hpcapvf.model.steps import InstallDriver, StartCapture
 
 UNIT = "hpcapvf-capture.service"
@@ -35,7 +36,8 @@ class StartCaptureHandler(Handler[StartCapture]):
     def do(self, step: StartCapture, before: Json, context: Context) -> Json:
         """Install, start, wait for the listener."""
         guest = context.guest()
-        run_checked(guest, ["mkdir", "-p", step.directory])
+        if step.directory != NOT_STORED:
+            run_checked(guest, ["mkdir", "-p", step.directory])
         guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
         start_unit(guest, UNIT, _START_TIMEOUT_S)
         try:

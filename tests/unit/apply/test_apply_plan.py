@@ -20,6 +20,7 @@ from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault
 from tests.fakes.tree import PF_INTERFACE
 from tests.unit.apply.guest_model import INTERFACE, VF
+from tests.unit.apply.test_storage_steps import STEPS
 from tests.unit.apply.world import (
     NAME,
     World,
@@ -51,6 +52,7 @@ def test_plans_have_every_kind_of_step(world: World) -> None:
     whole = make_whole_card_plan(world.plan, "tcpdump")
     plans = (world.plan, make_monitor_plan(world.plan), whole, make_dpdk_plan(world.plan))
     kinds = {step.kind for plan in plans for step in plan.steps}
+    kinds |= {kind.kind for kind in STEPS}
     assert kinds == set(HANDLERS) == {kind.kind for kind in Step.__args__}
 
 

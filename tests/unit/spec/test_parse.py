@@ -145,7 +145,6 @@ def test_ways_to_the_link_that_exclude_each_other(change: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"storage__mode": "virtio"}, "storage.mode: not yet: virtio"),
         ({"engine__kind": "dpdk"}, "engine.kind: not yet: dpdk"),
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
         ({"ttl": "2h"}, "ttl: not yet"),
@@ -272,7 +271,7 @@ def test_a_probe_may_store_on_the_guests_own_disk() -> None:
         (WATCH.replace("db1", "a/b"), "watch[1]: 'a/b' is not a domain's name"),
         (WATCH.replace("[web1, db1]", "web1"), "watch: must be a list of texts"),
         (WATCH + "storage: {mode: passthrough}\n", "storage.controller: is missing"),
-        (WATCH + "storage: {mode: guest-disk, controller: auto}\n", "storage.controller: mode guest-disk passes no"),
+        (WATCH + "storage: {mode: guest-disk, controller: auto}\n", "storage.controller: mode guest-disk uses no"),
         (WATCH + "wipe: [all]\n", "wipe: mode guest-disk formats no disk"),
         (WATCH + "storage: none\n", "storage: must be a mapping"),
         (WATCH + "storage: {directory: /etc/x}\n", "storage.directory: '/etc/x': must not lie in the guest's /etc"),
