@@ -23,11 +23,12 @@ T = TypeVar("T")
 RATED = ("received", "received_bytes", "published", "published_bytes", "ring_full_drops", "no_listener_drops", "errors")
 _RECORD_HEADER_BYTES = 12  # RAW: seconds, nanoseconds, caplen, len
 _BETWEEN_LOOKS_S = 1
+_COUNTER = " ".join(f"{folder}/$name" for folder in DRIVER_FOLDERS)
 # Twice the driver's counters with the guest's own time, the capture service, and the file system of its folder.
 _SCRIPT = f"""
 look() {{
     read -r up rest </proc/uptime; echo "uptime $up"
-    for name in {" ".join(RATED)}; do cat {DRIVER_FOLDERS}/$name 2>/dev/null | sed "s/^/$name /"; done
+    for name in {" ".join(RATED)}; do cat {_COUNTER} 2>/dev/null | sed "s/^/$name /"; done
 }}
 look; sleep {_BETWEEN_LOOKS_S}; look
 echo "unit $(systemctl is-active {CAPTURE_UNIT})"

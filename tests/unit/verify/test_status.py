@@ -13,6 +13,7 @@ from hpcapvf.host.protocols import CommandResult, Machine
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.host import DomainInfo
 from hpcapvf.model.paths import guard_path
+from hpcapvf.verify.capture import DRIVER_FOLDERS
 from hpcapvf.verify.status import DeploymentStatus, parse_rates, read_status
 from orchestrator.commands.status import say_duration, show_statuses
 from tests.fakes.streams import StreamsByRunning
@@ -35,6 +36,8 @@ class StatusGuest(StreamsByRunning):
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         assert argv[3:] == ["hpcapvf", "/srv/capture"]
+        for folder in DRIVER_FOLDERS:  # of a VF, and of an interface that is captured
+            assert f" {folder}/$name " in argv[2]
         return CommandResult(tuple(argv), 0, self.printed, "")
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
