@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from hpcapvf.apply import state
 from hpcapvf.apply.checked import run_any, run_checked
-from hpcapvf.apply.handlers.capture import UNIT
 from hpcapvf.host.protocols import Guest, Machine, guest_access
 from hpcapvf.model.errors import Conflict, HpcapvfError
-from hpcapvf.model.paths import KEPT_DISKS
+from hpcapvf.model.paths import CAPTURE_UNIT, KEPT_DISKS
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import MakeDisk, MakeRaid, MakeVolume, MountExisting, StartCapture
 
@@ -22,9 +21,11 @@ _GUEST_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 180.0
 _FOLDER_MODE = 0o700
 # Just the files that each engine makes, and hpcapdd's folders of half hours: what else lies there is not ours.
+_PCAP_FILES = ("-mindepth", "1", "-maxdepth", "1", "-type", "f", "-name", "capture-*.pcap*")
 _OURS = {
     "hpcapvf": ("-mindepth", "2", "-maxdepth", "2", "-type", "f", "-name", "*_hpcap*.raw"),
-    "tcpdump": ("-mindepth", "1", "-maxdepth", "1", "-type", "f", "-name", "capture-*.pcap*"),
+    "tcpdump": _PCAP_FILES,
+    "dpdk": _PCAP_FILES,
 }
 _HALF_HOURS = ("-mindepth", "1", "-maxdepth", "1", "-type", "d", "-regex", ".*/[0-9]+", "-empty")
 
@@ -87,7 +88,7 @@ def purge_captures(plan: Plan, machine: Machine) -> str:
             f"{name}'s guest is off, and the captures on its disks can be deleted only by it",
             hint=f"start it (virsh start {name}), or leave --purge out: they stay on the disks then",
         )
-    run_checked(guest, ["systemctl", "stop", UNIT], timeout_s=_STOP_TIMEOUT_S)
+    run_checked(guest, ["systemctl", "stop", CAPTURE_UNIT], timeout_s=_STOP_TIMEOUT_S)
     amount = _count(guest, directory, plan)
     run_checked(guest, ["find", directory, *_OURS[plan.request.engine.kind], "-delete"], timeout_s=_STOP_TIMEOUT_S)
     run_checked(guest, ["find", directory, *_HALF_HOURS, "-delete"], timeout_s=_STOP_TIMEOUT_S)

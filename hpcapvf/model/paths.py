@@ -11,6 +11,12 @@ DRIVER_STORE = "/var/lib/hpcapvf/driver"
 
 # In the guest: which network interface the capture service of another engine than HPCAPvf listens to.
 INTERFACE_FILE = "/etc/hpcapvf/interface"
+# Likewise the PCI function that DPDK holds there.
+FUNCTION_FILE = "/etc/hpcapvf/function"
+# Units in the guest: what DPDK holds its function with, and the capture service of every engine.
+PORT_UNIT = "hpcapvf-port.service"
+CAPTURE_UNIT = "hpcapvf-capture.service"
+SYSTEMD_UNITS = "/etc/systemd/system"
 
 
 def key_path(name: str) -> str:

@@ -90,7 +90,8 @@ class StorageRequest:
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """The capture engine in the guest. kind: ``hpcapvf``, or ``tcpdump`` on the function's stock driver.
+    """The capture engine in the guest. kind: ``hpcapvf``, ``tcpdump`` on the function's stock driver, or
+    ``dpdk``: testpmd holds the function and dumpcap stores.
 
     idle: what HPCAPvf's polling thread does without frames."""
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
+from hpcapvf.model.guest_steps import HoldFunction, InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
 from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 __all__ = (
     "BindDriver",
     "DefineDomain",
     "FreeNvmeQueues",
+    "HoldFunction",
     "HoldPort",
     "InstallDriver",
     "LendDisks",
@@ -366,6 +367,7 @@ Step = (
     | WaitGuest
     | InstallDriver
     | UseInterface
+    | HoldFunction
     | ProgramReceiveAll
     | ReplicateTraffic
     | StartGuard

@@ -9,12 +9,13 @@ from itertools import groupby
 
 from hpcapvf.model.changes import Area, Change
 from hpcapvf.model.host import Host, HugepagePool
-from hpcapvf.model.paths import INTERFACE_FILE, guard_unit, port_unit
+from hpcapvf.model.paths import CAPTURE_UNIT, INTERFACE_FILE, PORT_UNIT, SYSTEMD_UNITS, guard_unit, port_unit
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
     FreeNvmeQueues,
+    HoldFunction,
     HoldPort,
     InstallDriver,
     LendDisks,
@@ -44,7 +45,6 @@ from hpcapvf.model.steps import (
 from hpcapvf.nic.receive import ReadRegister, RegisterWant, receive_all
 
 _PCI = "/sys/bus/pci/devices"
-_CAPTURE_UNIT = "/etc/systemd/system/hpcapvf-capture.service"
 _MODPROBE = "/etc/modprobe.d/hpcapvf.conf"
 _NO_ARGUMENTS = "no step changes them; the playbook role prepare_host does"
 
@@ -206,6 +206,14 @@ def _(step: UseInterface, now: _Now) -> Iterable[Change]:
 
 
 @_changes.register
+def _(step: HoldFunction, now: _Now) -> Iterable[Change]:
+    function = f"{step.vendor:04x}:{step.device:04x}"
+    yield _one(Area.GUEST, f"driver of {function}", None, "vfio-pci")
+    yield _one(Area.GUEST, "/proc/sys/vm/nr_hugepages", "0", f"{step.memory_mib} MiB")
+    yield _one(Area.GUEST, f"{SYSTEMD_UNITS}/{PORT_UNIT}", None, step.unit, is_text=True)
+
+
+@_changes.register
 def _(step: ProgramReceiveAll, now: _Now) -> Iterable[Change]:
     read = now.read
     wants = receive_all(step.family, step.pool, read or (lambda _name, _index: 0), default_pool=step.default_pool)
@@ -287,7 +295,7 @@ def _(step: StartNvmeVf, now: _Now) -> Iterable[Change]:
 
 @_changes.register
 def _(step: StartCapture, now: _Now) -> Iterable[Change]:
-    yield _one(Area.GUEST, _CAPTURE_UNIT, None, step.unit, is_text=True)
+    yield _one(Area.GUEST, f"{SYSTEMD_UNITS}/{CAPTURE_UNIT}", None, step.unit, is_text=True)
     yield _one(Area.GUEST, "capture service", None, f"active, writes into {step.directory}")
 
 

@@ -13,6 +13,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldFunction,
     HoldPort,
     InstallDriver,
     MakeDisk,
@@ -53,6 +54,8 @@ ALTERING_OFFLOADS = (
     "generic-receive-offload",
     "large-receive-offload",
 )
+# Beside testpmd's buffers: its rings, what it writes about itself, and dumpcap's own buffers.
+_DPDK_OVERHEAD_MIB = 64
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "hpcapvf:domain")
 
 
@@ -267,10 +270,14 @@ def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, 
     )
 
 
-def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver | UseInterface:
-    """Our driver takes a VF by itself, and of a whole card what its driver receives; other engines take that too."""
-    if request.engine.kind != "hpcapvf":
+def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver | UseInterface | HoldFunction:
+    """Our driver takes a VF by itself, and of a whole card what its driver receives; tcpdump takes that too, and DPDK
+    the function as it is."""
+    if request.engine.kind == "tcpdump":
         return UseInterface(request.name, link.vendor, link.device)
+    if request.engine.kind == "dpdk":
+        memory_mib = request.engine.ring_mib + _DPDK_OVERHEAD_MIB
+        return HoldFunction(request.name, link.vendor, link.device, memory_mib, placement.polling_vcpu, unit="")
     by_interface, cpu = link.vf_index is None, placement.polling_vcpu
     return InstallDriver(request.name, link.vendor, link.device, cpu, modprobe_conf="", by_interface=by_interface)
 

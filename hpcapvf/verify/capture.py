@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 from hpcapvf.host.protocols import Clock, Guest
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
+from hpcapvf.model.paths import CAPTURE_UNIT
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import StartCapture
 from hpcapvf.raw.records import Record, read_records
 
-CAPTURE_UNIT = "hpcapvf-capture.service"
 STATUS_PATH = "/run/hpcapvf/capture.jsonl"
 # Of a VF that the driver has taken, and of an interface that keeps its own driver.
 DRIVER_FOLDERS = ("/sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf", "/sys/class/net/*/hpcapvf")

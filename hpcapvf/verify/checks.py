@@ -41,7 +41,7 @@ from hpcapvf.verify.readings import (
 S = TypeVar("S")
 GUEST_ANSWER_TIMEOUT_S = 120.0
 _BRIDGE_CLASS = 0x06
-_PROGRAMS = {"hpcapvf": "hpcapdd", "tcpdump": "tcpdump"}  # of the capture service, by engine
+_PROGRAMS = {"hpcapvf": "hpcapdd", "tcpdump": "tcpdump", "dpdk": "dpdk-dumpcap"}  # of the capture service, by engine
 _LISTED = 4
 
 

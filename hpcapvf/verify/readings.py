@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from hpcapvf.host.protocols import Files, Guest, Machine
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError, StepFailed
-from hpcapvf.model.paths import guard_path
+from hpcapvf.model.paths import CAPTURE_UNIT, guard_path
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll
 from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, receive_all
 from hpcapvf.nic.registers import register_table
-from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, read_attributes
+from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, read_attributes
 
 _KERNEL_WORKERS = ("kvm-nx-lpage-re",)  # a kernel thread inside the process of the VM (x86 KVM)
 _VCPU_THREAD = re.compile(r"^CPU (\d+)/")

@@ -11,6 +11,7 @@ from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
 from hpcapvf.apply.handlers.guest import InstallDriverHandler, UseInterfaceHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.guest_port import HoldFunctionHandler
 from hpcapvf.apply.handlers.lending import LendDisksHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
@@ -44,6 +45,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.WaitGuest.kind: WaitGuestHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
     steps.UseInterface.kind: UseInterfaceHandler(),
+    steps.HoldFunction.kind: HoldFunctionHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.StartGuard.kind: StartGuardHandler(),

@@ -7,12 +7,11 @@ from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.apply.in_guest import driver_folder, last_lines, read_attribute, start_unit, unit_is_active
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
+from hpcapvf.model.guest_steps import LISTENS, InstallDriver, StartCapture
+from hpcapvf.model.paths import CAPTURE_UNIT, SYSTEMD_UNITS
 from hpcapvf.model.request import NOT_STORED
-from hpcapvf.model.steps import InstallDriver, StartCapture
 
-UNIT = "hpcapvf-capture.service"
-_UNIT_PATH = f"/etc/systemd/system/{UNIT}"
-_LISTENS = "listening on"  # what tcpdump says once its filter is in place
+_UNIT_PATH = f"{SYSTEMD_UNITS}/{CAPTURE_UNIT}"
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 180.0  # SIGTERM makes hpcapdd write what is left in the ring
 
@@ -26,7 +25,7 @@ class StartCaptureHandler(Handler[StartCapture]):
         """The same unit runs and listens."""
         guest = context.guest()
         same = read_attribute(guest, _UNIT_PATH) == step.unit.strip()
-        running = same and unit_is_active(guest, UNIT) and _listeners(guest, step, context) > 0
+        running = same and unit_is_active(guest, CAPTURE_UNIT) and _listeners(guest, step, context) > 0
         return "the capture service runs" if running else None
 
     def observe(self, step: StartCapture, context: Context) -> Json:
@@ -39,7 +38,7 @@ class StartCaptureHandler(Handler[StartCapture]):
         if step.directory != NOT_STORED:
             run_checked(guest, ["mkdir", "-p", step.directory])
         guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
-        start_unit(guest, UNIT, _START_TIMEOUT_S)
+        start_unit(guest, CAPTURE_UNIT, _START_TIMEOUT_S)
         try:
             listeners = wait_until(
                 context.machine.clock,
@@ -50,10 +49,12 @@ class StartCaptureHandler(Handler[StartCapture]):
             )
         except WaitTimedOut as error:
             raise WaitTimedOut(
-                error.message, hint=f"see `journalctl -u {UNIT}` in the guest", details=last_lines(guest, UNIT)
+                error.message,
+                hint=f"see `journalctl -u {CAPTURE_UNIT}` in the guest",
+                details=last_lines(guest, CAPTURE_UNIT),
             ) from error
-        if not unit_is_active(guest, UNIT):
-            raise StepFailed("the capture service ended at once", details=last_lines(guest, UNIT))
+        if not unit_is_active(guest, CAPTURE_UNIT):
+            raise StepFailed("the capture service ended at once", details=last_lines(guest, CAPTURE_UNIT))
         return {"listeners": listeners}
 
     def undo(self, step: StartCapture, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -61,9 +62,12 @@ class StartCaptureHandler(Handler[StartCapture]):
         if not context.guest_runs(step.domain):
             return ("the guest was off: what the ring still held was lost",)
         guest = context.guest()
-        if unit_is_active(guest, UNIT):
+        if unit_is_active(guest, CAPTURE_UNIT):
             run_checked(
-                guest, ["systemctl", "stop", UNIT], timeout_s=_STOP_TIMEOUT_S, hint=f"see `journalctl -u {UNIT}`"
+                guest,
+                ["systemctl", "stop", CAPTURE_UNIT],
+                timeout_s=_STOP_TIMEOUT_S,
+                hint=f"see `journalctl -u {CAPTURE_UNIT}`",
             )
         run_checked(guest, ["sync"], timeout_s=_STOP_TIMEOUT_S)
         return ()
@@ -72,8 +76,8 @@ class StartCaptureHandler(Handler[StartCapture]):
 def _listeners(guest: Guest, step: StartCapture, context: Context) -> int:
     """How many read what the driver captures; 1 for another engine that has said that it listens."""
     if step.engine != "hpcapvf":
-        lines = run_any(guest, ["journalctl", "--no-pager", "-o", "cat", "-b", "-u", UNIT]).stdout
-        return int(_LISTENS in lines)
+        lines = run_any(guest, ["journalctl", "--no-pager", "-o", "cat", "-b", "-u", CAPTURE_UNIT]).stdout
+        return int(LISTENS[step.engine] in lines)
     install = next((s for s in context.plan.steps if isinstance(s, InstallDriver)), None)
     if install is None:
         raise StepFailed("the plan starts a capture without installing a driver", hint="plan again with this version")

@@ -42,6 +42,10 @@ class GuestModel:
         self.ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
         self.captured = ""  # the interface that our module was told
         self.override = ""
+        self.has_iommu = True
+        self.has_dpdk = True
+        self.hugepages = 0
+        self.most_hugepages = 1000
         self.chunk_kib = 0
         self.formatted = 0
         handlers = {
@@ -50,6 +54,7 @@ class GuestModel:
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
             "journalctl": self._journalctl, "ethtool": lambda _a, _i: OK,
+            "sh": lambda _a, _i: OK if self.has_dpdk else (127, "", ""),
             "dmesg": lambda _a, _i: (0, "kernel line\n", ""),
         }  # fmt: skip
         for program, handler in handlers.items():
@@ -62,6 +67,8 @@ class GuestModel:
 
     def _ls(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         path = argv[-1]
+        if path.endswith("/iommu_group/devices"):
+            return (0, f"{VF}\n", "") if self.has_iommu else (2, "", "ls: cannot access\n")
         if path.endswith(f"/{VF}/net") and self.drivers[VF].startswith("igb"):
             return 0, f"{INTERFACE}\n", ""
         if path != "/dev":
@@ -71,10 +78,13 @@ class GuestModel:
     def _captures(self) -> bool:
         return self.drivers[VF] == "hpcapvf" or self.captured == INTERFACE
 
-    def _journalctl(self, _argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        tcpdump = b"tcpdump" in (self.data("/etc/systemd/system/hpcapvf-capture.service") or b"")
-        runs = "hpcapvf-capture.service" in self.guest.units
-        return 0, f"tcpdump: listening on {INTERFACE}\n" if tcpdump and runs else "a line\n", ""
+    def _journalctl(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        unit = argv[-1]
+        text = self.data(f"/etc/systemd/system/{unit}") or b""
+        says = {b"tcpdump": f"tcpdump: listening on {INTERFACE}\n", b"dumpcap": f"Capturing on '{VF}'\n",
+                b"testpmd": "rxonly packet forwarding - ports=1 - cores=1\n"}  # fmt: skip
+        said = "".join(words for program, words in says.items() if program in text)
+        return 0, said if said and unit in self.guest.units else "a line\n", ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "/sys/block" in argv:
@@ -100,6 +110,8 @@ class GuestModel:
             return 0, "up\n", ""
         if path.endswith("/hpcapvf/listeners"):
             return 0, f"{int('hpcapvf-capture.service' in self.guest.units)}\n", ""
+        if path == "/proc/sys/vm/nr_hugepages":
+            return 0, f"{self.hugepages}\n", ""
         if path == "/sys/module/hpcapvf/refcnt":
             return (0, "0\n", "") if "hpcapvf" in self.guest.modules else (1, "", "")
         if path.endswith("/md/chunk_size"):
@@ -109,7 +121,9 @@ class GuestModel:
 
     def _tee(self, argv: tuple[str, ...], stdin: bytes) -> Answer:
         path, value = argv[-1], stdin.decode()
-        if path.endswith("/driver_override"):
+        if path == "/proc/sys/vm/nr_hugepages":
+            self.hugepages = min(int(value), self.most_hugepages)
+        elif path.endswith("/driver_override"):
             self.override = value
         elif path == "/sys/module/hpcapvf/parameters/interfaces" and "hpcapvf" in self.guest.modules:
             self.captured = value
@@ -123,7 +137,7 @@ class GuestModel:
     def _modprobe(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "-r" in argv:
             self.guest.modules.discard(argv[-1])
-        elif self.data(f"/lib/modules/{GUEST_RELEASE}/updates/hpcapvf.ko") is None:
+        elif argv[-1] == "hpcapvf" and self.data(f"/lib/modules/{GUEST_RELEASE}/updates/hpcapvf.ko") is None:
             return 1, "", "modprobe: FATAL: Module hpcapvf not found\n"
         else:
             self.guest.modules.add(argv[-1])

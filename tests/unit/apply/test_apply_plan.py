@@ -24,6 +24,7 @@ from tests.unit.apply.test_storage_steps import STEPS
 from tests.unit.apply.world import (
     NAME,
     World,
+    make_dpdk_engine_plan,
     make_dpdk_plan,
     make_dpdk_world,
     make_monitor_plan,
@@ -50,7 +51,8 @@ def deploy(world: World) -> None:
 
 def test_plans_have_every_kind_of_step(world: World) -> None:
     whole = make_whole_card_plan(world.plan, "tcpdump")
-    plans = (world.plan, make_monitor_plan(world.plan), whole, make_dpdk_plan(world.plan))
+    others = (make_monitor_plan, make_dpdk_plan, make_dpdk_engine_plan)
+    plans = (world.plan, whole, *(make(world.plan) for make in others))
     kinds = {step.kind for plan in plans for step in plan.steps}
     kinds |= {kind.kind for kind in STEPS}
     assert kinds == set(HANDLERS) == {kind.kind for kind in Step.__args__}

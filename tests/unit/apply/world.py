@@ -16,6 +16,7 @@ from hpcapvf.model.request import EngineRequest, GuestRequest, NetworkRequest, R
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldFunction,
     HoldPort,
     InstallDriver,
     MakeDisk,
@@ -210,6 +211,18 @@ def make_dpdk_plan(probe: Plan) -> Plan:
     ]
     network = replace(probe.request.network, generator="dpdk")
     return replace(probe, request=replace(probe.request, network=network), steps=(*host, *rest))
+
+
+def make_dpdk_engine_plan(probe: Plan) -> Plan:
+    """The steps of a probe whose frames DPDK takes and stores in the guest, in the planner's order."""
+    port, capture = (f"[Service]\nExecStart=/usr/bin/dpdk-{name}\n" for name in ("testpmd", "dumpcap"))
+    hold = HoldFunction(NAME, 0x8086, 0x10CA, 128, 1, port)
+    replaced: dict[type[Any], Step] = {
+        InstallDriver: hold,
+        StartCapture: StartCapture(NAME, "/capture", 1, capture, "dpdk"),
+    }
+    steps = tuple(replaced.get(type(step), step) for step in probe.steps)
+    return replace(probe, steps=steps, request=replace(probe.request, engine=EngineRequest(kind="dpdk")))
 
 
 def make_plan(image_sha256: str) -> Plan:

@@ -14,7 +14,7 @@ from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
-from hpcapvf.model.steps import InstallDriver, ProgramReceiveAll, SetLink
+from hpcapvf.model.steps import HoldFunction, InstallDriver, ProgramReceiveAll, SetLink
 from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.link import vf_address
 from tests.factories import (
@@ -86,6 +86,16 @@ def test_tcpdump_shakes_hands_before_registers_are_set() -> None:
     assert order[order.index("wait-guest") :] == [
         "wait-guest", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
     ]  # fmt: skip
+
+
+def test_dpdk_holds_the_function_before_anything_is_captured() -> None:
+    plan = planned(engine=EngineRequest(kind="dpdk", ring_mib=100))
+    order = kinds(plan)
+    assert order[order.index("wait-guest") :] == [
+        "wait-guest", "hold-function", "program-receive-all", "start-guard", "make-raid", "start-capture",
+    ]  # fmt: skip
+    hold = next(s for s in plan.steps if isinstance(s, HoldFunction))
+    assert (hold.polling_cpu, hold.memory_mib) == (plan.placement.polling_vcpu, 164)
 
 
 def test_a_second_probe_of_a_card_leaves_the_default_pool_to_the_first() -> None:

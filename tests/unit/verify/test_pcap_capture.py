@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,9 +34,15 @@ class TcpdumpGuest(StreamsByRunning):
         default_factory=lambda: dict.fromkeys(("rx_packets", "rx_bytes", "rx_missed_errors", "rx_errors"), 4)
     )
     starts: int = 1
-    log: str = "tcpdump: listening on ens5\n"
+    log: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)
+
+    listens = "tcpdump: listening on ens5"
+    drops = "{} packets dropped by kernel"
+
+    def __post_init__(self) -> None:
+        self.log = f"{self.listens}\n"
 
     def receive(self, frames: Sequence[bytes]) -> None:
         self.pending += [frame.ljust(60, b"\0") for frame in frames]
@@ -64,11 +71,11 @@ class TcpdumpGuest(StreamsByRunning):
         for suffix, part in (("", frames[:half]), ("1", frames[half:])):
             self.files[f"{FOLDER}/capture-{self.starts}.pcap{suffix}"] = self.damage(write_pcap(part))
         self.pending.clear()
-        self.log += f"{self.dropped} packets dropped by kernel\n"
+        self.log += f"{self.drops.format(self.dropped)}\n"
         self.starts += 1
         self.files[f"{FOLDER}/capture-{self.starts}.pcap"] = write_pcap([])
         if not self.deaf:
-            self.log += "tcpdump: listening on ens5\n"
+            self.log += f"{self.listens}\n"
         return 0
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
@@ -78,13 +85,36 @@ class TcpdumpGuest(StreamsByRunning):
         return self.files[path][:limit]
 
 
+@dataclass
+class DumpcapGuest(TcpdumpGuest):
+    """dumpcap beside a testpmd that counts. mute: its telemetry does not answer."""
+
+    mute: bool = False
+    listens = "Capturing on '0000:05:00.0'"
+    drops = "Packets received/dropped on interface '0000:05:00.0': 5/{} (99.9)"
+
+    def _answer(self, argv: list[str]) -> tuple[int, str]:
+        if argv[0] == "python3":
+            names = {
+                "rx_packets": "ipackets",
+                "rx_bytes": "ibytes",
+                "rx_missed_errors": "imissed",
+                "rx_errors": "ierrors",
+            }
+            stats = {theirs: self.statistics[ours] for ours, theirs in names.items()}
+            return (1, "") if self.mute else (0, json.dumps({"/ethdev/stats": {**stats, "opackets": 0}}))
+        return super()._answer(argv)
+
+
 def proof(guest: TcpdumpGuest) -> Proof:
-    request = replace(sample_plan().request, engine=EngineRequest(kind="tcpdump"))
+    kind = "dpdk" if isinstance(guest, DumpcapGuest) else "tcpdump"
+    request = replace(sample_plan().request, engine=EngineRequest(kind=kind))
     return Bench(guest).prove(request=request)  # type: ignore[arg-type]
 
 
-def test_everything_stored_is_green() -> None:
-    found = proof(TcpdumpGuest())
+@pytest.mark.parametrize("kind", [TcpdumpGuest, DumpcapGuest])
+def test_everything_stored_is_green(kind: type[TcpdumpGuest]) -> None:
+    found = proof(kind())
     assert (red(found), found.frames_stored, found.frames_received) == (set(), len(FRAMES), len(FRAMES))
     assert len(found.files) == 2
 
@@ -94,7 +124,17 @@ def test_a_frame_that_is_not_in_the_file_is_red() -> None:
 
 
 def test_what_the_kernel_dropped_is_red() -> None:
-    assert set(red(proof(TcpdumpGuest(dropped=3)))) == {"frames that the capture service could not save"}
+    for guest in (TcpdumpGuest(dropped=3), DumpcapGuest(dropped=3)):
+        assert set(red(proof(guest))) == {"frames that the capture service could not save"}
+
+
+def test_what_testpmd_counts_is_read_and_a_silent_one_told() -> None:
+    guest = DumpcapGuest()
+    guest.statistics["rx_missed_errors"] = 9
+    counters = PcapCapture(guest, ManualClock(), FOLDER, "dpdk").counters()
+    assert counters == {"received": 4, "received_bytes": 4, "missed": 9, "errors": 4}
+    with pytest.raises(StepFailed, match="does not tell what it counted"):
+        PcapCapture(DumpcapGuest(mute=True), ManualClock(), FOLDER, "dpdk").counters()
 
 
 def test_a_file_that_is_cut_is_red() -> None:
@@ -112,7 +152,7 @@ def test_a_counter_that_moves_is_red() -> None:
 
 def test_the_first_flush_gives_nothing_and_later_ones_only_what_is_new() -> None:
     guest = TcpdumpGuest()
-    capture = PcapCapture(guest, ManualClock(), FOLDER)
+    capture = PcapCapture(guest, ManualClock(), FOLDER, "tcpdump")
     assert capture.flush(10).files == ()
     assert [f.path for f in capture.flush(10).files] == [f"{FOLDER}/capture-2.pcap", f"{FOLDER}/capture-2.pcap1"]
     assert [f.path for f in capture.flush(10).files] == [f"{FOLDER}/capture-3.pcap", f"{FOLDER}/capture-3.pcap1"]
@@ -120,6 +160,6 @@ def test_the_first_flush_gives_nothing_and_later_ones_only_what_is_new() -> None
 
 def test_a_service_that_cannot_start_or_does_not_listen_is_told() -> None:
     with pytest.raises(StepFailed, match="did not start anew"):
-        PcapCapture(TcpdumpGuest(fails=True), ManualClock(), FOLDER).flush(10)
+        PcapCapture(TcpdumpGuest(fails=True), ManualClock(), FOLDER, "tcpdump").flush(10)
     with pytest.raises(WaitTimedOut, match="did not listen again"):
-        PcapCapture(TcpdumpGuest(deaf=True), ManualClock(), FOLDER).flush(10)
+        PcapCapture(TcpdumpGuest(deaf=True), ManualClock(), FOLDER, "tcpdump").flush(10)
