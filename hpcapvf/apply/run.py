@@ -239,8 +239,7 @@ def _undo_all(plan: Plan, machine: Machine, progress: Progress, journal: Journal
         try:
             remarks = _undo_twice_if_interrupted(begun, context, journal)
         except (Exception, KeyboardInterrupt) as error:
-            failures.append(f"{text}: {error or type(error).__name__}")
-            failures.extend(_hint_of(error))
+            failures.append("; ".join((f"{text}: {error or type(error).__name__}", *_hint_of(error))))
             _write_tolerantly(journal, "undo-failed", begun.index, error)
         else:
             restored.append(text)
@@ -271,7 +270,7 @@ def _write_tolerantly(journal: Journal, event: str, index: int, error: BaseExcep
 
 
 def _hint_of(error: BaseException) -> tuple[str, ...]:
-    return (f"  {error.hint}",) if isinstance(error, HpcapvfError) and error.hint else ()
+    return (error.hint,) if isinstance(error, HpcapvfError) and error.hint else ()
 
 
 def _phases(reports: tuple[StepReport, ...]) -> dict[str, float]:

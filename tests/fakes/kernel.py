@@ -27,7 +27,8 @@ def refuse(number: int) -> OSError:
 
 @dataclass
 class FakeKernel:
-    """held: functions that a running VM holds. on_reset: called with a PF when its registers are rewritten."""
+    """held: functions that a running VM holds. on_reset: called with a PF when its registers are rewritten.
+    later: for what happens a moment after, as an interface gets its name from udev."""
 
     tree: Tree
     shape: Shape
@@ -36,6 +37,7 @@ class FakeKernel:
     vf_macs: dict[int, str] = field(default_factory=dict)
     on_reset: Callable[[str], None] = lambda _pf: None
     removed: dict[str, str] = field(default_factory=dict)
+    later: Callable[[Callable[[], None]], None] = lambda happen: happen()
 
     def write(self, path: str, text: str) -> None:
         """A write to an attribute file, by its real path. OSError as the kernel would."""
@@ -185,10 +187,14 @@ class FakeKernel:
         if driver == "megaraid_sas":
             shapes.add_disks(self.tree, address, self.shape.disks)
         elif driver == "igb":
-            shapes.add_interface(self.tree, address, shapes.PF_INTERFACE, "52:54:00:00:02:00", up=False)
+            self.later(lambda: self._name_interface(address))
         elif driver == "igbvf":
             shapes.add_interface(self.tree, address, f"enp2s0v{_vf_index(address)}", "02:00:00:00:00:01", up=False)
             self.on_reset(shapes.PF)
+
+    def _name_interface(self, address: str) -> None:
+        if self.driver(address) == "igb":
+            shapes.add_interface(self.tree, address, shapes.PF_INTERFACE, "52:54:00:00:02:00", up=False)
 
     def _vanish(self, address: str) -> None:
         folder = self.tree.at(shapes.device_folder(address))

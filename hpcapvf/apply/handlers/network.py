@@ -15,6 +15,7 @@ from hpcapvf.model.steps import SetLink, SetOffloads, SetPause, SetVfMac
 
 _IFF_UP = 0x1
 _SETTLE_TIMEOUT_S = 20.0  # the PF driver may reset the card for a change of pause frames
+_RETURN_TIMEOUT_S = 30.0  # udev gives it its name after the driver made it
 _PAUSE_LINE = re.compile(r"^(Autonegotiate|RX|TX):\s*(on|off)\s*$", re.MULTILINE)
 _FEATURE_LINE = re.compile(r"^\s*([a-z0-9-]+): (on|off)( \[fixed\])?", re.MULTILINE)
 
@@ -38,7 +39,8 @@ class SetLinkHandler(Handler[SetLink]):
         return {}
 
     def undo(self, step: SetLink, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Set to what it was."""
+        """Set to what it was. An interface whose card comes back from a guest is there a moment after its driver."""
+        _wait_for_interface(step.interface, context)
         if _is_up(step.interface, context) != trace.before["up"]:
             _set_link(step.interface, trace.before["up"], context)
         return ()
@@ -143,6 +145,12 @@ def _updown(up: bool) -> str:
 
 def _is_up(interface: str, context: Context) -> bool:
     return bool(read_int(context.machine.files, f"/sys/class/net/{interface}/flags") & _IFF_UP)
+
+
+def _wait_for_interface(interface: str, context: Context) -> None:
+    files, flags = context.machine.files, f"/sys/class/net/{interface}/flags"
+    what = f"interface {interface} to come back"
+    wait_until(context.machine.clock, what, _RETURN_TIMEOUT_S, lambda: True if files.exists(flags) else None)
 
 
 def _set_link(interface: str, up: bool, context: Context) -> None:
