@@ -16,7 +16,7 @@ DEMO ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model \
-        test-lab test-agent check check-python check-files check-shell \
+        test-lab test-agent test-matrix matrix-table check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
@@ -74,6 +74,12 @@ test-lab: setup ## end to end in the emulated server
 test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
 	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/agent.json \
 		tests/lab/test_agent.py
+
+test-matrix: setup ## every I/O configuration of the thesis' Table 6.4, in the emulated server; a second run does what is left
+	$(LIMIT) 9000 $(BIN)/python -m tests.matrix docs/results/matrix.json
+
+matrix-table: $(STAMP) ## what the last runs of test-matrix found, as a table
+	@$(BIN)/python -m tests.matrix docs/results/matrix.json --table
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 

@@ -68,8 +68,11 @@ class Verified:
         }
 
 
-def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
-    """What the user named: the source, and pcap files or the own mix. NotFound or BadSpec for an unusable file."""
+def read_checks(source: str, paths: list[str], clock: Clock, rate: float | None = None) -> Checks:
+    """What the user named: the source with its rate, and pcap files or the own mix.
+
+    NotFound or BadSpec for an unusable file.
+    """
     traffics = []
     for path in paths:
         try:
@@ -81,7 +84,7 @@ def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
                 f"{path} cannot be used as traffic: {error}", hint="classic pcap of Ethernet frames"
             ) from error
         traffics.append(Traffic(Path(path).name, frames))
-    return Checks(open_source(source, clock), tuple(traffics) or (Traffic(OWN_MIX),))
+    return Checks(open_source(source, clock, rate), tuple(traffics) or (Traffic(OWN_MIX),))
 
 
 def verify_deployment(

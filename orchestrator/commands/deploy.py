@@ -86,6 +86,17 @@ def _add_deploy_options(parser: argparse.ArgumentParser) -> None:
     add_proof_options(parser)
 
 
+def frame_rate(text: str) -> float:
+    """Frames per second. ArgumentTypeError unless it is a number above 0."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of frames per second above 0")
+    return rate
+
+
 def add_proof_options(parser: argparse.ArgumentParser) -> None:
     """Options about how the proof gets its frames."""
     group = parser.add_argument_group("proof")
@@ -103,6 +114,9 @@ def add_proof_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="frames to send, one proof per file (default: the project's own mix of 5000 frames)",
+    )
+    group.add_argument(
+        "--rate", type=frame_rate, metavar="N", help="frames per second that the wire sends (default: its own pace)"
     )
 
 
@@ -138,7 +152,7 @@ def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> A
     clock = PhaseClock()
     machine = local_machine()
     with clock.measure("probe and plan"):
-        checks = read_checks(args.source, args.pcap, machine.clock)
+        checks = read_checks(args.source, args.pcap, machine.clock, args.rate)
         planned = plan_on(machine, request, progress, args.force)
     plan = planned.verdict
     if isinstance(plan, Unchanged):

@@ -62,7 +62,7 @@ def run_verify(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf verify``."""
     clock = PhaseClock()
     machine = local_machine()
-    checks = read_checks(args.source, args.pcap, machine.clock)
+    checks = read_checks(args.source, args.pcap, machine.clock, args.rate)
     deployment = read_deployment(args.name, machine.files)
     if deployment.condition != "deployed":
         raise Conflict(

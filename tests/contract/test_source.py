@@ -153,6 +153,8 @@ def test_sources_by_name() -> None:
     assert isinstance(open_source("none", clock), NoSource)
     assert open_source("none", clock).send(FRAMES, timeout_s=1).sent == 0
     assert isinstance(open_source("tcpreplay -i 'eth 0'", clock), CommandSource)
+    with pytest.raises(BadSpec, match="only the wire"):
+        open_source("none", clock, 5.0)
     for bad in ("", "  ", "unbalanced 'quote"):
         with pytest.raises(BadSpec):
             open_source(bad, clock)
