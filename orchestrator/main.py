@@ -14,7 +14,7 @@ from orchestrator.runner import run
 # Module -> the commands that its add_commands defines.
 MODULES = {
     "orchestrator.commands.inspect": ("probe", "plan", "status", "snapshot"),
-    "orchestrator.commands.upkeep": ("verify", "destroy", "guard"),
+    "orchestrator.commands.upkeep": ("verify", "destroy", "recover", "guard"),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 IMAGES = "/var/lib/libvirt/images/hpcapvf"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"  # a new one at every start of the kernel
+RECOVER_UNIT = "hpcapvf-recover.service"
+RECOVER_UNIT_PATH = f"/etc/systemd/system/{RECOVER_UNIT}"
 
 
 def key_path(name: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.facts import Fact
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
 
@@ -40,7 +41,7 @@ class Plan:
     """A whole deployment as data. On the card families known a VF's pool number equals its index.
 
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
-    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
+    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. facts: what was taken for granted of the host.
     """
 
     request: Request
@@ -59,6 +60,7 @@ class Plan:
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpcapvf.model import paths
 from hpcapvf.model.address import Mac
@@ -35,6 +35,7 @@ from hpcapvf.model.steps import (
 )
 from hpcapvf.plan.advice import NEVER_SEEN
 from hpcapvf.plan.choice import Choice, Objection, refusal
+from hpcapvf.plan.facts import facts_of
 from hpcapvf.plan.link import Link, choose_link, find_card
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
@@ -132,7 +133,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
         *(_monitor_steps(request, parts, vf_mac) if parts.watched else _capture_steps(request, link, placement)),
     )
-    return Plan(
+    plan = Plan(
         request=request,
         spec_sha256=spec_sha256,
         pf=link.pf.address,
@@ -150,6 +151,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         never_seen=NEVER_SEEN,
         domain_type=parts.domain_type,
     )
+    return replace(plan, facts=facts_of(plan, host))
 
 
 def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import Deployed, Host, Image
+from hpcapvf.model.host import LOST, Deployed, Host, Image
 from hpcapvf.model.plan import Advice, Unchanged
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
@@ -33,9 +33,12 @@ def _taken(request: Request, found: Deployed) -> Objection:
     if found.condition == "deployed":
         why = "is deployed already, from a different spec"
         hint = f"run `hpcapvf destroy {request.name}` first, or choose another guest.name"
+    elif found.condition == LOST:
+        why = "was deployed, and the host was rebooted since: its VFs, registers and services are gone, its disk is not"
+        hint = f"`hpcapvf recover {request.name} --forward` makes it anew, `hpcapvf destroy {request.name}` ends it"
     else:
         why = f"an earlier run was cut short (condition: {found.condition})"
-        hint = f"run `hpcapvf destroy {request.name}`: it puts back what that run changed"
+        hint = f"run `hpcapvf recover {request.name}`: it puts back what that run changed, or ends it if it persists"
     return objection(ExitCode.CONFLICT, request.name, why, hint)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from hpcapvf.apply.recover import how_to_go_on
 from hpcapvf.apply.state import Deployment, list_deployments, read_deployment
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.machine import local_machine
@@ -12,6 +13,7 @@ from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import NotFound
+from hpcapvf.model.host import LOST
 from hpcapvf.model.plan import Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
@@ -110,6 +112,8 @@ def run_status(args: argparse.Namespace, progress: Progress) -> Answer:
     domain = _domain_state(machine, deployment)
     guard = read_guard(args.name, machine.files) or {}
     rows: list[tuple[str, object]] = [("condition", deployment.condition), ("domain", domain)]
+    if deployment.condition == LOST:
+        rows.append(("how to go on", how_to_go_on(deployment.name)))
     rows += [(f"guard: {key}", value) for key, value in guard.items()]
     rows += [(f"deployed in: {phase}", f"{seconds:.1f} s") for phase, seconds in deployment.phases_s.items()]
     result = {

@@ -29,7 +29,7 @@ from orchestrator.suggest import suggest_spec
 from tests.lab.outside import Outside, step_outside
 
 ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_validation",
-         "test_destroy", "test_agent", "test_contract")  # fmt: skip
+         "test_destroy", "test_agent", "test_recover", "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"

@@ -20,6 +20,7 @@ class StartCaptureHandler(Handler[StartCapture]):
     """Install the unit, start it, and wait until the driver counts a listener."""
 
     phase = "capture"
+    survives_reboot = True
 
     def satisfied(self, step: StartCapture, context: Context) -> str | None:
         """The same unit runs and listens."""

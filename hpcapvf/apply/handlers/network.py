@@ -23,6 +23,7 @@ class SetLinkHandler(Handler[SetLink]):
     """``ip link set``; read back from the interface's flags."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetLink, context: Context) -> str | None:
         """The link is as wanted."""
@@ -48,6 +49,7 @@ class SetPauseHandler(Handler[SetPause]):
     """``ethtool -A``. Autonegotiation of pause frames goes off with it: while on, drivers ignore the wish."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetPause, context: Context) -> str | None:
         """Pause frames are as wanted."""
@@ -77,6 +79,7 @@ class SetOffloadsHandler(Handler[SetOffloads]):
     """``ethtool -K``, by the names that ``ethtool -k`` prints. Fixed features are left and said."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetOffloads, context: Context) -> str | None:
         """All are off, or cannot be changed."""
@@ -114,6 +117,7 @@ class SetVfMacHandler(Handler[SetVfMac]):
     """``ip link set PF vf N mac``; read back from the PF's list of VFs."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetVfMac, context: Context) -> str | None:
         """The VF has the MAC."""

@@ -19,6 +19,7 @@ class ProgramReceiveAllHandler(Handler[ProgramReceiveAll]):
     """
 
     phase = "registers"
+    survives_reboot = False
 
     def satisfied(self, step: ProgramReceiveAll, context: Context) -> str | None:
         """All that can be read back is set."""
@@ -52,6 +53,7 @@ class ReplicateTrafficHandler(Handler[ReplicateTraffic]):
     """
 
     phase = "registers"
+    survives_reboot = False
 
     def satisfied(self, step: ReplicateTraffic, context: Context) -> str | None:
         """The card does it in one of the ways."""

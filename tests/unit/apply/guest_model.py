@@ -34,13 +34,10 @@ class GuestModel:
         self.fake = fake
         self.guest: FakeGuest = fake.guest
         self.disks = {f"sd{letter}": Disk(f"SERIAL-{letter}") for letter in "abcd"}
-        self.arrays: dict[str, tuple[str, ...]] = {}
         self.filesystems: dict[str, str] = {}
-        self.mounts: dict[str, str] = {}
-        self.drivers: dict[str, str] = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
-        self.override = ""
         self.chunk_kib = 0
         self.formatted = 0
+        self.power_off()
         handlers = {
             "ls": self._ls, "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
@@ -50,6 +47,15 @@ class GuestModel:
         }  # fmt: skip
         for program, handler in handlers.items():
             self.guest.on(program, handler)
+
+    def power_off(self) -> None:
+        """What runs in it is gone; what is on its disks stays."""
+        self.arrays: dict[str, tuple[str, ...]] = {}
+        self.mounts: dict[str, str] = {}
+        self.drivers: dict[str, str] = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
+        self.override = ""
+        self.guest.units.clear()
+        self.guest.modules.clear()
 
     def data(self, path: str) -> bytes | None:
         """Contents of a file in the guest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,16 +52,17 @@ MANAGEMENT_MAC = Mac.parse("02:00:00:00:00:02")
 WATCHED, WATCHED_UUID = "web1", "87654321-1234-5678-1234-567812345678"
 WATCHED_MAC, WATCHED_VLAN = Mac.parse("02:00:00:00:00:03"), 100
 MONITOR_VF, MONITOR_MAC = PciAddress.parse(vf_address(1)), Mac.parse("02:00:00:00:00:04")
-_KEPT_FOLDERS = ("/var/lib/hpcapvf/deployments", "/var/lib/libvirt/images", "/run/hpcapvf")
+_KEPT_FOLDERS = (paths.DEPLOYMENTS, paths.IMAGES, "/run/hpcapvf", "/etc/systemd/system")
 
 
 @dataclass
 class World:
-    """The fake machine, the guest behind it, and a plan for both."""
+    """The fake machine, the guest behind it, and a plan for both. others: what other people do at every boot."""
 
     fake: FakeMachine
     guest: GuestModel
     plan: Plan
+    others: Callable[[], None] = lambda: None
 
     def fresh_guest(self) -> None:
         """A guest that nobody was in yet, with blank disks; effects are counted anew."""
@@ -71,18 +73,29 @@ class World:
         self.fake.faults.log.clear()
         self.fake.faults.clear()
 
+    def reboot(self) -> None:
+        """The host starts again."""
+        self.fake.reboot()
+        self.fake.commands.link(tree.PF_INTERFACE)
+        self.fake.kernel.tree.write("/usr/bin/genisoimage", "")
+        self.guest.power_off()
+        self.others()
+
     def snapshot(self) -> dict[str, Any]:
         """Everything that must be as before: the fake's own snapshot, and files that a deployment makes."""
         return self.fake.snapshot() | {"files": {folder: self._files(folder) for folder in _KEPT_FOLDERS}}
 
     def _files(self, folder: str) -> dict[str, str]:
         base = self.fake.root / folder.lstrip("/")
-        return {str(path.relative_to(base)): path.read_text() for path in base.rglob("*") if path.is_file()}
+        return {
+            str(path.relative_to(base)): path.read_text() if path.is_file() else "folder" for path in base.rglob("*")
+        }
 
 
-def make_world(root: Path) -> World:
-    """A fresh one."""
-    fake = fake_machine(root, tree.Shape(vfio_loaded=True))  # a module that was loaded stays loaded
+def make_world(root: Path, *, hugepages: int = 0) -> World:
+    """A fresh one. hugepages: those of 2 MiB that node 0 has from boot on."""
+    shape = tree.Shape(vfio_loaded=True, hugepages=hugepages)  # a module that was loaded stays loaded
+    fake = fake_machine(root, shape)
     fake.commands.link(tree.PF_INTERFACE)
     _add_host_programs(fake)
     digest = hashlib.sha256((root / tree.IMAGE.lstrip("/")).read_bytes()).hexdigest()
@@ -95,9 +108,22 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
     mirror_rules: whether the card has them.
     """
     world = make_world(root)
-    fake = world.fake
+    if mirror_rules:
+        world.fake.registers.missing = frozenset()
+    _start_watched(world.fake)
+    plan = make_monitor_plan(world.plan)
+    world.fake.faults.log.clear()
+    return World(world.fake, world.guest, plan, lambda: _start_watched(world.fake))
+
+
+def make_vfs(fake: FakeMachine) -> None:
+    """Two VFs without drivers, as somebody else makes them."""
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_numvfs", "2")
+
+
+def _start_watched(fake: FakeMachine) -> None:
+    make_vfs(fake)
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{VF}/driver_override", "vfio-pci")
     fake.machine.files.write_text("/sys/bus/pci/drivers_probe", str(VF))
     fake.hypervisor.networks["default"] = True  # it stays active while any other VM runs
@@ -107,11 +133,6 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
     fake.registers.joined = {0}
     fake.registers.set("VLVF", 3, 1 << 31 | 1 << 12 | WATCHED_VLAN)
     fake.registers.wipe()
-    if mirror_rules:
-        fake.registers.missing = frozenset()
-    plan = make_monitor_plan(world.plan)
-    fake.faults.log.clear()
-    return World(fake, world.guest, plan)
 
 
 def make_monitor_plan(probe: Plan) -> Plan:

@@ -134,7 +134,7 @@ def test_an_unknown_key_is_named_with_its_path(text: str, path: str, hint: str) 
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
         ({"ttl": "2h"}, "ttl: not yet"),
         ({"ttl": 7200}, "ttl: not yet"),
-        ({"persist": True}, "persist: not yet"),
+        ({"persist": "yes"}, "persist: must be true or false"),
     ],
 )
 def test_what_comes_later_is_refused_by_name(change: dict[str, Any], said: str) -> None:
