@@ -139,7 +139,10 @@ def effects_to_fail(log: list[tuple[str, str]], *, changing: bool = False) -> li
 
 
 def destroy_in_spite_of(n: int, world: World, what: str) -> None:
-    """Destroy while the n-th effect fails, and once more if that left something."""
+    """Destroy while the n-th effect fails, and once more, or recover, if that left something.
+
+    What is only written for a second try (journal, state, history) may fail unseen: a full disk hinders no undo.
+    """
     begin = len(world.fake.faults.log)
     world.fake.faults.fail_at("any", n)
     try:
@@ -147,10 +150,13 @@ def destroy_in_spite_of(n: int, world: World, what: str) -> None:
     except (UndoIncomplete, InjectedFault):
         pass
     else:  # this time the run ended before its n-th effect
-        assert len(world.fake.faults.log) - begin < n, f"failure unseen: {what}"
+        tolerated = any(f"{verb} /var/lib/hpcapvf/" in what for verb in ("append", "replace", "cut", "folder"))
+        assert tolerated or len(world.fake.faults.log) - begin < n, f"failure unseen: {what}"
     world.fake.faults.clear()
     if world.fake.files.exists(state.state_path(NAME)):
         destroy(NAME, world.fake.machine, Silent())
+    else:
+        assert not recover_all(world.fake.machine, Silent()).errors
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it takes place", "after it did"])
