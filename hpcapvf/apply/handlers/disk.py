@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from hpcapvf.apply.checked import remove_whole, run_any, run_checked
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.model.errors import Conflict, NotCapable, NotFound, StepFailed
+from hpcapvf.model.paths import IMAGES
 from hpcapvf.model.steps import MakeDisk, MakeSeed
 
 _CHECKSUM_TIMEOUT_S = 900.0  # a large image on a slow disk
@@ -151,10 +152,14 @@ def _folder(path: str) -> str:
 
 
 def _remove_empty_folder(folder: str, trace: Trace, context: Context) -> None:
-    """Remove the folder if this step made it and nothing but the guest's console log lies in it."""
+    """Remove the folder if only the guest's console log lies in it, and it is the deployment's own or this step's.
+
+    Its own may have been made by a step that is undone already, while a file of this one kept it from going.
+    """
     files = context.machine.files
     left = files.list(folder)
-    if trace.before["folder"] or left is None or not all(name.startswith(_CONSOLE_LOG) for name in left):
+    foreign = trace.before["folder"] and folder != f"{IMAGES}/{context.plan.request.name}"
+    if foreign or left is None or not all(name.startswith(_CONSOLE_LOG) for name in left):
         return
     for name in left:
         files.remove(f"{folder}/{name}")
