@@ -15,8 +15,8 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model \
-        test-lab test-agent test-matrix matrix-table check check-python check-files check-shell \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model test-kill \
+        test-lab test-agent test-recover test-matrix matrix-table check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
 
 help: ## this list
@@ -68,8 +68,16 @@ test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family
 	@mkdir -p docs/results
 	cp build/vf_model.json docs/results/vf_model.json
 
+test-kill: $(STAMP) ## every configuration killed at every effect, then `hpcapvf recover`; a second run does what is left
+	$(LIMIT) 9000 $(BIN)/python -m tests.kill docs/results/kill.json
+
 test-lab: setup ## end to end in the emulated server
-	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab
+	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py \
+		--ignore tests/lab/test_recover.py tests/lab
+
+test-recover: setup ## a deployment killed and the server reset in its middle, in the emulated server (not in `make test`)
+	$(LIMIT) 5400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/recover.json \
+		tests/lab/test_recover.py
 
 test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
 	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/agent.json \

@@ -85,6 +85,17 @@ def _guard(name: str) -> str:
     return name
 
 
+def add_wait_option(parser: argparse.ArgumentParser) -> None:
+    """For commands that change the host: only one at a time may."""
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long for another run that changes this host (default: refuse at once, and say who it is)",
+    )
+
+
 def add_command(commands: Commands, name: str, help_text: str, *examples: str) -> argparse.ArgumentParser:
     """Define a command with its help, examples, exit codes and the output options."""
     parser = commands.add_parser(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpcapvf.domain import complete_plan
-from hpcapvf.host.protocols import Commands, Files, Hypervisor
+from hpcapvf.host.protocols import Commands, Files, Hypervisor, Machine
 from hpcapvf.model.errors import (
     Conflict,
     ExitCode,
@@ -17,11 +17,13 @@ from hpcapvf.model.errors import (
     PlacementRefused,
     RegisterRefused,
 )
+from hpcapvf.model.facts import Fact
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
 from hpcapvf.plan import plan_deployment
+from hpcapvf.plan.facts import facts_of
 from hpcapvf.probe import probe_host
 from hpcapvf.spec import parse_spec, spec_sha256
 
@@ -76,6 +78,14 @@ def plan_request(
     if isinstance(verdict, Unchanged):
         return Planned(request, host, verdict)
     return Planned(request, host, complete_plan(verdict))
+
+
+def facts_now(plan: Plan, machine: Machine, progress: Progress) -> tuple[Fact, ...]:
+    """What the plan took for granted, as the host is now."""
+    progress.phase("probe host", "again, now that nobody else changes it")
+    images = (plan.request.guest.image,)
+    host = probe_host(machine.files, hypervisor=machine.hypervisor, images=images, progress=progress)
+    return facts_of(plan, host)
 
 
 def refusal_error(refusal: Refusal) -> HpcapvfError:

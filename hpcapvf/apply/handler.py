@@ -55,14 +55,21 @@ class Handler(Generic[S]):
     """One kind of step. Every method may be called again after it was cut short.
 
     phase groups the times of the report. Irreversible steps have an ``undo`` as well: it lets go of what they hold
-    (unmounts, stops) and keeps the data.
+    (unmounts, stops) and keeps the data. survives_reboot: whether what the step did is still there when the host starts
+    again (files and definitions are, sysfs, registers and what runs are not); each handler says it. What a reboot took
+    is not undone: ``before`` is of a host that is gone.
     """
 
     phase: ClassVar[str] = ""
+    survives_reboot: ClassVar[bool]
 
     def satisfied(self, step: S, context: Context) -> str | None:
         """Why there is nothing to do, or None."""
         raise NotImplementedError
+
+    def kept(self, step: S, context: Context) -> str | None:
+        """Of a step that was done once: why it needs not be done again, or None."""
+        return self.satisfied(step, context)
 
     def observe(self, step: S, context: Context) -> Json:
         """What is there now, enough to put it back. No secrets: this goes into the journal."""

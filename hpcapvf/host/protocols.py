@@ -43,7 +43,10 @@ class Files(Protocol):
         """Write a regular file atomically (temporary file, fsync, rename), making folders as needed."""
 
     def append_durably(self, path: str, line: str, mode: int = 0o600) -> None:
-        """Append one line and fsync before returning."""
+        """Append one line and fsync before returning. If it fails, no part of the line stays."""
+
+    def cut(self, path: str, size: int) -> None:
+        """Shorten a regular file to its first ``size`` bytes, durably. Needs no room on the disk."""
 
     def remove(self, path: str) -> None:
         """Remove a file; nothing happens if it is absent."""

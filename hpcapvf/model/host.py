@@ -126,12 +126,30 @@ class Image:
     sha256: str | None = None
 
 
+INCOMPLETE = "incomplete"
+UNDOING = "undoing"
+DEPLOYED = "deployed"
+LOST = "lost by reboot"
+UNREADABLE = "unreadable"
+
+
+def condition_now(stored: str, boot_then: str, boot_now: str) -> str:
+    """What a state file's condition means today: what was deployed before a reboot is lost by it.
+
+    boot_then, boot_now: /proc/sys/kernel/random/boot_id; an empty one is unknown, and then nothing is said to be lost.
+    """
+    rebooted = bool(boot_then and boot_now) and boot_then != boot_now
+    return LOST if stored == DEPLOYED and rebooted else stored
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A deployment that this host's state folder knows: name, fingerprint of its spec, and where it stands.
 
-    condition: ``deployed``, ``incomplete`` (a run was cut short) or ``destroyed``. receive_all_pf: the PF whose
-    receive registers this deployment's guard holds, if it does.
+    condition: ``deployed``; ``incomplete`` (a run that makes it was cut short, or is under way); ``undoing`` (the same
+    of taking it away); ``lost by reboot`` (VFs, registers, pages and services went with the last boot, its files and
+    domain are there); ``unreadable`` (its state cannot be used); ``destroyed``. receive_all_pf: the PF whose receive
+    registers this deployment's guard holds, if it does.
     """
 
     name: str

@@ -17,6 +17,9 @@ FUNCTION_FILE = "/etc/hpcapvf/function"
 PORT_UNIT = "hpcapvf-port.service"
 CAPTURE_UNIT = "hpcapvf-capture.service"
 SYSTEMD_UNITS = "/etc/systemd/system"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"  # a new one at every start of the kernel
+RECOVER_UNIT = "hpcapvf-recover.service"
+RECOVER_UNIT_PATH = f"/etc/systemd/system/{RECOVER_UNIT}"
 
 
 def key_path(name: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.facts import Fact
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
 from hpcapvf.model.storage_steps import HostDisk
@@ -47,6 +48,7 @@ class Plan:
 
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
     ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
+    facts: what was taken for granted of the host.
     """
 
     request: Request
@@ -67,6 +69,7 @@ class Plan:
     domain_type: str = "kvm"
     forced: tuple[str, ...] = ()
     block_devices: tuple[HostDisk, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def function_name(self) -> str:

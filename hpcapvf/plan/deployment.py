@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpcapvf.model import paths
 from hpcapvf.model.address import Mac, PciAddress
@@ -39,6 +39,7 @@ from hpcapvf.model.steps import (
 from hpcapvf.plan.advice import NEVER_SEEN
 from hpcapvf.plan.choice import Choice, Objection
 from hpcapvf.plan.devices import companions
+from hpcapvf.plan.facts import facts_of
 from hpcapvf.plan.guards import NO_FORCE, Force, forced_advice, lifted, refusal, standing, unneeded_advice
 from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
@@ -161,7 +162,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
         *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, parts)),
     )
-    return Plan(
+    plan = Plan(
         request=request,
         spec_sha256=spec_sha256,
         pf=link.pf.address,
@@ -181,6 +182,7 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         forced=parts.forced,
         block_devices=parts.storage.block_devices,
     )
+    return replace(plan, facts=facts_of(plan, host))
 
 
 def _along(host: Host, link: Link, controller: PciDevice | None) -> tuple[PciAddress, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import Host, NetInterface, PciDevice, Sriov
+from hpcapvf.model.host import LOST, Host, NetInterface, PciDevice, Sriov
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import CardFamily, pf_family
@@ -130,7 +130,7 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
 
 def receiver_of_all(host: Host, pf: PciDevice) -> str | None:
     """The deployment that receives everything from this card already, the first by name, if there is one."""
-    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != "destroyed")
+    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != LOST)
     return min(names, default=None)
 
 

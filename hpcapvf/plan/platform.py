@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import Deployed, Host, Image
+from hpcapvf.model.host import LOST, Deployed, Host, Image
 from hpcapvf.model.plan import Advice, Unchanged
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
@@ -16,7 +16,7 @@ _NO_LOCKDOWN = (None, "", "none")
 
 def check_name(request: Request, host: Host, spec_sha256: str) -> Unchanged | tuple[Objection, ...]:
     """Unchanged if this very spec is deployed; an objection if the name is taken by anything else."""
-    deployed = [d for d in host.deployments if d.name == request.name and d.condition != "destroyed"]
+    deployed = [d for d in host.deployments if d.name == request.name]
     for found in deployed:
         if found.condition == "deployed" and found.spec_sha256 == spec_sha256:
             return Unchanged(request.name, found.condition)
@@ -34,9 +34,12 @@ def _taken(request: Request, found: Deployed) -> Objection:
     if found.condition == "deployed":
         why = "is deployed already, from a different spec"
         hint = f"run `hpcapvf destroy {request.name}` first, or choose another guest.name"
+    elif found.condition == LOST:
+        why = "was deployed, and the host was rebooted since: its VFs, registers and services are gone, its disk is not"
+        hint = f"`hpcapvf recover {request.name} --forward` makes it anew, `hpcapvf destroy {request.name}` ends it"
     else:
         why = f"an earlier run was cut short (condition: {found.condition})"
-        hint = f"run `hpcapvf destroy {request.name}`: it puts back what that run changed"
+        hint = f"run `hpcapvf recover {request.name}`: it puts back what that run changed, or ends it if it persists"
     return objection(ExitCode.CONFLICT, request.name, why, hint)
 
 

@@ -144,5 +144,5 @@ KEYS: tuple[Key, ...] = (
         "unless given", pattern=r"[^\s/\x00-\x1f]{1,128}", form="a domain's name"),
     Key("ttl", "text", "how long the deployment lives (deploy-vnma)", only_default=True, optional=True,
         attribute="ttl_s"),
-    Key("persist", "flag", "survive a reboot of the host", only_default=True),
+    Key("persist", "flag", "make it anew after a reboot of the host, and end it after a run that was cut short"),
 )  # fmt: skip

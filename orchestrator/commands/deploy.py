@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from hpcapvf.apply.lock import wait_for_host
 from hpcapvf.apply.run import Outcome, apply_plan
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
@@ -17,11 +18,11 @@ from hpcapvf.model.request import Request
 from orchestrator.answer import Answer
 from orchestrator.commands.inspect import plan_answer, plan_on, unchanged_answer
 from orchestrator.files import write_json
-from orchestrator.options import add_force_option, epilog, output_options
+from orchestrator.options import add_force_option, add_wait_option, epilog, output_options
 from orchestrator.phases import PhaseClock
 from orchestrator.playbooks import CannotRun, run_on_hosts
 from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
-from orchestrator.specs import read_spec
+from orchestrator.specs import facts_now, read_spec
 from orchestrator.suggest import MONITOR_SPEC_EXAMPLE
 from orchestrator.tables import pairs
 
@@ -81,6 +82,7 @@ def deploy_vnma_parser() -> argparse.ArgumentParser:
 def _add_deploy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
+    add_wait_option(parser)
     parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
     add_force_option(parser)
     add_proof_options(parser)
@@ -151,6 +153,8 @@ def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> A
     check_kind(request, monitor=monitor)
     clock = PhaseClock()
     machine = local_machine()
+    if not args.dry_run:
+        wait_for_host(machine, f"deployment of {request.name}", progress, args.wait)
     with clock.measure("probe and plan"):
         checks = read_checks(args.source, args.pcap, machine.clock, args.rate)
         planned = plan_on(machine, request, progress, args.force)
@@ -159,7 +163,9 @@ def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> A
         return unchanged_answer(plan)
     if args.dry_run:
         return plan_answer(planned, machine)
-    outcome = apply_plan(plan, machine, progress)
+    outcome = apply_plan(
+        plan, machine, progress, wait_s=args.wait, look_again=lambda: facts_now(plan, machine, progress)
+    )
     clock.add(outcome.phases_s)
     verified = _verify(plan, machine, checks, progress=progress, clock=clock)
     result = _result(plan, planned.host, outcome, verified) | {"phases_s": clock.phases_s()}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from hpcapvf.apply.recover import how_to_go_on
 from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
+from hpcapvf.model.host import LOST
 from hpcapvf.model.progress import Progress
 from hpcapvf.verify.status import CaptureRates, DeploymentStatus, read_status
 from orchestrator.answer import Answer, Table
@@ -67,6 +69,7 @@ def one_answer(name: str, machine: Machine, wait_s: float, progress: Progress) -
     deployment = read_deployment(name, machine.files)
     status = read_status(name, deployment.condition, deployment.plan, machine, guest_timeout_s=wait_s)
     rows: list[tuple[str, object]] = [("condition", status.condition), ("guest", status.guest)]
+    rows += [("how to go on", how_to_go_on(name))] if status.condition == LOST else []
     rows += [("guard's unit", status.guard_unit)] if status.guard_unit else []
     rows += [(f"guard: {key}", value) for key, value in (status.guard or {}).items()]
     rows += [("registers", status.registers)] if status.registers or "registers" in status.unknown else []

@@ -36,11 +36,14 @@ class Link:
 
 
 class FakeCommands:
-    """``on(program, handler)`` adds or replaces one; units: systemd units that are active on the host."""
+    """``on(program, handler)`` adds or replaces one; units: systemd units that are active on the host; enabled: those
+    that are started at boot. unsynced: files that programs made and that are not safely on the disk yet."""
 
     def __init__(self, kernel: FakeKernel, faults: Faults) -> None:
         self.links: dict[str, Link] = {}
         self.units: set[str] = set()
+        self.enabled: set[str] = set()
+        self.unsynced: set[str] = set()
         self.calls: list[tuple[str, ...]] = []
         self._kernel = kernel
         self._faults = faults
@@ -49,7 +52,7 @@ class FakeCommands:
             "qemu-img": self._qemu_img, "ssh-keygen": self._ssh_keygen, "genisoimage": self._make_iso,
             "xorrisofs": self._make_iso, "chown": self._needs_last, "runuser": self._needs_last,
             "systemd-run": self._systemd_run, "systemctl": self._systemctl, "dd": self._dd,
-            "udevadm": lambda _a, _i: OK,
+            "udevadm": lambda _a, _i: OK, "sh": self._sh, "sync": self._sync,
         }  # fmt: skip
 
     def on(self, program: str, handler: Handler) -> None:
@@ -189,7 +192,26 @@ class FakeCommands:
         if not self._kernel.tree.at(path).parent.is_dir():
             return 1, "", f"{path}: No such file or directory\n"
         self._kernel.tree.write(path, text)
+        self.unsynced.add(path)
         return OK
+
+    def _sync(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        missing = [path for path in argv[1:] if not self._kernel.tree.at(path).exists()]
+        self.unsynced -= set(argv[1:]) if len(argv) > 1 else self.unsynced
+        return (1, "", f"sync: error opening '{missing[0]}': No such file or directory\n") if missing else OK
+
+    def _sh(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        known = argv[1:] == ("-c", "command -v hpcapvf")
+        return (0, "/usr/local/bin/hpcapvf\n", "") if known else (127, "", "fake sh does not know that\n")
+
+    def reboot(self) -> None:
+        """What runs and what is set is gone; files that were not synced are there, but empty."""
+        for path in self.unsynced:
+            if self._kernel.tree.at(path).exists():
+                self._kernel.tree.at(path).write_text("")
+        self.unsynced.clear()
+        self.units.clear()
+        self.links = {name: Link() for name in self.links}
 
     def _needs_last(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
         exists = self._kernel.tree.at(argv[-1]).exists()
@@ -209,7 +231,15 @@ class FakeCommands:
         if words[0] == "is-active":
             active = units <= self.units
             return (0, "active\n", "") if active else (3, "inactive\n", "")
-        if words[0] == "stop":
+        if words[0] == "is-enabled":
+            return OK if units <= self.enabled else (1, "", "")
+        if words[0] == "enable":
+            missing = [u for u in units if not self._kernel.tree.at(f"/etc/systemd/system/{u}").exists()]
+            self.enabled |= units - set(missing)
+            return (1, "", f"Failed to enable unit: Unit file {missing[0]} does not exist.\n") if missing else OK
+        if words[0] == "disable":
+            self.enabled -= units
+        elif words[0] == "stop":
             self.units -= units
         elif words[0] in {"start", "restart"}:
             self.units |= units

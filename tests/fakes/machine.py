@@ -8,6 +8,7 @@ before = fake.snapshot()               # everything that a destroy must put back
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,23 @@ class FakeMachine:
                 name: (dict(link.pause), dict(link.features)) for name, link in sorted(self.commands.links.items())
             },
             "units": sorted(self.commands.units),
+            "enabled": sorted(self.commands.enabled),
             "registers": {offset: value for offset, value in sorted(self.registers.values.items()) if value},
         }
+
+    def reboot(self) -> None:
+        """The host starts again: sysfs as the kernel makes it, no registers programmed, nothing runs, /run is empty."""
+        for folder in ("sys", "proc", "run"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+        self.kernel.shape.boot += 1
+        build(self.root, self.kernel.shape)
+        self.kernel.held.clear()
+        self.kernel.used_pages.clear()
+        self.kernel.vf_macs.clear()
+        self.kernel.removed.clear()
+        self.hypervisor.reboot()
+        self.commands.reboot()
+        self.registers.power_on()
 
     def _below(self, folder: str) -> list[str]:
         base = self.root / folder.lstrip("/")

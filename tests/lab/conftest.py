@@ -32,7 +32,8 @@ from tests.lab.outside import Outside, step_outside
 from tests.results import TOP
 
 ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_fetch",
-         "test_validation", "test_destroy", "test_storage_modes", "test_agent", "test_contract")  # fmt: skip
+         "test_validation", "test_destroy", "test_cells", "test_two_probes", "test_agent", "test_recover",
+         "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"

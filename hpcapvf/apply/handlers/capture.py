@@ -20,6 +20,7 @@ class StartCaptureHandler(Handler[StartCapture]):
     """Install the unit, start it, and wait until it listens: the driver counts it, or it has its socket."""
 
     phase = "capture"
+    survives_reboot = True
 
     def satisfied(self, step: StartCapture, context: Context) -> str | None:
         """The same unit runs and listens."""

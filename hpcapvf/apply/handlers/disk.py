@@ -6,9 +6,10 @@ import dataclasses
 import json
 from pathlib import PurePosixPath
 
-from hpcapvf.apply.checked import run_any, run_checked
+from hpcapvf.apply.checked import remove_whole, run_any, run_checked
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.model.errors import Conflict, NotCapable, NotFound, StepFailed
+from hpcapvf.model.paths import IMAGES
 from hpcapvf.model.steps import MakeDisk, MakeSeed
 
 _CHECKSUM_TIMEOUT_S = 900.0  # a large image on a slow disk
@@ -22,6 +23,7 @@ class MakeDiskHandler(Handler[MakeDisk]):
     """A qcow2 overlay; the image below it is verified and never written."""
 
     phase = "guest files"
+    survives_reboot = True
 
     def satisfied(self, step: MakeDisk, context: Context) -> str | None:
         """There already, over that image."""
@@ -52,6 +54,7 @@ class MakeDiskHandler(Handler[MakeDisk]):
         )
         run_checked(machine, ["chmod", "0600", step.path])
         run_checked(machine, ["chown", user, step.path])
+        run_checked(machine, ["sync", step.path])  # "done" in the journal shall be true after a power cut as well
         return {}
 
     def undo(self, step: MakeDisk, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -66,6 +69,7 @@ class MakeSeedHandler(Handler[MakeSeed]):
     """An ed25519 key pair that never leaves the host, and a NoCloud seed with its public half."""
 
     phase = "guest files"
+    survives_reboot = True
 
     def satisfied(self, step: MakeSeed, context: Context) -> str | None:
         """Both there already."""
@@ -90,6 +94,7 @@ class MakeSeedHandler(Handler[MakeSeed]):
         self._write_iso(step, public.strip(), context)
         run_checked(machine, ["chmod", "0600", step.path])
         run_checked(machine, ["chown", _qemu_user(context), step.path])
+        run_checked(machine, ["sync", step.path, step.key_path, f"{step.key_path}.pub"])
         return {}
 
     def undo(self, step: MakeSeed, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -133,7 +138,7 @@ def _staging(step: MakeSeed) -> str:
 
 def _remove_staging(step: MakeSeed, context: Context) -> None:
     for name, _ in _seed_files(dataclasses.replace(step, network_config="any")):
-        context.machine.files.remove(f"{_staging(step)}/{name}")
+        remove_whole(context.machine.files, f"{_staging(step)}/{name}")
     context.machine.files.remove_folder(_staging(step))
 
 
@@ -147,10 +152,14 @@ def _folder(path: str) -> str:
 
 
 def _remove_empty_folder(folder: str, trace: Trace, context: Context) -> None:
-    """Remove the folder if this step made it and nothing but the guest's console log lies in it."""
+    """Remove the folder if only the guest's console log lies in it, and it is the deployment's own or this step's.
+
+    Its own may have been made by a step that is undone already, while a file of this one kept it from going.
+    """
     files = context.machine.files
     left = files.list(folder)
-    if trace.before["folder"] or left is None or not all(name.startswith(_CONSOLE_LOG) for name in left):
+    foreign = trace.before["folder"] and folder != f"{IMAGES}/{context.plan.request.name}"
+    if foreign or left is None or not all(name.startswith(_CONSOLE_LOG) for name in left):
         return
     for name in left:
         files.remove(f"{folder}/{name}")

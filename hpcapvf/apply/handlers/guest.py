@@ -42,6 +42,7 @@ class WaitGuestHandler(Handler[WaitGuest]):
     """Wait for ssh and for the end of cloud-init; the host key that the guest showed is what it leaves behind."""
 
     phase = "guest boot"
+    survives_reboot = True
 
     def satisfied(self, step: WaitGuest, context: Context) -> str | None:
         """Never: looking is the step."""
@@ -97,6 +98,7 @@ class UseInterfaceHandler(Handler[UseInterface]):
     """Wait for the interface of the function's own driver and write down its name for the capture service."""
 
     phase = "driver"
+    survives_reboot = True
 
     def satisfied(self, step: UseInterface, context: Context) -> str | None:
         """The interface is there and written down."""
@@ -142,6 +144,7 @@ class InstallDriverHandler(Handler[InstallDriver]):
     the function's network interface to the module (its parameter ``interfaces``)."""
 
     phase = "driver"
+    survives_reboot = True
 
     def satisfied(self, step: InstallDriver, context: Context) -> str | None:
         """The same files are there and the function is captured."""
@@ -193,7 +196,7 @@ def _payload(step: InstallDriver, guest: Guest, files: Files) -> _Payload:
     if not release or "/" in release:
         raise StepFailed(f"the guest gives no usable kernel release: {release!r}")
     module_path = f"/lib/modules/{release}/updates/{DRIVER}.ko"
-    module = _stored(files, f"{release}/{DRIVER}.ko", f"build the module for {release} (make -C driver)")
+    module = _module(files, release)
     tools = tuple(
         (f"/usr/local/bin/{tool}", _stored(files, f"bin/{tool}", "build the tools (make -C driver user)"), 0o755)
         for tool in _TOOLS
@@ -204,6 +207,21 @@ def _payload(step: InstallDriver, guest: Guest, files: Files) -> _Payload:
     )
     conf = (MODPROBE_CONF, step.modprobe_conf.encode(), 0o644)
     return _Payload(module_path, ((module_path, module, 0o644), conf, *readers, *tools))
+
+
+def _module(files: Files, release: str) -> bytes:
+    """The module for the guest's kernel; NotFound names the kernels for which there is one."""
+    data = files.read_bytes(f"{DRIVER_STORE}/{release}/{DRIVER}.ko", _FILE_LIMIT)
+    if data is not None:
+        return data
+    there = [n for n in files.list(DRIVER_STORE) or () if files.exists(f"{DRIVER_STORE}/{n}/{DRIVER}.ko")]
+    raise NotFound(
+        f"the guest runs kernel {release}, and {DRIVER_STORE} has no module for it "
+        f"(it has those for: {', '.join(there) or 'none'})",
+        hint=f"build it with that kernel's headers (Debian: linux-headers-{release}): make -C driver module "
+        f"KDIR=/usr/src/linux-headers-{release}; then put it to {DRIVER_STORE}/{release}/{DRIVER}.ko, or take an image "
+        "whose kernel has one",
+    )
 
 
 def _stored(files: Files, name: str, remedy: str) -> bytes:

@@ -36,6 +36,7 @@ class HoldFunctionHandler(Handler[HoldFunction]):
     """Hugepages, vfio-pci by ``driver_override``, and a service with testpmd."""
 
     phase = "driver"
+    survives_reboot = True
 
     def satisfied(self, step: HoldFunction, context: Context) -> str | None:
         """The same unit runs."""
@@ -61,6 +62,7 @@ class HoldFunctionHandler(Handler[HoldFunction]):
         run_checked(guest, ["mkdir", "-p", FUNCTION_FILE.rpartition("/")[0]])
         guest.put(f"FUNCTION={function}\n".encode(), FUNCTION_FILE, 0o644)
         guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
+        run_any(guest, ["systemctl", "reset-failed", PORT_UNIT])  # it began at boot, before there was anything to hold
         start_unit(guest, PORT_UNIT, _READY_TIMEOUT_S)
         try:
             wait_until(

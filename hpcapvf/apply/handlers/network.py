@@ -24,9 +24,12 @@ class SetLinkHandler(Handler[SetLink]):
     """``ip link set``; read back from the interface's flags."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetLink, context: Context) -> str | None:
-        """The link is as wanted."""
+        """The link is as wanted. A card that a run before this one gave away has no interface, and so no link."""
+        if not step.up and not context.machine.files.exists(_flags(step.interface)):
+            return f"{step.interface} is gone with its driver"
         return f"{step.interface} is {_updown(step.up)}" if _is_up(step.interface, context) == step.up else None
 
     def observe(self, step: SetLink, context: Context) -> Json:
@@ -50,6 +53,7 @@ class SetPauseHandler(Handler[SetPause]):
     """``ethtool -A``. Autonegotiation of pause frames goes off with it: while on, drivers ignore the wish."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetPause, context: Context) -> str | None:
         """Pause frames are as wanted."""
@@ -79,6 +83,7 @@ class SetOffloadsHandler(Handler[SetOffloads]):
     """``ethtool -K``, by the names that ``ethtool -k`` prints. Fixed features are left and said."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetOffloads, context: Context) -> str | None:
         """All are off, or cannot be changed."""
@@ -116,6 +121,7 @@ class SetVfMacHandler(Handler[SetVfMac]):
     """``ip link set PF vf N mac``; read back from the PF's list of VFs."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetVfMac, context: Context) -> str | None:
         """The VF has the MAC."""
@@ -144,11 +150,15 @@ def _updown(up: bool) -> str:
 
 
 def _is_up(interface: str, context: Context) -> bool:
-    return bool(read_int(context.machine.files, f"/sys/class/net/{interface}/flags") & _IFF_UP)
+    return bool(read_int(context.machine.files, _flags(interface)) & _IFF_UP)
+
+
+def _flags(interface: str) -> str:
+    return f"/sys/class/net/{interface}/flags"
 
 
 def _wait_for_interface(interface: str, context: Context) -> None:
-    files, flags = context.machine.files, f"/sys/class/net/{interface}/flags"
+    files, flags = context.machine.files, _flags(interface)
     what = f"interface {interface} to come back"
     wait_until(context.machine.clock, what, _RETURN_TIMEOUT_S, lambda: True if files.exists(flags) else None)
 

@@ -17,6 +17,7 @@ class FreeNvmeQueuesHandler(Handler[FreeNvmeQueues]):
     """What is free is enough as a rule. Else the controller gives up what it keeps, down to what the VF needs."""
 
     phase = "passthrough"
+    survives_reboot = True
 
     def satisfied(self, step: FreeNvmeQueues, context: Context) -> str | None:
         """As many are free as a VF may have, or as are wished."""
@@ -61,6 +62,7 @@ class StartNvmeVfHandler(Handler[StartNvmeVf]):
     """Assign, bring online, attach the namespaces; and back: detach, offline, nothing assigned."""
 
     phase = "passthrough"
+    survives_reboot = True
 
     def satisfied(self, step: StartNvmeVf, context: Context) -> str | None:
         """It is online and has every namespace."""

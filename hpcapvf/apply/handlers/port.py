@@ -25,6 +25,7 @@ class SetModuleParameterHandler(Handler[SetModuleParameter]):
     """``/sys/module/MODULE/parameters/PARAMETER``; the module is loaded if it is not, and stays so."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetModuleParameter, context: Context) -> str | None:
         """It has the value."""
@@ -52,9 +53,10 @@ class SetModuleParameterHandler(Handler[SetModuleParameter]):
 
 
 class HoldPortHandler(Handler[HoldPort]):
-    """A transient systemd unit with testpmd, and the token that it and QEMU share."""
+    """A transient systemd unit with testpmd, and the token that it and QEMU share. The token stays over a reboot."""
 
     phase = "network card"
+    survives_reboot = True
 
     def satisfied(self, step: HoldPort, context: Context) -> str | None:
         """It runs."""
@@ -65,9 +67,10 @@ class HoldPortHandler(Handler[HoldPort]):
         return {"active": False}
 
     def do(self, step: HoldPort, before: Json, context: Context) -> Json:
-        """Make the token, start testpmd and wait until it has the port."""
+        """Make the token if there is none, start testpmd and wait until it has the port."""
         machine, unit = context.machine, _unit(step)
-        machine.files.replace(step.token_path, str(uuid.uuid4()).encode(), mode=0o600)
+        if not machine.files.exists(step.token_path):  # a domain that was defined before a reboot knows the one there
+            machine.files.replace(step.token_path, str(uuid.uuid4()).encode(), mode=0o600)
         run_any(machine, ["systemctl", "reset-failed", unit])  # of an earlier one; fails if there is none
         words = ["systemd-run", "--quiet", f"--unit={unit}", f"--description=DPDK holds {step.pf} for its VFs"]
         script = ["bash", "-c", _SCRIPT, "bash", str(step.cpus), str(step.pf), step.token_path]

@@ -21,6 +21,7 @@ class MakeRaidHandler(Handler[MakeRaid]):
     """
 
     phase = "storage"
+    survives_reboot = True
 
     def satisfied(self, step: MakeRaid, context: Context) -> str | None:
         """Our array is mounted there."""

@@ -13,6 +13,7 @@ class SetAutoprobeHandler(Handler[SetAutoprobe]):
     """``sriov_drivers_autoprobe``."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetAutoprobe, context: Context) -> str | None:
         """It has the value, or this kernel has no such file."""
@@ -40,6 +41,7 @@ class SetNumVfsHandler(Handler[SetNumVfs]):
     """``sriov_numvfs``, from 0 only: taking away somebody's VFs is nobody's wish."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetNumVfs, context: Context) -> str | None:
         """There are as many."""

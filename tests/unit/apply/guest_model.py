@@ -29,25 +29,22 @@ class Disk:
 
 
 class GuestModel:
-    """Replaces the fake guest's own programs. drivers: what each function is bound to. arrays: active md devices."""
+    """Replaces the fake guest's own programs. drivers: what each function is bound to, at the start those of stock.
+    arrays: active md devices."""
 
     def __init__(self, fake: FakeMachine) -> None:
         self.fake = fake
         self.guest: FakeGuest = fake.guest
         self.disks = {f"sd{letter}": Disk(f"SERIAL-{letter}") for letter in "abcd"}
-        self.arrays: dict[str, tuple[str, ...]] = {}
         self.filesystems: dict[str, str] = {}
-        self.mounts: dict[str, str] = {}
-        self.drivers: dict[str, str] = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
         self.ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
-        self.captured = ""  # the interface that our module was told
-        self.override = ""
+        self.stock = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
         self.has_iommu = True
         self.has_dpdk = True
-        self.hugepages = 0
         self.most_hugepages = 1000
         self.chunk_kib = 0
         self.formatted = 0
+        self.power_off()
         handlers = {
             "ls": self._ls, "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
@@ -59,6 +56,17 @@ class GuestModel:
         }  # fmt: skip
         for program, handler in handlers.items():
             self.guest.on(program, handler)
+
+    def power_off(self) -> None:
+        """What runs in it is gone; what is on its disks stays."""
+        self.arrays: dict[str, tuple[str, ...]] = {}
+        self.mounts: dict[str, str] = {}
+        self.drivers = dict(self.stock)
+        self.captured = ""  # the interface that our module was told
+        self.override = ""
+        self.hugepages = 0
+        self.guest.units.clear()
+        self.guest.modules.clear()
 
     def data(self, path: str) -> bytes | None:
         """Contents of a file in the guest."""

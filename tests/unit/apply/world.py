@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,25 +58,37 @@ MANAGEMENT_MAC = Mac.parse("02:00:00:00:00:02")
 WATCHED, WATCHED_UUID = "web1", "87654321-1234-5678-1234-567812345678"
 WATCHED_MAC, WATCHED_VLAN = Mac.parse("02:00:00:00:00:03"), 100
 MONITOR_VF, MONITOR_MAC = PciAddress.parse(vf_address(1)), Mac.parse("02:00:00:00:00:04")
-_KEPT_FOLDERS = ("/var/lib/hpcapvf/deployments", "/var/lib/libvirt/images", "/run/hpcapvf")
+_KEPT_FOLDERS = (paths.DEPLOYMENTS, paths.IMAGES, "/run/hpcapvf", "/etc/systemd/system")
 
 
 @dataclass
 class World:
-    """The fake machine, the guest behind it, and a plan for both."""
+    """The fake machine, the guest behind it, and a plan for both. others: what other people do at every boot."""
 
     fake: FakeMachine
     guest: GuestModel
     plan: Plan
+    others: Callable[[], None] = lambda: None
 
     def fresh_guest(self) -> None:
         """A guest that nobody was in yet, with blank disks; effects are counted anew."""
         guest = self.fake.guest
         for state_of_old in (guest.files, guest.modules, guest.units, guest.enabled):
             state_of_old.clear()
+        functions = self.guest.ids, self.guest.stock
         self.guest = GuestModel(self.fake)
+        self.guest.ids, self.guest.stock = functions
+        self.guest.power_off()
         self.fake.faults.log.clear()
         self.fake.faults.clear()
+
+    def reboot(self) -> None:
+        """The host starts again."""
+        self.fake.reboot()
+        self.fake.commands.link(tree.PF_INTERFACE)
+        self.fake.kernel.tree.write("/usr/bin/genisoimage", "")
+        self.guest.power_off()
+        self.others()
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that must be as before: the fake's own snapshot, and files that a deployment makes."""
@@ -83,12 +96,20 @@ class World:
 
     def _files(self, folder: str) -> dict[str, str]:
         base = self.fake.root / folder.lstrip("/")
-        return {str(path.relative_to(base)): path.read_text() for path in base.rglob("*") if path.is_file()}
+        return {str(path.relative_to(base)): _content(path) for path in base.rglob("*")}
 
 
-def make_world(root: Path) -> World:
-    """A fresh one."""
-    fake = fake_machine(root, tree.Shape(vfio_loaded=True))  # a module that was loaded stays loaded
+def _content(path: Path) -> str:
+    """Of a file that is another one each time, only that it is there."""
+    if path.is_file():
+        return "some token" if path.name == "vf-token" else path.read_text()
+    return "folder"
+
+
+def make_world(root: Path, *, hugepages: int = 0) -> World:
+    """A fresh one. hugepages: those of 2 MiB that node 0 has from boot on."""
+    shape = tree.Shape(vfio_loaded=True, hugepages=hugepages)  # a module that was loaded stays loaded
+    fake = fake_machine(root, shape)
     fake.commands.link(tree.PF_INTERFACE)
     _add_host_programs(fake)
     digest = hashlib.sha256((root / tree.IMAGE.lstrip("/")).read_bytes()).hexdigest()
@@ -101,9 +122,22 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
     mirror_rules: whether the card has them.
     """
     world = make_world(root)
-    fake = world.fake
+    if mirror_rules:
+        world.fake.registers.missing = frozenset()
+    _start_watched(world.fake)
+    plan = make_monitor_plan(world.plan)
+    world.fake.faults.log.clear()
+    return World(world.fake, world.guest, plan, lambda: _start_watched(world.fake))
+
+
+def make_vfs(fake: FakeMachine) -> None:
+    """Two VFs without drivers, as somebody else makes them."""
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_numvfs", "2")
+
+
+def _start_watched(fake: FakeMachine) -> None:
+    make_vfs(fake)
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{VF}/driver_override", "vfio-pci")
     fake.machine.files.write_text("/sys/bus/pci/drivers_probe", str(VF))
     fake.hypervisor.networks["default"] = True  # it stays active while any other VM runs
@@ -113,11 +147,6 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
     fake.registers.joined = {0}
     fake.registers.set("VLVF", 3, 1 << 31 | 1 << 12 | WATCHED_VLAN)
     fake.registers.wipe()
-    if mirror_rules:
-        fake.registers.missing = frozenset()
-    plan = make_monitor_plan(world.plan)
-    fake.faults.log.clear()
-    return World(fake, world.guest, plan)
 
 
 def make_monitor_plan(probe: Plan) -> Plan:
@@ -151,9 +180,12 @@ def make_monitor_plan(probe: Plan) -> Plan:
 def make_whole_card_world(root: Path, engine: str) -> World:
     """A fresh one with a plan that gives the whole card to the guest, captured by hpcapvf or tcpdump."""
     world = make_world(root)
-    world.fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
+    autoprobe = f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe"
+    world.others = lambda: world.fake.machine.files.write_text(autoprobe, "0")
+    world.others()
     world.guest.ids[guest_model.VF] = ("0x8086", "0x10c9")
-    world.guest.drivers[guest_model.VF] = "igb"
+    world.guest.stock[guest_model.VF] = "igb"
+    world.guest.power_off()
     world.fake.faults.log.clear()
     return replace(world, plan=make_whole_card_plan(world.plan, engine))
 
@@ -318,11 +350,16 @@ def _add_host_programs(fake: FakeMachine) -> None:
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")
 
+    def find_same(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        folder, disk = (fake.root / argv[n].lstrip("/") for n in (1, 3))
+        return 0, "".join(f"{argv[1]}/{file.name}\n" for file in folder.iterdir() if file.samefile(disk)), ""
+
     def link(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
         (fake.root / argv[-1].lstrip("/")).hardlink_to(fake.root / argv[-2].lstrip("/"))
         return 0, "", ""
 
     fake.commands.on("ln", link)
+    fake.commands.on("find", find_same)
     fake.commands.on("chmod", exists)
     fake.commands.on("id", lambda _a, _i: (0, "64055\n", ""))
     fake.commands.on("qemu-img", qemu_img)

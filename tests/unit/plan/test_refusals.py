@@ -160,7 +160,10 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
     ),
     "cut short": (
         make_host(deployments=(Deployed("probe1", SHA, "incomplete"),)), {}, CONFLICT, "probe1",
-        "hpcapvf destroy probe1",
+        "hpcapvf recover probe1",
+    ),
+    "lost by reboot": (
+        make_host(deployments=(Deployed("probe1", SHA, "lost by reboot"),)), {}, CONFLICT, "probe1", "--forward",
     ),
     "foreign domain": (
         make_host(domains=(dataclasses.replace(DOMAIN, name="probe1"),)), {}, CONFLICT, "probe1", "did not make",

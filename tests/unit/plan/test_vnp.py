@@ -11,7 +11,7 @@ import pytest
 
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.codec import from_json, to_json
-from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
+from hpcapvf.model.host import LOST, BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
 from hpcapvf.model.steps import HoldFunction, InstallDriver, ProgramReceiveAll, SetLink
@@ -104,7 +104,7 @@ def test_a_second_probe_of_a_card_leaves_the_default_pool_to_the_first() -> None
     step = next(s for s in plan.steps if isinstance(s, ProgramReceiveAll))
     assert step.default_pool is False
     assert any("probe0 receives everything from this card as well" in w.text for w in plan.warnings)
-    alone = planned(make_host(vfs=2, deployments=(dataclasses.replace(first, condition="destroyed"),)))
+    alone = planned(make_host(vfs=2, deployments=(dataclasses.replace(first, condition=LOST),)))
     assert next(s for s in alone.steps if isinstance(s, ProgramReceiveAll)).default_pool is True
 
 
@@ -226,10 +226,6 @@ def test_without_kvm_the_domain_is_emulated() -> None:
 def test_a_second_run_of_the_same_spec_changes_nothing() -> None:
     host = make_host(deployments=(Deployed("probe1", SHA, "deployed"),))
     assert plan_deployment(make_request(), host, SHA) == Unchanged("probe1", "deployed")
-
-
-def test_a_destroyed_deployment_is_in_nobodys_way() -> None:
-    assert planned(make_host(deployments=(Deployed("probe1", "cd" * 32, "destroyed", PF),)))
 
 
 def test_the_engine_does_not_change_the_placement() -> None:

@@ -245,7 +245,10 @@ def test_nvme_below_a_subsystem_hangs_on_its_controller(tree: Tree) -> None:
     tree.link(f"{subsystem}/nvme0n1/device", subsystem)
     tree.write(f"{subsystem}/serial", "NV1")
     tree.link("/sys/block/nvme0n1", f"{subsystem}/nvme0n1")
-    disk = next(d for d in probe(tree).disks if d.name == "nvme0n1")
+    tree.write(f"{subsystem}/nvme0n1/hidden", "0")
+    tree.write(f"{controller}/nvme0c0n1/hidden", "1")
+    tree.link("/sys/block/nvme0c0n1", f"{controller}/nvme0c0n1")
+    (disk,) = (d for d in probe(tree).disks if d.name.startswith("nvme"))
     assert (disk.controller, disk.serial) == (PciAddress.parse(CONTROLLER), "NV1")
 
 
