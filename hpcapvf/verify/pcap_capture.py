@@ -17,6 +17,7 @@ from hpcapvf.host.protocols import Clock, Guest
 from hpcapvf.model.errors import BadSpec, StepFailed, WaitTimedOut
 from hpcapvf.model.guest_steps import LISTENS
 from hpcapvf.model.paths import CAPTURE_UNIT, PORT_UNIT
+from hpcapvf.model.request import NOT_STORED
 from hpcapvf.raw.pcap import read_pcap
 from hpcapvf.raw.records import Record
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, Flush, StoredFile, last_words
@@ -45,11 +46,11 @@ s.send(b"/ethdev/stats,0")
 print(s.recv(65536).decode())
 """
 _FILE_LINE = re.compile(r"^(\d+) (/.+/capture-\d+\.pcap\d*)$", re.MULTILINE)
-# What each program says as it ends about frames that it was given and did not store.
-_DROPPED = {
-    "tcpdump": re.compile(r"^(\d+) packets? dropped by kernel$", re.MULTILINE),
-    "dpdk": re.compile(r"^Packets received/dropped on interface .*: \d+/(\d+)\b", re.MULTILINE),
-}
+# What each program says as it ends: frames that it took, and those that it was given and did not take. dumpcap's first
+# number has both.
+_TCPDUMP_TOOK = re.compile(r"^(\d+) packets? captured$", re.MULTILINE)
+_TCPDUMP_DROPPED = re.compile(r"^(\d+) packets? dropped by kernel$", re.MULTILINE)
+_DUMPCAP_ENDED = re.compile(r"^Packets received/dropped on interface .*: (\d+)/(\d+)\b", re.MULTILINE)
 _POLL_S = 0.5
 
 
@@ -90,14 +91,12 @@ class PcapCapture:
         """Start it anew, and find the files that it no longer writes to. What the kernel dropped meanwhile, which the
         program says as it ends, was not saved."""
         self._restart(timeout_s)
-        files = self._files()
-        open_now = max((path for path, _ in files), key=_start_of, default="")
-        closed = [(path, size) for path, size in files if _start_of(path) != _start_of(open_now)]
-        new = [StoredFile(path, None, None, size, 0) for path, size in closed if path not in self._closed]
-        self._closed |= {path for path, _ in closed}
         self._flushes += 1
+        took, dropped = _totals(self._engine, self._log())
+        stores = self._directory != NOT_STORED
+        new = self._newly_closed() if stores else [StoredFile("/dev/null", took, None, 0, 0)]
         if new:
-            new[-1] = dataclasses.replace(new[-1], unsaved_frames=self._drops_of_last_run())
+            new[-1] = dataclasses.replace(new[-1], unsaved_frames=dropped)
         return Flush(self._flushes, tuple(new) if self._flushes > 1 else (), restarted=False, next_byte=0)
 
     def read(self, content: bytes) -> tuple[tuple[Record, ...], tuple[str, ...]]:
@@ -128,14 +127,29 @@ class PcapCapture:
         argv = ["journalctl", "--no-pager", "-o", "cat", "-b", "-u", CAPTURE_UNIT]
         return self._guest.run(argv, timeout_s=COMMAND_TIMEOUT_S).stdout
 
-    def _drops_of_last_run(self) -> int:
-        found = _DROPPED[self._engine].findall(self._log())
-        return int(found[-1]) if found else 0
+    def _newly_closed(self) -> list[StoredFile]:
+        files = self._files()
+        open_now = max((path for path, _ in files), key=_start_of, default="")
+        closed = [(path, size) for path, size in files if _start_of(path) != _start_of(open_now)]
+        new = [StoredFile(path, None, None, size, 0) for path, size in closed if path not in self._closed]
+        self._closed |= {path for path, _ in closed}
+        return new
 
     def _files(self) -> list[tuple[str, int]]:
         argv = ["find", self._directory, "-maxdepth", "1", "-name", "capture-*", "-printf", "%s %p\\n"]
         text = self._guest.run(argv, timeout_s=COMMAND_TIMEOUT_S).stdout
         return [(path, int(size)) for size, path in sorted(_FILE_LINE.findall(text), key=lambda pair: _order(pair[1]))]
+
+
+def _totals(engine: str, log: str) -> tuple[int, int]:
+    """Frames that the last run took, and those that it was given and did not take, by its own last words."""
+    if engine == "dpdk":
+        ended = _DUMPCAP_ENDED.findall(log)
+        given, dropped = map(int, ended[-1]) if ended else (0, 0)
+        return given - dropped, dropped
+    last = (pattern.findall(log)[-1:] for pattern in (_TCPDUMP_TOOK, _TCPDUMP_DROPPED))
+    took, dropped = (int(found[0]) if found else 0 for found in last)
+    return took, dropped
 
 
 def _start_of(path: str) -> int:

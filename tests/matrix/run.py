@@ -96,7 +96,7 @@ def _shares(server: Server, cell: Cell, traffic: tuple[str, ...]) -> dict[str, A
     )
     shares = {}
     for name, proof in zip(TRAFFICS, (answer.result or {}).get("proofs", ()), strict=False):
-        got = proof["frames_received"] if cell.mode == "none" else proof["frames_identical"]
+        got = proof["frames_counted"] if cell.mode == "none" else proof["frames_identical"]
         sent = proof["frames_sent"]
         shares[name] = {"sent": sent, "got": got, "share": round(min(got, sent) / sent, 4) if sent else None}
     return shares

@@ -11,6 +11,7 @@ import pytest
 from hpcapvf.host.protocols import CommandResult
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.request import EngineRequest
+from hpcapvf.model.steps import StartCapture
 from hpcapvf.raw.pcap import Frame, write_pcap
 from hpcapvf.verify.pcap_capture import PcapCapture
 from hpcapvf.verify.proof import Proof
@@ -39,7 +40,6 @@ class TcpdumpGuest(StreamsByRunning):
     pending: list[bytes] = field(default_factory=list)
 
     listens = "tcpdump: listening on ens5"
-    drops = "{} packets dropped by kernel"
 
     def __post_init__(self) -> None:
         self.log = f"{self.listens}\n"
@@ -71,12 +71,15 @@ class TcpdumpGuest(StreamsByRunning):
         for suffix, part in (("", frames[:half]), ("1", frames[half:])):
             self.files[f"{FOLDER}/capture-{self.starts}.pcap{suffix}"] = self.damage(write_pcap(part))
         self.pending.clear()
-        self.log += f"{self.drops.format(self.dropped)}\n"
+        self.log += self.last_words(len(kept))
         self.starts += 1
         self.files[f"{FOLDER}/capture-{self.starts}.pcap"] = write_pcap([])
         if not self.deaf:
             self.log += f"{self.listens}\n"
         return 0
+
+    def last_words(self, took: int) -> str:
+        return f"{took} packets captured\n{took} packets received by filter\n{self.dropped} packets dropped by kernel\n"
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         raise AssertionError("a proof writes nothing into the guest")
@@ -91,7 +94,10 @@ class DumpcapGuest(TcpdumpGuest):
 
     mute: bool = False
     listens = "Capturing on '0000:05:00.0'"
-    drops = "Packets received/dropped on interface '0000:05:00.0': 5/{} (99.9)"
+
+    def last_words(self, took: int) -> str:
+        given = took + self.dropped
+        return f"Packets received/dropped on interface '0000:05:00.0': {given}/{self.dropped} (99.9)\n"
 
     def _answer(self, argv: list[str]) -> tuple[int, str]:
         if argv[0] == "python3":
@@ -106,10 +112,13 @@ class DumpcapGuest(TcpdumpGuest):
         return super()._answer(argv)
 
 
-def proof(guest: TcpdumpGuest) -> Proof:
+def proof(guest: TcpdumpGuest, mode: str = "passthrough") -> Proof:
     kind = "dpdk" if isinstance(guest, DumpcapGuest) else "tcpdump"
     request = replace(sample_plan().request, engine=EngineRequest(kind=kind))
-    return Bench(guest).prove(request=request)  # type: ignore[arg-type]
+    request = replace(request, storage=replace(request.storage, mode=mode))
+    directory = request.storage.capture_directory
+    steps = (replace(s, directory=directory) if isinstance(s, StartCapture) else s for s in sample_plan().steps)
+    return Bench(guest).prove(request=request, steps=tuple(steps))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [TcpdumpGuest, DumpcapGuest])
@@ -126,6 +135,13 @@ def test_a_frame_that_is_not_in_the_file_is_red() -> None:
 def test_what_the_kernel_dropped_is_red() -> None:
     for guest in (TcpdumpGuest(dropped=3), DumpcapGuest(dropped=3)):
         assert set(red(proof(guest))) == {"frames that the capture service could not save"}
+
+
+@pytest.mark.parametrize("kind", [TcpdumpGuest, DumpcapGuest])
+def test_without_storage_the_program_says_how_many_it_took(kind: type[TcpdumpGuest]) -> None:
+    assert (red(proof(kind(), mode="none")), proof(kind(), mode="none").frames_counted) == (set(), len(FRAMES))
+    assert "frames read by the capture service (counted only)" in red(proof(kind(swallows=1), mode="none"))
+    assert "frames that the capture service could not save" in red(proof(kind(dropped=2), mode="none"))
 
 
 def test_what_testpmd_counts_is_read_and_a_silent_one_told() -> None:
