@@ -17,7 +17,7 @@ DEMO ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model test-kill \
         test-lab test-agent test-recover test-matrix matrix-table check check-python check-files check-shell \
-        check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
+        check-yaml check-playbooks check-driver bench bench-driver bench-planner bench-deployment user clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ test-matrix: setup ## every I/O configuration of the thesis' Table 6.4, in the e
 
 matrix-table: $(STAMP) ## what the last runs of test-matrix found, as a table
 	@$(BIN)/python -m tests.matrix docs/results/matrix.json --table
+
+bench-deployment: setup ## phases of a deployment in the emulated server, beside the same VM started by hand
+	$(LIMIT) 5400 $(BIN)/python -m tests.bench.deployment docs/results/deployment.json
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 

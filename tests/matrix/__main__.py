@@ -10,19 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpcapvf.lab.machine import LabConfig
-from hpcapvf.lab.push import push
-from hpcapvf.lab.server import Lab
-from hpcapvf.model.progress import Silent
-from tests.lab.conftest import Server, looked_at
+from tests.lab.conftest import in_a_lab, looked_at
 from tests.matrix.cells import Cell, all_cells
 from tests.matrix.run import put_traffic, run_cell
 from tests.matrix.table import markdown
@@ -53,7 +46,7 @@ def _possible() -> tuple[Cell, ...]:
 def _run(target: Path, cells: dict[str, Any], only: list[str], end: float) -> None:
     about = provenance()
     cells_left = _left(cells, only, about["commit"])
-    with _server() as server:
+    with in_a_lab("matrix", nvme=True) as server:
         traffic = put_traffic(server)
         for number, cell in enumerate(cells_left, start=1):
             if time.monotonic() + _LONGEST_CELL_S > end:
@@ -81,19 +74,6 @@ def _left(cells: dict[str, Any], only: list[str], commit: object) -> list[Cell]:
 
     left = [c for c in _possible() if not (rank(c)[0] == 2 and cells[c.name]["commit"] == commit)]
     return sorted(left, key=rank)
-
-
-@contextmanager
-def _server() -> Iterator[Server]:
-    kept = os.environ.get("HPCAPVF_TEST_LAB")
-    lab = Lab(kept or f"matrix-{os.getpid()}")
-    try:
-        lab.up(None if kept else LabConfig(name=lab.name, nvme=True))
-        push(lab, Silent())
-        yield looked_at(lab)
-    finally:
-        if not kept:
-            lab.down(clean=True)
 
 
 if __name__ == "__main__":
