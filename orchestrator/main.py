@@ -18,6 +18,7 @@ MODULES = {
     "orchestrator.commands.doctor": ("doctor",),
     "orchestrator.commands.fetch": ("fetch",),
     "orchestrator.commands.status": ("status",),
+    "orchestrator.commands.schema": ("schema",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),
