@@ -82,7 +82,7 @@ def test_reset_in_the_middle(server: Server, before: dict[str, Any], step: str) 
 
 
 def test_a_probe_that_persists_is_there_again(server: Server, before: dict[str, Any]) -> None:
-    server.write(SPEC, server.spec() + "persist: true\n")
+    server.write(SPEC, server.spec() + "persist: true\nwipe: [all]\n")
     answer = server.command("deploy-vnp", SPEC, timeout_s=1200)
     assert answer.ok, answer.error
     after = reset(server)

@@ -25,8 +25,7 @@ def spec_of(server: Server, name: str) -> str:
     spec: dict[str, Any] = yaml.safe_load(server.spec(name))
     spec["network"] |= {"vfs": 2} if name == FIRST else {}
     spec["engine"] |= {"file_mib": 256}
-    if name == SECOND:
-        spec["storage"] = {"mode": "guest-disk"}
+    spec["storage"] = {"controller": server.controller} if name == FIRST else {"mode": "guest-disk"}
     return json.dumps(spec | {"wipe": ["all"]} if name == FIRST else spec)
 
 
