@@ -148,7 +148,7 @@ class Deployed:
 
     condition: ``deployed``; ``incomplete`` (a run that makes it was cut short, or is under way); ``undoing`` (the same
     of taking it away); ``lost by reboot`` (VFs, registers, pages and services went with the last boot, its files and
-    domain are there); ``unreadable`` (its state cannot be used); ``destroyed``. receive_all_pf: the PF whose receive
+    domain are there); ``unreadable`` (its state cannot be used). receive_all_pf: the PF whose receive
     registers this deployment's guard holds, if it does.
     """
 
