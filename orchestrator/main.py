@@ -19,6 +19,7 @@ MODULES = {
     "orchestrator.commands.fetch": ("fetch",),
     "orchestrator.commands.status": ("status",),
     "orchestrator.commands.schema": ("schema",),
+    "orchestrator.commands.advise": ("advise",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),

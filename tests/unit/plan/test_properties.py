@@ -110,7 +110,9 @@ def check_placement(plan: Plan, host: Host) -> None:
     node = next(n for n in host.nodes if n.index == place.node)
     online = {cpu.index for cpu in host.cpus if cpu.node == node.index}
     pins = [cpu for pins in place.vcpu_pins for cpu in pins.cpus]
-    taken = {cpu for domain in host.domains or () for cpu in domain.pinned.cpus}
+    taken = {
+        cpu for domain in host.domains or () for cpu in domain.pinned.cpus
+    } & online  # nobody runs on one that is off
     assert set(pins) | set(place.emulator_pins.cpus) <= online
     assert len(pins) == plan.request.guest.vcpus
     assert place.polling_vcpu != place.reader_vcpu
