@@ -66,9 +66,3 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 	@echo "driver: all user-space tests passed"
 
 include tests/kernel/kernel.mk
-
-# For the small machine of ../../tests/device.
-device-tests: $(BUILD)/tests/sender
-$(BUILD)/tests/sender: $(call objects,plain,tests/device/sender.c)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^

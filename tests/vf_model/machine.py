@@ -6,23 +6,27 @@ import json
 import shutil
 import socket
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hpcapvf.lab.emulator import emulator_at, environment
-from hpcapvf.lab.process import ProcessId, end, is_alive, start_detached, tail_of_file
+from hpcapvf.lab.process import end, is_alive, start_detached, tail_of_file
 from hpcapvf.lab.qmp import connect_unix
 from hpcapvf.lab.rootfs import LIBRARIES, LOADER
 from hpcapvf.model.errors import LabFailed, WaitTimedOut
-from tests.vf_model.initrd import make_initrd
+from tests.vm import machine as small
+from tests.vm.archive import File, archive, busybox, kernel_modules
 
 # Boots in 25 s on an idle machine, in 140 s on a busy one.
 BOOT_S = 400.0
 STEP_S = 180.0
 MODEL_S = 10.0
 MEMORY_MIB = 768
+# Its time-stamp counter is not taken to be steady: the driver asks the kernel's clock, as it does not in other suites.
+CPU = "max,-monitor"
+MODULES = ("9p", "9pnet_virtio")
 # Device IDs of the family, and the slot of each in the machine.
 CARDS = {"82599": ("10ed", 0x10), "X540": ("1515", 0x11), "X550": ("1565", 0x12), "X550EM": ("15a8", 0x13),
          "X553": ("15c5", 0x14)}  # fmt: skip
@@ -83,28 +87,26 @@ class Model:
 
 
 class Machine:
-    """The running machine; a context manager, so that nothing is left behind."""
+    """The running machine and its cards' models; a context manager, so that nothing is left behind."""
 
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
         self.share = kit.folder / "share"
         self.models: dict[str, Model] = {}
-        self.qemu: ProcessId | None = None
+        self.parts = ExitStack()
         self.port: socket.socket | None = None
         self.steps = 0
 
     def __enter__(self) -> Machine:
-        try:
+        with self.parts:
             self.start()
-        except BaseException:
-            self.stop()
-            raise
+            self.parts = self.parts.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        self.stop()
+        self.parts.close()
 
     def start(self) -> None:
         """Models, QEMU, and the guest's word that it is ready."""
@@ -113,39 +115,33 @@ class Machine:
         self.share.mkdir(parents=True)
         shutil.copy(kit.module, self.share)
         shutil.copytree(kit.tools, self.share / "bin")
-        (kit.folder / "initrd").write_bytes(make_initrd(kit.root, kit.release))
         for card in CARDS:
-            self.models[card] = Model(kit, card)
-        emulator = emulator_at("", kit.root)
-        argv = ["nice", "-n", "19", *emulator.argv, *self.arguments()]
-        self.qemu = start_detached(
-            argv, marker=str(kit.folder), log=kit.folder / "qemu.log", cwd=kit.folder, env=environment(emulator)
-        )
+            model = Model(kit, card)
+            self.models[card] = model
+            self.parts.callback(end, model.process, timeout_s=5)
+        self.machine = self.parts.enter_context(small.Machine(kit.root, kit.folder, self.hardware()))
         deadline = time.monotonic() + MODEL_S
         while not (kit.folder / "steps").exists():
-            if time.monotonic() > deadline or not is_alive(self.qemu):
+            if time.monotonic() > deadline or not self.machine.alive:
                 raise LabFailed("QEMU did not start", details=tail_of_file(kit.folder / "qemu.log"))
             time.sleep(0.05)
-        self.port = connect_unix(kit.folder / "steps", BOOT_S)
+        self.port = self.parts.enter_context(connect_unix(kit.folder / "steps", BOOT_S))
         self.expect("ready", BOOT_S)
 
-    def arguments(self) -> list[str]:
-        """QEMU's command line. Guest memory is a shared file: the models write frames straight into it."""
+    def hardware(self) -> small.Hardware:
+        """The cards, a serial port for steps, and by 9p the root file system and a folder that both sides write."""
         kit = self.kit
-        words = ["-machine", "q35,accel=tcg,memory-backend=ram", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)]
-        words += ["-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on"]
-        words += ["-nodefaults", "-display", "none", "-no-reboot"]
-        words += ["-kernel", str(kit.root / f"boot/vmlinuz-{kit.release}"), "-initrd", "initrd"]
-        words += ["-append", "console=ttyS0 panic=-1 hugepages=64 tsc=reliable"]
-        words += ["-serial", f"file:{kit.folder / 'console.log'}"]
-        words += ["-chardev", "socket,id=steps,path=steps,server=on,wait=off", "-device", "isa-serial,chardev=steps"]
+        files = {**busybox(kit.root), **kernel_modules(kit.root / f"usr/lib/modules/{kit.release}", MODULES)}
+        files["init"] = File(Path(__file__).with_name("init.sh").read_bytes(), executable=True)
+        words = ["-chardev", "socket,id=steps,path=steps,server=on,wait=off", "-device", "isa-serial,chardev=steps"]
         for tag, folder, more in (("root", kit.root, ",readonly=on"), ("share", self.share, "")):
             words += ["-fsdev", f"local,id={tag},path={folder},security_model=none{more}"]
             words += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
         for card, model in self.models.items():
             device = {"driver": "vfio-user-pci", "socket": {"path": str(model.device), "type": "unix"}}
             words += ["-device", json.dumps({**device, "addr": f"{CARDS[card][1]:x}"})]
-        return words
+        kernel = kit.root / f"boot/vmlinuz-{kit.release}"
+        return small.Hardware(kernel, archive(files), "hugepages=64", tuple(words), MEMORY_MIB, CPU)
 
     def expect(self, text: str, timeout_s: float) -> str:
         """Read the serial port until a line begins with text; returns its rest."""
@@ -157,7 +153,7 @@ class Machine:
             if left <= 0:
                 raise WaitTimedOut(
                     f"the machine did not say `{text}` within {timeout_s:.0f} s",
-                    details=tail_of_file(self.kit.folder / "console.log"),
+                    details=tail_of_file(self.machine.console),
                 )
             self.port.settimeout(left)
             try:
@@ -165,7 +161,7 @@ class Machine:
             except TimeoutError:
                 continue
             if not chunk:
-                raise LabFailed("the machine ended", details=tail_of_file(self.kit.folder / "console.log"))
+                raise LabFailed("the machine ended", details=tail_of_file(self.machine.console))
             received += chunk
         return received.decode().partition(text)[2].strip()
 
@@ -194,10 +190,6 @@ class Machine:
                     raise WaitTimedOut(f"{what}: not within {timeout_s:.0f} s", details=error.details) from error
             time.sleep(0.3)
 
-    def stop(self) -> None:
-        """End QEMU and the models, each by its recorded identity."""
-        if self.port is not None:
-            self.port.close()
-        for process in [self.qemu, *(model.process for model in self.models.values())]:
-            if process is not None:
-                end(process, timeout_s=5)
+    def complaints(self) -> tuple[str, ...]:
+        """What the kernel complained of so far."""
+        return small.complaints(self.machine.said())

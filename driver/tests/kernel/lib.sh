@@ -6,7 +6,7 @@ trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 set -E
 PF=$(echo /sys/bus/pci/drivers/igb/0000:*)
 PF_PORT=$(ls "$PF/net")
-export PORT NODE
+export PORT NODE HERE SENDER
 PORT=$(ls /sys/bus/virtio/drivers/virtio_net/virtio*/net)	# the other end of the PF's wire
 
 fail() {
@@ -26,9 +26,14 @@ is() {
 	[ "$1" = "$2" ] || fail "it is '$1', expected '$2'"
 }
 
-# Ten seconds at most.
+# What the result tells.
+say() {
+	echo "FACT $*"
+}
+
+# A minute of the machine's time at most.
 wait_until() {
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		"$@" && return
 		sleep 0.1
 	done
@@ -53,21 +58,46 @@ load() {
 	insmod /test/hpcapvf.ko $*
 }
 
-# One virtual function of the igb card, on the module; its folder is VF.
+# A virtual function of the igb card, on the module that is loaded: VF is its folder, HERE that of its counters.
 take_vf() {
+	make_vfs
+	bind_vf
+}
+make_vfs() {
 	ip link set "$PF_PORT" up
+	ip link set "$PORT" up
 	wait_until link_is_up "$PF_PORT"
 	[ "$(cat "$PF/sriov_numvfs")" = 0 ] || echo 0 >"$PF/sriov_numvfs"
 	echo 0 >"$PF/sriov_drivers_autoprobe"
-	echo 1 >"$PF/sriov_numvfs"
-	VF=$PF/virtfn0
-	bind_vf
+	echo 2 >"$PF/sriov_numvfs"
+	VF=$(readlink -f "$PF/virtfn0")
+	HERE=$VF/hpcapvf
 }
 bind_vf() {
 	echo hpcapvf >"$VF/driver_override"
-	readlink -f "$VF" | sed 's,.*/,,' >/sys/bus/pci/drivers_probe
-	[ -d "$VF/hpcapvf" ] || fail "hpcapvf did not take the virtual function"
-	NODE=/dev/$(cat "$VF/hpcapvf/node")
+	echo "${VF##*/}" >/sys/bus/pci/drivers_probe
+	[ -d "$HERE" ] || fail "hpcapvf did not take the virtual function"
+	NODE=/dev/$(value node)
+	[ -c "$NODE" ] || fail "no $NODE"
+}
+value() {
+	cat "$HERE/$1"
+}
+more_than() {	# COUNTER VALUE
+	[ "$(value "$1")" -gt "$2" ]
+}
+
+# Frames for the virtual function until SENDER is killed: start_traffic [PAUSE_US]
+start_traffic() {
+	send_frames "$PORT" 0 1000000000 200 0 "${1:-1000}" &
+	SENDER=$!
+}
+# The equation, once the sender pauses: separate reads of sysfs are no snapshot.
+check_account() {
+	kill -STOP "$SENDER"
+	sleep 1
+	account_of "$HERE"
+	kill -CONT "$SENDER"
 }
 
 # Frames received = the sum of what became of them; $1: folder of the counters.
