@@ -23,8 +23,8 @@ from tests.vm.machine import Hardware, Machine, complaints, obtain_image
 
 # Case (driver/tests/kernel/cases/CASE.sh) to its deadline in seconds.
 SUITES: Mapping[str, Mapping[str, float]] = {
-    "kernel": {"parameters": 300, "vf": 300, "netdev": 300, "ring": 300},
-    "soak": {"abuse": 600, "removal": 900, "resets": 900, "readers": 1200, "cycles": 3000},
+    "kernel": {"parameters": 900, "vf": 900, "netdev": 900, "ring": 900},
+    "soak": {"abuse": 900, "removal": 900, "resets": 900, "readers": 1200, "cycles": 3000},
 }
 SCRIPTS = DRIVER / "tests/kernel"
 PROGRAMS = """

@@ -19,6 +19,10 @@ for _ in 1 2 3; do
 	as 1000 $HPCAP abuse "$NODE"
 done
 say abused_as_member 3
+for name in ring_mib dedup; do
+	! as 1000 $HPCAP bash -c "echo 1 >$HERE/$name" 2>refused || fail "a member may write $name"
+	grep -q 'Permission denied' refused || fail "$(cat refused)"
+done
 check_account
 kill "$SENDER"
 rmmod hpcapvf
