@@ -21,7 +21,10 @@ from hpcapvf.model.errors import LabFailed
 # An emulated MWAIT never sleeps. Of an Intel CPU as new as this the kernel takes the time-stamp counter to be steady.
 STEADY_CPU = "max,-monitor,vendor=GenuineIntel,family=6,model=94"
 WORDS = (
-    # warnings and worse reach the console: it is where a kernel that dies has said why
+    # Warnings and worse reach the console: it is where a kernel that dies has said why.
+    # Lockups are looked for, but only after 120 s instead of 20: the clock is the host's time-stamp counter, so an
+    # emulated CPU that others keep waiting looks stuck (40 s of waiting were told as a soft lockup), and on a busy host
+    # the kernel measures the counter wrongly: 248 s of its time passed in 80 s.
     "console=ttyS0 loglevel=5 printk.time=1 panic=-1 oops=panic mitigations=off ipv6.disable=1 tsc=reliable "
     "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 )
