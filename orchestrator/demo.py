@@ -124,7 +124,7 @@ def gather(lab: Lab, progress: Progress, clock: PhaseClock, args: argparse.Names
         path = _write_spec(lab, PROBE, spec)
         request = parse_spec(spec)
         devices = [
-            str(next(i.pci for i in host.interfaces if i.name == request.network.pf)),
+            str(next(i.pci for i in host.interfaces if i.name == request.network.card)),
             request.storage.controller,
         ]
         before = must(run_on_server(lab, ["hpcapvf", "snapshot", *devices], progress, timeout_s=COMMAND_S))

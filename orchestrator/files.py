@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from hpcapvf.model.errors import HpcapvfError
+from hpcapvf.model.errors import Conflict, HpcapvfError
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -26,6 +29,31 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write a JSON-ready value, indented."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+@contextmanager
+def open_new_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name when it is whole and on disk, and not at all if the block raises.
+
+    Conflict if the name is taken, HpcapvfError if it cannot be written (a full disk).
+    """
+    target = Path(path)
+    if os.path.lexists(target):
+        raise Conflict(f"{target} exists", hint="choose another name, or remove it")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        part = Path(name)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - it is open already
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+                os.fchmod(descriptor, 0o644)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise HpcapvfError(f"cannot write {target}: {error.strerror}", hint="choose another place") from error
 
 
 def keep_logs(folder: Path, target: Path) -> list[Path]:

@@ -13,8 +13,11 @@ from orchestrator.runner import run
 
 # Module -> the commands that its add_commands defines.
 MODULES = {
-    "orchestrator.commands.inspect": ("probe", "plan", "status", "snapshot"),
+    "orchestrator.commands.inspect": ("probe", "plan", "snapshot"),
     "orchestrator.commands.upkeep": ("verify", "destroy", "guard"),
+    "orchestrator.commands.doctor": ("doctor",),
+    "orchestrator.commands.fetch": ("fetch",),
+    "orchestrator.commands.status": ("status",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from hpcapvf.model.errors import ExitCode
+from hpcapvf.plan.guards import FORCEABLE, GUARDS, guard_named
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -60,6 +61,28 @@ def output_options() -> argparse.ArgumentParser:
     )
     group.add_argument("--debug", action="store_true", help="print the traceback of a defect")
     return parser
+
+
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """``--force GUARD``, for commands that plan."""
+    parser.add_argument(
+        "--force",
+        metavar="GUARD",
+        action="append",
+        default=[],
+        type=_guard,
+        help="lift one guard by its name (repeatable); the plan warns of what that means, and the deployment remembers "
+        f"it: {', '.join(FORCEABLE)}",
+    )
+
+
+def _guard(name: str) -> str:
+    guard = guard_named(name)
+    if guard is None:
+        raise argparse.ArgumentTypeError(f"no guard is named {name!r}; guards: {', '.join(g.name for g in GUARDS)}")
+    if guard.never:
+        raise argparse.ArgumentTypeError(f"{name} cannot be forced: {guard.never}")
+    return name
 
 
 def add_command(commands: Commands, name: str, help_text: str, *examples: str) -> argparse.ArgumentParser:

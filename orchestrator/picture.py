@@ -87,7 +87,7 @@ def _description(host: Host, plans: Sequence[Plan]) -> str:
     parts = [f"{len(host.nodes)} NUMA node(s), {len(host.cpus)} CPU(s)"]
     for plan in plans:
         storage = f", disks behind {plan.controller}" if plan.controller else ""
-        vm = f"VM {plan.request.name} on node {plan.placement.node} with {plan.vf} of {plan.pf}"
+        vm = f"VM {plan.request.name} on node {plan.placement.node} with {plan.function} of {plan.pf}"
         parts.append(f"{vm}{_watching(plan)}{storage}")
     return "; ".join(parts)
 
@@ -157,11 +157,12 @@ def _draw_vm(canvas: Canvas, one: Shown, vm: Rect) -> list[Rect]:
 
 def _draw_flow(canvas: Canvas, plan: Plan, vm: Rect, counts: CaptureCounts | None) -> list[Rect]:
     """The chips of the capture path inside the VM, from left to right, with arrows and frame counts between."""
-    pins = plan.placement
+    pins, mac = plan.placement, str(plan.function_mac)
+    driver = "hpcapvf" if plan.request.engine.kind == "hpcapvf" else "its own"
     chips = [
         (
             "polling",
-            (f"VF {plan.vf_index}, driver hpcapvf", f"polling thread on vCPU {pins.polling_vcpu}", str(plan.vf_mac)),
+            (f"{plan.function_name}, driver {driver}", f"polling thread on vCPU {pins.polling_vcpu}", mac),
         ),
         ("capture", ("ring of whole records", f"{plan.request.engine.ring_mib} MiB", "RAW, ns timestamps")),
         ("reader", ("capture service", f"hpcapdd on vCPU {pins.reader_vcpu}", "O_DIRECT, 1 MiB blocks")),

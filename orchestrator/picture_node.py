@@ -240,9 +240,11 @@ def _nic_card(host: Host, plans: Plans, pf: PciDevice) -> _Card:
     planned = [plan for plan in plans if plan.pf == pf.address]
     owners = {plan.vf_index: plan.request.name for plan in planned}
     made = sriov.num_vfs if sriov is not None else 0
-    count = max([made, *(max(plan.vf_index + 1, plan.request.network.vfs) for plan in planned)])
+    with_vf = [(plan.vf_index, plan.request.network.vfs) for plan in planned if plan.vf_index is not None]
+    count = max([made, *(max(index + 1, vfs) for index, vfs in with_vf)])
     chips = [("capture" if planned else "free", "PF", pf.driver or "no driver")]
     anchors = {(plan.request.name, "pf"): 0 for plan in planned}
+    anchors |= {(plan.request.name, "vf"): 0 for plan in planned if plan.vf_index is None}
     for i in sorted(sorted(range(count), key=lambda i: (i not in owners, i))[:_VFS_SHOWN]):
         if i in owners:
             anchors[owners[i], "vf"] = len(chips)

@@ -68,7 +68,7 @@ def playbook_command(args: argparse.Namespace, folder: Path) -> list[str]:
     for what, path in (("spec file", spec), ("inventory", inventory)):
         if not path.exists():
             raise NotFound(f"no {what} {path}", hint="inventory/example.yml shows one" if path == inventory else "")
-    variables = {"hpcapvf_spec": str(spec.resolve()), "hpcapvf_source": args.source}
+    variables = {"hpcapvf_spec": str(spec.resolve()), "hpcapvf_source": args.source, "hpcapvf_force": args.force}
     argv = [sys.executable, "-m", "ansible", "playbook", "--inventory", str(inventory.resolve())]
     argv += ["--extra-vars", json.dumps(variables)]
     argv += ["--limit", args.limit] if args.limit else []

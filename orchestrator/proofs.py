@@ -116,31 +116,31 @@ def failure_of(verified: Verified) -> ProofFailed | None:
 
 
 def show_proofs(proofs: tuple[tuple[str, Proof], ...]) -> Table:
-    """Frames sent, received, stored and identical, one line per traffic."""
+    """Frames on the wire, in the VF, in the driver and on the disk, one line per traffic."""
     columns = (
         "traffic",
-        "sent",
+        "on the wire",
         "for it",
-        "received by the driver",
-        "stored",
+        "in the VF",
+        "in the driver",
+        "on the disk",
         "identical",
         "missing, altered …",
         "foreign",
         "",
     )
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, proof in proofs:
         found = proof.comparison
-        wrong = sum(getattr(found, f"frames_{count}") for count in _COUNTED)
-        sent = (
-            ("-", "-", "-", "-")
-            if proof.frames_sent is None
-            else (proof.frames_sent, proof.frames_expected, found.frames_identical, wrong)
-        )
+        sent = ("-", "-") if proof.frames_sent is None else (proof.frames_sent, proof.frames_expected)
         verdict = "ok" if proof.ok else "FAILED"
-        rows.append(
-            (name, *sent[:2], proof.frames_received, proof.frames_stored, *sent[2:], found.frames_foreign, verdict)
-        )
+        if found is None:
+            rest: tuple[object, ...] = ("not stored", "-", "-", "-", f"{verdict}, by counters only")
+        else:
+            wrong = sum(getattr(found, f"frames_{count}") for count in _COUNTED)
+            compared = ("-", "-") if proof.frames_sent is None else (found.frames_identical, wrong)
+            rest = (proof.frames_stored, *compared, found.frames_foreign, verdict)
+        rows.append((name, *sent, proof.frames_in_vf, proof.frames_received, *rest))
     return table("frames", columns, rows)
 
 
@@ -159,8 +159,10 @@ def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float])
             [(f.destination, f.source, f.ethertype, f.length) for f in proof.comparison.foreign],
         )
         for name, proof in verified.proofs
-        if proof.comparison.foreign
+        if proof.comparison is not None and proof.comparison.foreign
     ]
+    if any(proof.comparison is None for _, proof in verified.proofs):
+        parts.append("storage.mode is none: frames were counted by driver and hpcapdd; what was in them nobody knows")
     if all(proof.frames_sent is None for _, proof in verified.proofs):
         parts.append("no frames were sent (--source none): counters and files were checked, storing was not proved")
     parts.append(show_phases(phases_s))

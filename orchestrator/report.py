@@ -147,7 +147,7 @@ def _placement(plan: Plan) -> dict[str, Any]:
         "hugepages": pins.hugepages,
         "hugepage_kib": pins.hugepage_kib,
         "pf": str(plan.pf),
-        "vf": str(plan.vf),
+        "vf": str(plan.function),
         "controller": None if plan.controller is None else str(plan.controller),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +61,16 @@ def plan_request(
     progress: Progress,
     commands: Commands | None = None,
     hypervisor: Hypervisor | None = None,
+    force: Sequence[str] = (),
 ) -> Planned:
-    """Probe and plan. The classes of NotCapable, PlacementRefused, Conflict … if the planner refuses."""
+    """Probe and plan; force: names of guards to lift.
+
+    The classes of NotCapable, PlacementRefused, Conflict … if the planner refuses.
+    """
     progress.phase("probe host")
     host = probe_host(files, commands=commands, hypervisor=hypervisor, images=(request.guest.image,), progress=progress)
     progress.phase("plan")
-    verdict = plan_deployment(request, host, spec_sha256(request))
+    verdict = plan_deployment(request, host, spec_sha256(request), frozenset(force))
     if isinstance(verdict, Refusal):
         raise refusal_error(verdict)
     if isinstance(verdict, Unchanged):

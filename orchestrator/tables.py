@@ -70,7 +70,8 @@ def show_placement(plan: Plan) -> Table:
         rows.append((f"vCPU {vcpu}" + (f" ({', '.join(parts)})" if parts else ""), f"CPU {cpus}"))
     rows.append(("emulator threads", f"CPU {pins.emulator_pins}"))
     rows.append(("memory", f"{pins.hugepages} hugepages of {pins.hugepage_kib} KiB on node {pins.node}"))
-    rows.append(("network", f"VF {plan.vf_index} at {plan.vf} (MAC {plan.vf_mac}) of {plan.pf_interface}, {plan.pf}"))
+    of = f"{plan.pf_interface or 'a card without an interface'}, {plan.pf}"
+    rows.append(("network", f"{plan.function_name} at {plan.function} (MAC {plan.function_mac}) of {of}"))
     if plan.controller is not None:
         rows.append(("storage controller", plan.controller))
     rows += [

@@ -46,7 +46,7 @@ def print_parts(parts: Sequence[Part], out: Console) -> None:
     """Print texts as they are, and draw tables."""
     for part in parts:
         if isinstance(part, str):
-            out.print(Text(part))
+            out.print(Text(part), soft_wrap=True)  # commands in it are to be copied whole
             continue
         drawn = RichTable(title=Text(part.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
         drawn.pad_edge, drawn.show_header, drawn.min_width = False, part.header, len(part.title)
@@ -70,12 +70,12 @@ class BarsProgress:
             console=Console(file=stream),
             refresh_per_second=4,
         )
-        self._bars.start()
         self._task: TaskID | None = None
 
     def phase(self, name: str, detail: str = "") -> None:
         """End the line before and begin a new one."""
         self._finish()
+        self._bars.start()  # not before the first phase: a command may have a question to ask; a second start is none
         text = escape(name) + (f" [dim]{escape(detail)}[/dim]" if detail else "")
         self._task = self._bars.add_task(text, total=None, amount="")
 

@@ -82,7 +82,10 @@ def make_host(
         ),
         disks=(
             BlockDevice("vda", 8 << 30, BOOT_DISK, in_use=("mounted on /",)),
-            *(BlockDevice(f"sd{c}", 4 << 30, RAID, serial=f"disk{c}", in_use=()) for c in "abcd"),
+            *(
+                BlockDevice(f"sd{c}", 4 << 30, RAID, serial=f"disk{c}", in_use=(), path=f"/dev/disk/by-id/scsi-disk{c}")
+                for c in "abcd"
+            ),
         ),
         domains=(),
         images=(Image(IMAGE, True, 400 << 20, IMAGE_SHA256),),

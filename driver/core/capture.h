@@ -10,7 +10,7 @@
 #include "core/ring.h"
 #include "core/stamp.h"
 
-#define HPCAP_ARRIVAL_ERROR 1u		/* broken, or longer than a buffer: count it, do not store it */
+#define HPCAP_ARRIVAL_ERROR 1u		/* broken, or not whole: count it, do not store it */
 #define HPCAP_ARRIVAL_VLAN_STRIPPED 2u	/* the NIC took the tag out; it is in vlan_tci */
 #define HPCAP_ARRIVAL_HASH 4u		/* the NIC gave a hash over the flow */
 

@@ -195,6 +195,24 @@ static void time_range_is_kept(void)
 	CHECK_EQUAL(run("--to", "0", file, NULL), 2);
 }
 
+static void filters_are_applied(void)
+{
+	const char *const file = sandbox_path("1.raw"), *const none = sandbox_path("none.pcap");
+
+	if (run("--filter", "greater 1", file, NULL) != 0) {
+		CHECK(sandbox_complained_of("a filter needs libpcap"));
+		return;
+	}
+	CHECK_EQUAL(check_pcap(sandbox_path("stdout"), 0), 10);
+	CHECK_EQUAL(run("--filter", "greater 20000", file, NULL), 0);
+	CHECK_EQUAL(check_pcap(sandbox_path("stdout"), 0), 0);
+	CHECK(sandbox_complained_of("0 of 10 frames"));
+	CHECK_EQUAL(run("--filter", "no filter at all", file, "-o-"), 2);
+	CHECK(sandbox_complained_of("filter \"no filter at all\": "));
+	CHECK_EQUAL(sandbox_run((const char *const[]){ PROGRAM, "--filter", "nonsense (", file, "-o", none, NULL }), 2);
+	CHECK_EQUAL(access(none, F_OK), -1);
+}
+
 /* Blocks as the draft says: section, interface with 10^-9 s, one enhanced packet per frame. */
 static void pcapng_is_written(void)
 {
@@ -238,6 +256,7 @@ int main(void)
 	RUN(several_files_and_wrong_use);
 	RUN(standard_input_is_read);
 	RUN(time_range_is_kept);
+	RUN(filters_are_applied);
 	RUN(pcapng_is_written);
 	sandbox_remove();
 	return 0;

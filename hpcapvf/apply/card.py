@@ -64,7 +64,7 @@ def wants_of(step: RegisterStep, card: Card, backend: str = "") -> tuple[Registe
     """What the registers must hold, from what the card holds now. backend: name of the mirror that a replication uses;
     "" takes the one that the card holds. RegisterRefused if it holds none."""
     if isinstance(step, ProgramReceiveAll):
-        return receive_all(step.family, step.pool, card.read)
+        return receive_all(step.family, step.pool, card.read, default_pool=step.default_pool)
     for mirror in mirrors_of(step):
         if mirror.name == backend or (not backend and mirror.holds(card.read)):
             return mirror.wants(card.read)

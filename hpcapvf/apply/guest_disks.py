@@ -1,4 +1,4 @@
-"""Disks and md arrays as a guest shows them. Disks are found by the path of their controller, never by name.
+"""Disks and md arrays as a guest shows them. Disks are found by their controller or serial number, never by name.
 
 One look at all disks takes three commands however many disks there are: each costs an emulated guest half a second.
 """
@@ -8,16 +8,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpcapvf.apply.checked import run_any, run_checked
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.address import PciAddress
+from hpcapvf.model.block import openable_name
 from hpcapvf.model.errors import StepFailed
 
 _MD_TIMEOUT_S = 120.0
 _MD_MEMBER = "linux_raid_member"
+_SERIAL_LINE = re.compile(r"^/sys/block/(vd[a-z]+)/serial:(.+)$", re.MULTILINE)
+_READ_SERIALS = ("find", "-L", "/sys/block", "-maxdepth", "2", "-name", "serial", "-exec", "grep", "-H", "", "{}", "+")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class GuestDisk:
         """Types of what is on it."""
         return tuple(sorted({signature.type for signature in self.signatures}))
 
+    @property
+    def array_uuids(self) -> tuple[str, ...]:
+        """UUIDs of the md arrays that it belongs to."""
+        return tuple(sorted({s.uuid for s in self.signatures if s.type == _MD_MEMBER}))
+
 
 @dataclass(frozen=True)
 class FileSystem:
@@ -56,8 +64,24 @@ class FileSystem:
 def disks_behind(guest: Guest, controller: PciAddress) -> tuple[GuestDisk, ...]:
     """All disks behind a PCI function of the guest, in the order of their paths."""
     targets = run_checked(guest, ["find", "/sys/block", "-type", "l", "-printf", "%l\\n"]).split()
-    devices = [f"/dev/{path.rsplit('/', 1)[-1]}" for path in sorted(targets) if f"/{controller}/" in path]
+    names = [openable_name(path.rsplit("/", 1)[-1]) for path in sorted(targets) if f"/{controller}/" in path]
+    devices = [f"/dev/{name}" for name in dict.fromkeys(names)]
     return _look(guest, devices) if devices else ()
+
+
+def disks_with_serials(guest: Guest, serials: Sequence[str]) -> tuple[GuestDisk, ...]:
+    """The virtio disks with these serial numbers, in this order; StepFailed unless each is there once."""
+    found: dict[str, list[str]] = {}
+    for name, serial in _SERIAL_LINE.findall(run_checked(guest, _READ_SERIALS)):
+        found.setdefault(serial.strip(), []).append(f"/dev/{name}")
+    wrong = [serial for serial in serials if len(found.get(serial, ())) != 1]
+    if wrong:
+        raise StepFailed(
+            f"the guest does not show one virtio disk each of serial {', '.join(wrong)}",
+            hint="see `virsh dumpxml` for its disks and /sys/block/vd*/serial in the guest",
+        )
+    disks = _look(guest, [found[serial][0] for serial in serials])
+    return tuple(replace(disk, serial=serial) for disk, serial in zip(disks, serials, strict=True))
 
 
 def members_of(guest: Guest, disks: Sequence[GuestDisk], array: str) -> tuple[GuestDisk, ...]:
@@ -95,10 +119,8 @@ def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int)
 
     --homehost=any keeps the guest's host name out of the array's name, so that the next guest knows it again.
     """
-    for holder in sorted({device for disk in disks for device in disk.holders}):
-        run_checked(guest, ["mdadm", "--stop", holder], timeout_s=_MD_TIMEOUT_S)
+    wipe_disks(guest, disks)
     devices = [disk.device for disk in disks]
-    run_checked(guest, ["wipefs", "--all", "--quiet", *devices], timeout_s=_MD_TIMEOUT_S)
     alone = ["--force"] if len(devices) == 1 else []
     shape = ["--metadata=1.2", "--homehost=any", f"--name={array_name(array)}", "--level=0"]
     shape += [f"--chunk={chunk_kib}K", f"--raid-devices={len(devices)}"]
@@ -109,6 +131,22 @@ def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int)
         hint="is mdadm in the guest's image?",
     )
     return _started(guest, devices, array)
+
+
+def assemble_uuid(guest: Guest, members: Sequence[GuestDisk], uuid: str) -> str:
+    """Start the array of this UUID, whatever it is called; its block device."""
+    if len(members) != _member_count(guest, members[0]):
+        raise StepFailed(f"array {uuid} is not whole: {len(members)} of its disks are there", hint="mdadm --examine")
+    name = f"existing-{uuid[:8]}"
+    return assemble(guest, members, name)
+
+
+def wipe_disks(guest: Guest, disks: Sequence[GuestDisk]) -> None:
+    """Stop what is made of these disks and take every signature from them; what they carry is lost."""
+    for holder in sorted({device for disk in disks for device in disk.holders}):
+        run_checked(guest, ["mdadm", "--stop", holder], timeout_s=_MD_TIMEOUT_S)
+    devices = [disk.device for disk in disks]
+    run_checked(guest, ["wipefs", "--all", "--quiet", *devices], timeout_s=_MD_TIMEOUT_S)
 
 
 def filesystem_of(guest: Guest, device: str) -> FileSystem | None:
@@ -177,7 +215,7 @@ def _disk(device: str, facts: dict[str, Any], signatures: Sequence[dict[str, Any
     ours = (entry for entry in signatures if str(entry["device"]).removeprefix("/dev/") == name)
     return GuestDisk(
         device,
-        serial=str(facts["serial"] or ""),
+        serial=str(facts["serial"] or "").strip(),
         size_bytes=int(facts["size"]),
         signatures=tuple(
             Signature(str(entry["type"]), str(entry.get("label") or ""), str(entry.get("uuid") or "")) for entry in ours

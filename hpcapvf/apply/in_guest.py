@@ -8,8 +8,11 @@ from hpcapvf.apply.checked import command_failed, run_any, run_checked
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import StepFailed
+from hpcapvf.model.steps import InstallDriver
 
+DRIVER = "hpcapvf"
 PCI_DEVICES = "/sys/bus/pci/devices"
+_INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _ID_LINE = re.compile(r"^/sys/bus/pci/devices/([0-9a-f:.]+)/(vendor|device):(0x[0-9a-f]+)$", re.MULTILINE)
 _READ_IDS = ("find", "-L", PCI_DEVICES, "-maxdepth", "2", "(", "-name", "vendor", "-o", "-name", "device", ")",
              "-exec", "grep", "-H", "", "{}", "+")  # fmt: skip
@@ -28,6 +31,21 @@ def find_function(guest: Guest, vendor: int, device: int) -> PciAddress:
             hint="see `virsh dumpxml` for its hostdevs and the guest's lspci",
         )
     return PciAddress.parse(found[0])
+
+
+def find_interface(guest: Guest, function: PciAddress) -> str | None:
+    """The network interface of a function of the guest, or None while it has none."""
+    result = run_any(guest, ["ls", f"{PCI_DEVICES}/{function}/net"])
+    names = result.stdout.split() if result.returncode == 0 else []
+    return names[0] if len(names) == 1 and _INTERFACE.fullmatch(names[0]) else None
+
+
+def driver_folder(guest: Guest, step: InstallDriver) -> str:
+    """Where HPCAPvf shows its counters; StepFailed if the function is not there."""
+    function = find_function(guest, step.vendor, step.device)
+    if not step.by_interface:
+        return f"{PCI_DEVICES}/{function}/{DRIVER}"
+    return f"/sys/class/net/{find_interface(guest, function)}/{DRIVER}"
 
 
 def read_attribute(guest: Guest, path: str) -> str | None:

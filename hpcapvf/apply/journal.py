@@ -9,6 +9,7 @@ event           further keys
 ``open``        ``version``, ``deployment``, ``spec_sha256``; always the first line
 ``begin``       ``index`` (place in the plan), ``step`` (by the model's codec, long texts emptied), ``before``
 ``amend``       ``index``, ``before``: keys learned later, added to that step's ``before``; keys already there stay
+``inherit``     ``index``, ``before``: keys that another deployment hands over as it goes, in the place of those there
 ``done``        ``index``, ``after``
 ``skipped``     ``index``, ``kind``, ``why``; such a step was not begun and is not undone
 ``failed``      ``index``, ``message``
@@ -108,10 +109,12 @@ def _fold(begun: dict[int, Begun], event: Json) -> None:
         begun[event["index"]] = Begun(event["index"], step, Trace(dict(event["before"]), None))
     elif kind == "undone":
         begun.pop(event["index"], None)
-    elif kind in ("amend", "done") and event["index"] in begun:
+    elif kind in ("amend", "inherit", "done") and event["index"] in begun:
         old = begun[event["index"]]
         if kind == "amend":
             trace = Trace(dict(event["before"]) | old.trace.before, old.trace.after)
+        elif kind == "inherit":
+            trace = Trace(old.trace.before | dict(event["before"]), old.trace.after)
         else:
             trace = Trace(old.trace.before, dict(event["after"]))
         begun[old.index] = Begun(old.index, old.step, trace)

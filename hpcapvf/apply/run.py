@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpcapvf.apply import state
+from hpcapvf.apply.captures import keep_captures, purge_captures
 from hpcapvf.apply.handler import Context, Handler, Json
 from hpcapvf.apply.handlers import handler_of, handler_of_kind
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
@@ -56,12 +57,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class DestroyReport:
-    """A deployment that was taken away. restored: one line per step undone; journal: where it is kept."""
+    """A deployment that was taken away. restored: one line per step undone; journal: where it is kept. captures: what
+    became of them."""
 
     name: str
     restored: tuple[str, ...]
     notes: tuple[str, ...]
     journal: str
+    captures: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,18 @@ def apply_plan(plan: Plan, machine: Machine, progress: Progress) -> Outcome:
     return Outcome(name, reports, phases)
 
 
-def destroy(name: str, machine: Machine, progress: Progress) -> DestroyReport:
-    """Undo a deployment in reverse from its journal, complete or not, and forget it. Captures on the disks stay.
+def destroy(name: str, machine: Machine, progress: Progress, *, purge: bool = False) -> DestroyReport:
+    """Undo a deployment in reverse from its journal, complete or not, and forget it. Captures stay unless purge.
 
     Errors: NotFound, Conflict (the lock is held, or other VMs run with VFs that would go), UndoIncomplete (the rest was
     undone; run it again after the repair).
     """
     with machine.files.hold_lock(state.LOCK, f"destruction of {name}"):
-        plan = state.read_deployment(name, machine.files).plan
+        deployment = state.read_deployment(name, machine.files)
+        plan = deployment.plan
         _refuse_while_others_use_its_vfs(plan, machine)
+        progress.phase("delete captures" if purge else "see to the captures")
+        captures = purge_captures(plan, machine) if purge else keep_captures(deployment, machine)
         journal = Journal(machine.files, machine.clock, state.journal_path(name))
         journal.mend()
         state.write_state(machine.files, plan, "incomplete", {})
@@ -118,7 +124,7 @@ def destroy(name: str, machine: Machine, progress: Progress) -> DestroyReport:
                 details=undone.failures,
             )
         kept = _forget(name, machine)
-    return DestroyReport(name, undone.restored, undone.notes, kept)
+    return DestroyReport(name, undone.restored, undone.notes, kept, captures)
 
 
 def _refuse_while_others_use_its_vfs(plan: Plan, machine: Machine) -> None:

@@ -20,7 +20,6 @@ from hpcapvf.model.steps import ProgramReceiveAll
 
 VERSION = 1
 HISTORY = "/var/lib/hpcapvf/history"
-DRIVER_STORE = "/var/lib/hpcapvf/driver"
 LOCK = "/run/lock/hpcapvf.lock"
 RUN = "/run/hpcapvf"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

@@ -13,10 +13,12 @@ from hpcapvf.domain.views import (
     DomainView,
     DriverView,
     SeedView,
+    TcpdumpView,
     capture_view,
     domain_view,
     driver_view,
     seed_view,
+    tcpdump_view,
 )
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
@@ -43,7 +45,9 @@ def _completed(step: Step, plan: Plan) -> Step:
         case InstallDriver():
             return dataclasses.replace(step, modprobe_conf=render_module_options(driver_view(plan)))
         case StartCapture():
-            return dataclasses.replace(step, unit=render_capture_unit(capture_view(plan)))
+            ours = step.engine == "hpcapvf"
+            unit = render_capture_unit(capture_view(plan)) if ours else render_tcpdump_unit(tcpdump_view(plan))
+            return dataclasses.replace(step, unit=unit)
         case _:
             return step
 
@@ -69,6 +73,11 @@ def render_module_options(view: DriverView) -> str:
 def render_capture_unit(view: CaptureView) -> str:
     """``hpcapvf-capture.service`` of the guest."""
     return _template("hpcapvf-capture.service.j2").render(capture=view)
+
+
+def render_tcpdump_unit(view: TcpdumpView) -> str:
+    """The same service with tcpdump in it."""
+    return _template("tcpdump-capture.service.j2").render(capture=view)
 
 
 def template_root() -> Path:

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from hpcapvf.model import paths
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.plan import Plan
+from hpcapvf.model.request import NOT_STORED
 
 # The step that makes the key pair puts the public key in the place of this word.
 PUBLIC_KEY_WORD = "@PUBLIC_KEY@"
+# Likewise the step that defines the domain, in the place of the VF's token.
+TOKEN_WORD = "@VF_TOKEN@"  # noqa: S105 - a place for it
+_FUNCTION = "ua-function"
+_OWN_DISKS = 2  # its system and the seed
 
 
 @dataclass(frozen=True)
@@ -18,16 +23,34 @@ class PassedDevice:
 
     what: str
     text: str
+    alias: str
     domain: str
     bus: str
     slot: str
     function: str
 
     @classmethod
-    def of(cls, what: str, address: PciAddress) -> PassedDevice:
-        """The view of one function."""
+    def of(cls, what: str, alias: str, address: PciAddress) -> PassedDevice:
+        """The view of one function. alias: libvirt's name for it; a user's own begins with ``ua-``."""
         parts = (f"{address.domain:#06x}", f"{address.bus:#04x}", f"{address.device:#04x}", f"{address.function:#x}")
-        return cls(what, str(address), *parts)
+        return cls(what, str(address), alias, *parts)
+
+
+@dataclass(frozen=True)
+class VfToken:
+    """What QEMU must show to be given a VF whose PF DPDK holds. alias: of the passed device."""
+
+    alias: str
+    token: str
+
+
+@dataclass(frozen=True)
+class BlockDisk:
+    """A disk of the host that the guest gets as a virtio block device. target: its name for libvirt."""
+
+    path: str
+    target: str
+    serial: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,9 @@ class DomainView:
     network: str
     management_mac: Mac
     passed: tuple[PassedDevice, ...]
+    tokens: tuple[VfToken, ...]
+    block_disks: tuple[BlockDisk, ...]
+    io_thread_pins: tuple[CpuSet, ...]
     console_log: str
 
 
@@ -65,35 +91,51 @@ class SeedView:
 
 @dataclass(frozen=True)
 class DriverView:
-    """The driver's module parameters."""
+    """The driver's module parameters. receive: more of them, or empty."""
 
     polling_cpu: int
     idle: str
     idle_max_us: int
     ring_mib: int
     caplen: int
+    receive: str
 
 
 @dataclass(frozen=True)
 class CaptureView:
-    """The capture service."""
+    """The capture service of HPCAPvf. mount: what must be mounted first; / if nothing is stored."""
 
     directory: str
+    mount: str
     file_mib: int
     reader_cpu: int
 
 
+@dataclass(frozen=True)
+class TcpdumpView:
+    """The capture service of tcpdump. file_mb: in millions of bytes, as it counts. caplen 0: all. options: more of
+    them, each with a blank before it, or empty. interrupt_cpu: where the kernel receives."""
+
+    directory: str
+    file_mb: int
+    reader_cpu: int
+    interrupt_cpu: int
+    caplen: int
+    options: str
+
+
 def domain_view(plan: Plan) -> DomainView:
     """The domain of a plan."""
-    passed = [PassedDevice.of("virtual function", plan.vf)]
+    whole = plan.vf_index is None
+    passed = [PassedDevice.of("network card" if whole else "virtual function", _FUNCTION, plan.function)]
     if plan.controller is not None:
-        passed.append(PassedDevice.of("storage controller", plan.controller))
+        passed.append(PassedDevice.of("storage controller", "ua-storage", plan.controller))
     name, place = plan.request.name, plan.placement
     return DomainView(
         domain_type=plan.domain_type,
         name=name,
         uuid=plan.domain_uuid,
-        title=f"hpcapvf {'agent' if plan.request.watch else 'probe'} {name} on {plan.pf_interface}",
+        title=f"hpcapvf {'agent' if plan.request.watch else 'probe'} {name} on {plan.pf_interface or plan.pf}",
         memory_mib=plan.request.guest.memory_mib,
         hugepage_kib=place.hugepage_kib,
         vcpu_pins=place.vcpu_pins,
@@ -105,8 +147,24 @@ def domain_view(plan: Plan) -> DomainView:
         network=plan.request.guest.network,
         management_mac=plan.management_mac,
         passed=tuple(passed),
+        tokens=(VfToken(_FUNCTION, TOKEN_WORD),) if plan.request.network.generator == "dpdk" else (),
+        block_disks=tuple(
+            BlockDisk(disk.path, _target(_OWN_DISKS + number), disk.serial)
+            for number, disk in enumerate(plan.block_devices)
+        ),
+        # one IO thread for all of them, where QEMU's other threads run
+        io_thread_pins=(place.emulator_pins,) if plan.block_devices else (),
         console_log=paths.console_path(name),
     )
+
+
+def _target(number: int) -> str:
+    """vda, vdb … vdz, vdaa …: libvirt's names for the disks of a guest."""
+    letters = ""
+    while number >= 0:
+        letters = chr(ord("a") + number % 26) + letters
+        number = number // 26 - 1
+    return f"vd{letters}"
 
 
 def seed_view(plan: Plan) -> SeedView:
@@ -119,9 +177,23 @@ def seed_view(plan: Plan) -> SeedView:
 def driver_view(plan: Plan) -> DriverView:
     """The driver's parameters of a plan."""
     engine = plan.request.engine
-    return DriverView(plan.placement.polling_vcpu, engine.idle, engine.idle_max_us, engine.ring_mib, engine.caplen)
+    addressed = plan.vf_index is None and plan.request.network.receive == "own"
+    receive = " receive=addressed" if addressed else ""
+    cpu = plan.placement.polling_vcpu
+    return DriverView(cpu, engine.idle, engine.idle_max_us, engine.ring_mib, engine.caplen, receive)
 
 
 def capture_view(plan: Plan) -> CaptureView:
-    """The capture service of a plan."""
-    return CaptureView(plan.request.storage.capture_directory, plan.request.engine.file_mib, plan.placement.reader_vcpu)
+    """The capture service of a plan with HPCAPvf."""
+    directory = plan.request.storage.capture_directory
+    mount = "/" if directory == NOT_STORED else directory
+    return CaptureView(directory, mount, plan.request.engine.file_mib, plan.placement.reader_vcpu)
+
+
+def tcpdump_view(plan: Plan) -> TcpdumpView:
+    """The capture service of a plan with tcpdump."""
+    request = plan.request
+    file_mb = max(request.engine.file_mib * (1 << 20) // 1_000_000, 1)
+    options = "" if request.network.receive == "all" else " --no-promiscuous-mode"
+    place, directory = plan.placement, request.storage.capture_directory
+    return TcpdumpView(directory, file_mb, place.reader_vcpu, place.polling_vcpu, request.engine.caplen, options)

@@ -37,7 +37,7 @@ class LocalCommands:
         self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None
     ) -> tuple[int, bytes, bytes]:
         """As ``run``, but (status, stdout, stderr) with the output as it came."""
-        process = _start(argv, with_stdin=stdin is not None)
+        process = start(argv, with_stdin=stdin is not None)
         deadline = time.monotonic() + timeout_s
         try:
             out, err = self._exchange(process, stdin, argv, deadline)
@@ -47,7 +47,7 @@ class LocalCommands:
         except _DeadlineError as passed:
             raise _timed_out(argv, timeout_s, passed.seen) from None
         finally:
-            _end(process)
+            end(process)
         return process.returncode, out, err
 
     def _exchange(
@@ -71,7 +71,7 @@ class LocalCommands:
                     break  # it has ended; what it left in the background still holds the pipe
                 for key, mask in events:
                     if mask & selectors.EVENT_WRITE:
-                        pending = _feed(key.fileobj, pending, selector)  # type: ignore[arg-type]
+                        pending = feed(key.fileobj, pending, selector)  # type: ignore[arg-type]
                     else:
                         _drain(key.fileobj, taken, selector)  # type: ignore[arg-type]
                 if sum(map(len, taken.values())) > self._output_limit:
@@ -88,7 +88,8 @@ class _DeadlineError(Exception):
         self.seen = seen
 
 
-def _start(argv: Sequence[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
+def start(argv: Sequence[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
+    """A program in a process group of its own, in English, with pipes. StepFailed if there is none of that name."""
     if not argv or any("\0" in word for word in argv):
         raise StepFailed(f"not a command: {list(argv)!r}")
     program = shutil.which(argv[0], path=_PATH)
@@ -109,7 +110,8 @@ def _start(argv: Sequence[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
         raise StepFailed(f"cannot start {argv[0]}: {error.strerror}") from error
 
 
-def _feed(pipe: IO[bytes], pending: memoryview, selector: selectors.BaseSelector) -> memoryview:
+def feed(pipe: IO[bytes], pending: memoryview, selector: selectors.BaseSelector) -> memoryview:
+    """Write as much as cannot block; what is left. The pipe is closed when all is written or nobody reads it."""
     if pending:
         try:
             pending = pending[os.write(pipe.fileno(), pending[:4096]) :]  # 4096: a write that cannot block
@@ -130,7 +132,7 @@ def _drain(pipe: IO[bytes], taken: dict[IO[bytes], bytearray], selector: selecto
         selector.unregister(pipe)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End the program's own process group if it still runs; give back its pipes."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):

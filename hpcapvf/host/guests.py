@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import posixpath
 import shlex
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor
+from hpcapvf.host.streaming import stream_command
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
 from hpcapvf.model.paths import console_path, known_hosts_path
 
@@ -20,6 +22,7 @@ _CONNECT_S = 10
 _POLL_S = 2.0
 _CONSOLE_BYTES = 1 << 20
 _CONSOLE_LINES = 12
+_COMPLAINTS_KEPT = 20
 _SSH_FAILED = 255  # ssh's own failures; a remote program may use it too, then stderr tells
 
 
@@ -101,6 +104,26 @@ class SshGuest:
             raise StepFailed(f"{path} in guest {self._access.domain} is larger than {limit} bytes")
         return out
 
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        take: Callable[[bytes], None],
+        tell: Callable[[str], None],
+        silence_s: float,
+        stdin: bytes = b"",
+    ) -> int:
+        """Run a program as root and hand its output on as it comes. StepFailed if the connection breaks."""
+        last: deque[str] = deque(maxlen=_COMPLAINTS_KEPT)
+
+        def hear(line: str) -> None:
+            last.append(line)
+            tell(line)
+
+        status = stream_command(self._argv(shlex.join(argv)), take=take, tell=hear, silence_s=silence_s, stdin=stdin)
+        self._refuse_broken(status, "\n".join(last))
+        return status
+
     def obstacle(self, timeout_s: float) -> str:
         """Why root cannot get in just now, in a few words; empty if nothing hinders."""
         try:
@@ -112,12 +135,17 @@ class SshGuest:
         return "" if result.returncode == 0 else f"{self.address}: {_last_line(result.stderr.encode())}"
 
     def _raw(self, command: str, timeout_s: float, stdin: bytes | None) -> tuple[int, bytes, bytes]:
-        as_root = command if self._access.user == "root" else f"sudo -n -- {command}"
-        Path(_SOCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
-        status, out, err = self._commands.run_bytes([*self._ssh, as_root], timeout_s=timeout_s, stdin=stdin)
-        if status == _SSH_FAILED and (broken := ssh_failure(err.decode(errors="replace"))):
-            raise StepFailed(f"ssh to guest {self._access.domain} failed: {broken}", hint="is the guest running?")
+        status, out, err = self._commands.run_bytes(self._argv(command), timeout_s=timeout_s, stdin=stdin)
+        self._refuse_broken(status, err.decode(errors="replace"))
         return status, out, err
+
+    def _argv(self, command: str) -> list[str]:
+        Path(_SOCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return [*self._ssh, command if self._access.user == "root" else f"sudo -n -- {command}"]
+
+    def _refuse_broken(self, status: int, complaints: str) -> None:
+        if status == _SSH_FAILED and (broken := ssh_failure(complaints)):
+            raise StepFailed(f"ssh to guest {self._access.domain} failed: {broken}", hint="is the guest running?")
 
 
 def ssh_argv(access: GuestAccess, address: str) -> list[str]:

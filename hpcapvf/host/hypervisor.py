@@ -170,6 +170,12 @@ def pinned_cpus_of(xml: str) -> CpuSet:
     return CpuSet.of(cpu for pin in pins for cpu in CpuSet.parse(pin.get("cpuset") or ""))
 
 
+def block_devices_of(xml: str) -> tuple[str, ...]:
+    """The host's block devices that a domain's definition takes, sorted. ValueError if the XML cannot be read."""
+    sources = _parsed(xml).findall("./devices/disk[@type='block']/source")
+    return tuple(sorted(path for source in sources if (path := source.get("dev"))))
+
+
 def _parsed(xml: str) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own output: it has no entities
@@ -190,6 +196,7 @@ def _domain_info(domain: Any) -> DomainInfo:
         running=bool(domain.isActive()),
         hostdevs=hostdevs_of(xml),
         pinned=pinned_cpus_of(xml),
+        block_devices=block_devices_of(xml),
     )
 
 

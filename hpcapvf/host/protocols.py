@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -143,6 +143,18 @@ class Guest(Protocol):
 
     def get(self, path: str, limit: int) -> bytes:
         """Read a file of at most ``limit`` bytes from the guest; NotFound if absent."""
+
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        take: Callable[[bytes], None],
+        tell: Callable[[str], None],
+        silence_s: float,
+        stdin: bytes = b"",
+    ) -> int:
+        """Run a program in the guest as root; its exit status. take gets its output in pieces as it comes, tell each
+        line of its complaints. WaitTimedOut if neither comes for silence_s."""
 
 
 @dataclass(frozen=True)

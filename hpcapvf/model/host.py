@@ -90,7 +90,8 @@ class NetInterface:
 class BlockDevice:
     """One whole disk; controller is the PCI function it hangs on.
 
-    in_use: what holds it (``mounted on /``, ``part of md0``, ``swap``), empty if nothing does, None if unknown.
+    in_use: what holds it (``mounted on /``, ``part of md0``, ``swap``), empty if nothing does, None if unknown. path: a
+    name below /dev/disk that stays when kernel names move, None if the host has none.
     """
 
     name: str
@@ -99,17 +100,20 @@ class BlockDevice:
     serial: str | None = None
     model: str | None = None
     in_use: tuple[str, ...] | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)
 class DomainInfo:
-    """One libvirt domain and what its definition takes: PCI functions, and host CPUs that vCPUs are pinned to."""
+    """One libvirt domain and what its definition takes: PCI functions, host CPUs that vCPUs are pinned to, and block
+    devices of the host (paths as it names them)."""
 
     name: str
     uuid: str
     running: bool
     hostdevs: tuple[PciAddress, ...] = ()
     pinned: CpuSet = field(default_factory=CpuSet)
+    block_devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class Host:
     deployments: tuple[Deployed, ...] = ()
     vfio_available: bool | None = None
     kvm_available: bool | None = None
+    dpdk_available: bool | None = None
     unreadable: tuple[str, ...] = ()
 
     def device(self, address: PciAddress) -> PciDevice | None:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 IMAGES = "/var/lib/libvirt/images/hpcapvf"
+# Disks of guests that are gone, for the captures on them; beside IMAGES, on the same file system.
+KEPT_DISKS = "/var/lib/libvirt/images/hpcapvf-captures"
+DRIVER_STORE = "/var/lib/hpcapvf/driver"
+
+
+# In the guest: which network interface the capture service of another engine than HPCAPvf listens to.
+INTERFACE_FILE = "/etc/hpcapvf/interface"
 
 
 def key_path(name: str) -> str:
@@ -29,6 +36,16 @@ def seed_path(name: str) -> str:
 def console_path(name: str) -> str:
     """What the guest printed on its serial console."""
     return f"{IMAGES}/{name}/console.log"
+
+
+def port_unit(name: str) -> str:
+    """The systemd unit that holds a deployment's PF for DPDK."""
+    return f"hpcapvf-port-{name}.service"
+
+
+def token_path(name: str) -> str:
+    """The token that QEMU must show to be given a VF of a PF that DPDK holds. Only root may read it."""
+    return f"{DEPLOYMENTS}/{name}/vf-token"
 
 
 def guard_unit(name: str) -> str:

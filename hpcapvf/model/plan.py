@@ -8,6 +8,7 @@ from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
+from hpcapvf.model.storage_steps import HostDisk
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,13 @@ class Advice:
 class Plan:
     """A whole deployment as data. On the card families known a VF's pool number equals its index.
 
+    function: the PCI function that the guest gets: a VF, or with mode ``passthrough`` the PF itself, which has no
+    vf_index. function_mac: its MAC in the guest. pf_interface: empty if the PF has none.
+    controller: the storage function that the guest gets as it is (with mode nvme-vf the VF); block_devices: disks that
+    it gets as virtio block devices.
+
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
-    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM.
+    ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
     """
 
     request: Request
@@ -48,9 +54,9 @@ class Plan:
     pf: PciAddress
     pf_interface: str
     family: str
-    vf: PciAddress
-    vf_index: int
-    vf_mac: Mac
+    function: PciAddress
+    vf_index: int | None
+    function_mac: Mac
     management_mac: Mac
     controller: PciAddress | None
     placement: Placement
@@ -59,15 +65,23 @@ class Plan:
     warnings: tuple[Advice, ...] = ()
     never_seen: tuple[str, ...] = ()
     domain_type: str = "kvm"
+    forced: tuple[str, ...] = ()
+    block_devices: tuple[HostDisk, ...] = ()
+
+    @property
+    def function_name(self) -> str:
+        """What the guest gets of the card, for people."""
+        return "whole card" if self.vf_index is None else f"VF {self.vf_index}"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One candidate and why it was refused; hint says what would help."""
+    """One candidate and why it was refused; hint says what would help. guard: which guard refused it, if one did."""
 
     subject: str
     why: str
     hint: str = ""
+    guard: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# What hpcapdd takes instead of a folder to do everything but keep the bytes.
+NOT_STORED = "null"
+
 
 @dataclass(frozen=True)
 class GuestRequest:
@@ -23,8 +26,11 @@ class GuestRequest:
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """The capture side. pf: interface name or PCI address. vfs: how many VFs to make if the PF has none.
+    """The capture side. pf: interface name or PCI address, and ``|vfN`` if it is to be that VF and no other (read them
+    as ``card`` and ``vf_index``). vfs: how many VFs to make if the PF has none.
 
+    mode: ``vf`` (one of its virtual functions) or ``passthrough`` (the PF itself; thesis section 6.2.2). generator: who
+    makes the VFs: the PF's ``kernel`` driver, or ``dpdk``, whose testpmd then holds the PF (section 6.2.4).
     receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself; with ``watch`` that
     and what the watched VMs receive).
     """
@@ -35,11 +41,24 @@ class NetworkRequest:
     vfs: int = 1
     receive: str = "all"
 
+    @property
+    def card(self) -> str:
+        """The physical function, as the spec names it."""
+        return self.pf.partition("|")[0]
+
+    @property
+    def vf_index(self) -> int | None:
+        """The number of the VF that the spec names, or None."""
+        vf = self.pf.partition("|vf")[2]
+        return int(vf) if vf else None
+
 
 @dataclass(frozen=True)
 class RaidRequest:
-    """md RAID-0 in the guest. chunk: thesis section 4.3.2 found 1 MiB strips best."""
+    """What is made of the guest's disks. kind ``md``: RAID-0 of all; ``hardware``: the controller made one volume;
+    ``existing``: a file system is there and is never formatted. chunk: thesis section 4.3.2 found 1 MiB strips best."""
 
+    kind: str = "md"
     chunk_kib: int = 1024
     filesystem: str = "xfs"
     mount: str = "/srv/capture"
@@ -47,8 +66,9 @@ class RaidRequest:
 
 @dataclass(frozen=True)
 class StorageRequest:
-    """Where captures go. mode ``passthrough``: an array on the disks of ``controller`` (its PCI address);
-    ``guest-disk``: the folder ``directory`` on the guest's own disk."""
+    """Where captures go. The guest gets disks: with mode ``passthrough`` their whole ``controller`` (its PCI address),
+    with ``virtio`` each of that controller's disks, with ``nvme-vf`` a VF of that NVMe controller. ``guest-disk``: the
+    folder ``directory`` on the guest's own disk. ``none``: frames are captured and counted, not stored."""
 
     mode: str = "passthrough"
     controller: str = ""
@@ -57,13 +77,22 @@ class StorageRequest:
 
     @property
     def capture_directory(self) -> str:
-        """Where the guest's capture service writes."""
+        """Where the guest's capture service writes; NOT_STORED with mode none."""
+        if self.mode == "none":
+            return NOT_STORED
         return self.directory if self.mode == "guest-disk" else self.raid.mount
+
+    @property
+    def has_disks(self) -> bool:
+        """Whether the guest is given disks for the captures."""
+        return self.mode in ("passthrough", "virtio", "nvme-vf")
 
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """The capture engine in the guest. idle: what the polling thread does without frames."""
+    """The capture engine in the guest. kind: ``hpcapvf``, or ``tcpdump`` on the function's stock driver.
+
+    idle: what HPCAPvf's polling thread does without frames."""
 
     kind: str = "hpcapvf"
     idle: str = "backoff"

@@ -9,7 +9,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
+from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
+from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
+
+__all__ = (
+    "BindDriver",
+    "DefineDomain",
+    "FreeNvmeQueues",
+    "HoldPort",
+    "InstallDriver",
+    "LendDisks",
+    "MakeDisk",
+    "MakeRaid",
+    "MakeSeed",
+    "MakeVolume",
+    "MountExisting",
+    "ProgramReceiveAll",
+    "RegisterStep",
+    "ReplicateTraffic",
+    "ReserveHugepages",
+    "SetAutoprobe",
+    "SetLink",
+    "SetModuleParameter",
+    "SetNumVfs",
+    "SetOffloads",
+    "SetPause",
+    "SetVfMac",
+    "StartCapture",
+    "StartDomain",
+    "StartGuard",
+    "StartNetwork",
+    "StartNvmeVf",
+    "Step",
+    "UseInterface",
+    "WaitGuest",
+    "WatchedVf",
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +118,40 @@ class SetNumVfs:
     def describe(self) -> str:
         """One line for people."""
         return f"make {self.count} VF(s) on {self.pf}"
+
+
+@dataclass(frozen=True)
+class SetModuleParameter:
+    """A parameter of a kernel module that may be changed while it is loaded (``/sys/module/*/parameters``)."""
+
+    kind: ClassVar[str] = "set-module-parameter"
+    reversible: ClassVar[bool] = True
+    module: str
+    parameter: str
+    value: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"set {self.parameter} of module {self.module} to {self.value}"
+
+
+@dataclass(frozen=True)
+class HoldPort:
+    """Have a service that drives the PF from DPDK, so that its VFs' mailbox is answered (thesis section 6.2.4).
+
+    token_path: where the token is made that a VF's user must show (kernel: vfio-pci, ``vf_token``); nowhere else.
+    """
+
+    kind: ClassVar[str] = "hold-port"
+    reversible: ClassVar[bool] = True
+    pf: PciAddress
+    deployment: str
+    token_path: str
+    cpus: CpuSet
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"hold {self.pf} with DPDK's testpmd on CPU {self.cpus}"
 
 
 @dataclass(frozen=True)
@@ -179,13 +249,15 @@ class MakeSeed:
 
 @dataclass(frozen=True)
 class DefineDomain:
-    """Define a libvirt domain from XML."""
+    """Define a libvirt domain from XML. token_path: the file whose text replaces the word ``@VF_TOKEN@`` in it, or
+    empty."""
 
     kind: ClassVar[str] = "define-domain"
     reversible: ClassVar[bool] = True
     domain: str
     uuid: str
     xml: str
+    token_path: str = ""
 
     def describe(self) -> str:
         """One line for people."""
@@ -207,49 +279,12 @@ class StartDomain:
 
 
 @dataclass(frozen=True)
-class WaitGuest:
-    """Wait until the guest answers over ssh and cloud-init has ended."""
-
-    kind: ClassVar[str] = "wait-guest"
-    reversible: ClassVar[bool] = True
-    domain: str
-    management_mac: Mac
-    user: str
-    key_path: str
-    timeout_s: int
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"wait until guest {self.domain} answers (at most {self.timeout_s} s)"
-
-
-@dataclass(frozen=True)
-class InstallDriver:
-    """Install HPCAPvf in the guest, built for the guest's kernel, and bind the VF with these IDs to it.
-
-    modprobe_conf: rendered ``/etc/modprobe.d/hpcapvf.conf``.
-    """
-
-    kind: ClassVar[str] = "install-driver"
-    reversible: ClassVar[bool] = True
-    domain: str
-    vf_vendor: int
-    vf_device: int
-    polling_cpu: int
-    modprobe_conf: str
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"install hpcapvf in {self.domain}, polling thread on guest CPU {self.polling_cpu}"
-
-
-@dataclass(frozen=True)
 class ProgramReceiveAll:
     """Set the card's registers so that a pool receives everything, and keep them so.
 
     Comes after the guest driver's handshake, because a VF reset makes the PF driver rewrite what was set. The
     registers wanted depend on what the card holds (its MAC filters), so the step names the intent; the programme
-    is ``hpcapvf.nic.receive``.
+    is ``hpcapvf.nic.receive``. default_pool: False beside another deployment that has it.
     """
 
     kind: ClassVar[str] = "program-receive-all"
@@ -257,6 +292,7 @@ class ProgramReceiveAll:
     pf: PciAddress
     family: str
     pool: int
+    default_pool: bool = True
 
     def describe(self) -> str:
         """One line for people."""
@@ -308,54 +344,19 @@ class StartGuard:
         return f"start register guard of {self.deployment}, every {self.interval_ms} ms"
 
 
-@dataclass(frozen=True)
-class MakeRaid:
-    """Have an md RAID-0 with a file system mounted in the guest.
-
-    An array of this deployment's name is assembled and kept. Otherwise the controller's disks are formatted:
-    blank ones always, others only if named in ``wipe``. Formatting cannot be undone.
-    """
-
-    kind: ClassVar[str] = "make-raid"
-    reversible: ClassVar[bool] = False
-    domain: str
-    array: str
-    chunk_kib: int
-    filesystem: str
-    mount: str
-    wipe: tuple[str, ...]
-
-    def describe(self) -> str:
-        """One line for people."""
-        wiped = f", wiping {', '.join(self.wipe)}" if self.wipe else ""
-        form = f"{self.chunk_kib} KiB chunk, {self.filesystem}"
-        return f"make RAID-0 {self.array} ({form}) on {self.mount} in {self.domain}{wiped}"
-
-
-@dataclass(frozen=True)
-class StartCapture:
-    """Start the capture service (hpcapdd under systemd) in the guest. unit: rendered ``hpcapvf-capture.service``."""
-
-    kind: ClassVar[str] = "start-capture"
-    reversible: ClassVar[bool] = True
-    domain: str
-    directory: str
-    reader_cpu: int
-    unit: str
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"start capture in {self.domain} into {self.directory}, reader on guest CPU {self.reader_cpu}"
-
-
 Step = (
     SetLink
     | SetPause
     | SetOffloads
     | SetAutoprobe
     | SetNumVfs
+    | SetModuleParameter
+    | HoldPort
     | SetVfMac
     | BindDriver
+    | LendDisks
+    | FreeNvmeQueues
+    | StartNvmeVf
     | ReserveHugepages
     | StartNetwork
     | MakeDisk
@@ -364,10 +365,13 @@ Step = (
     | StartDomain
     | WaitGuest
     | InstallDriver
+    | UseInterface
     | ProgramReceiveAll
     | ReplicateTraffic
     | StartGuard
     | MakeRaid
+    | MakeVolume
+    | MountExisting
     | StartCapture
 )
 

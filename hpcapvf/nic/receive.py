@@ -44,9 +44,11 @@ class RegisterWant:
         return f"{self.register}[{self.index}] bits {self.mask:#010x} = {self.value:#010x}"
 
 
-def receive_all(family: str, pool: int, read: ReadRegister) -> tuple[RegisterWant, ...]:
+def receive_all(family: str, pool: int, read: ReadRegister, *, default_pool: bool = True) -> tuple[RegisterWant, ...]:
     """Everything that must be set for ``pool`` to receive each frame on the wire, in the order to write it.
 
+    default_pool: False for a pool beside another that receives everything: the card has one default pool, and unknown
+    unicast reaches the others by the unicast hash table alone.
     RegisterRefused if the family is in no table or has no such pool. Unknown unicast comes by the default pool and
     the unicast hash table, multicast by an all-ones hash table, broadcast by BAM, a MAC that somebody owns (the PF
     too) by adding the pool to that filter, tagged frames because the VLAN filter is off, and tags stay in the frame.
@@ -54,6 +56,7 @@ def receive_all(family: str, pool: int, read: ReadRegister) -> tuple[RegisterWan
     """
     table = register_table(family)
     check_pool(table, pool)
+    default = {"DEFAULT_POOL": pool, "DISABLE_DEFAULT_POOL": 0} if default_pool else {}
     return (
         *_every_owned_mac(table, pool, read),
         *_all_ones(table.register("MTA")),
@@ -61,7 +64,7 @@ def receive_all(family: str, pool: int, read: ReadRegister) -> tuple[RegisterWan
         want(table, "RPLOLR", 0, STRVLAN=0),
         want(table, "RCTL", 0, VFE=0),
         *_pool_accepts_all(table, pool),
-        want(table, "VT_CTL", 0, DEFAULT_POOL=pool, DISABLE_DEFAULT_POOL=0, REPLICATION=1),
+        want(table, "VT_CTL", 0, **default, REPLICATION=1),
     )
 
 

@@ -215,6 +215,8 @@ TABLE_82576 = RegisterTable(
         *_mac_filters(extra=8),
         Register("DTXSWC", (Span(0x3500),), fields=_TX_SWITCH_FIELDS),
         Register("RQDPC", (Span(0x2830, 0x100, 4), Span(0xC130, 0x40, 12)), fields=(_DROPS,)),
+        # Good packets that each VF was given, as the PF sees it (PFVFGPRC of e1000_regs.h; QEMU's igb counts here).
+        Register("PFVFGPRC", (Span(0x10010, 0x100, 8),), fields=(BitField("PACKETS", 31, 0),)),
     ),
 )
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.plan import Advice, Reason, Refusal
+from hpcapvf.model.plan import Advice, Reason
 
 T = TypeVar("T")
-
-# What must be settled first comes first: a taken name, then things that are not there, then the host, then the fit.
-PRECEDENCE = (
-    ExitCode.CONFLICT,
-    ExitCode.NOT_FOUND,
-    ExitCode.NOT_CAPABLE,
-    ExitCode.REGISTER_REFUSED,
-    ExitCode.REFUSED,
-)
 
 
 @dataclass(frozen=True)
@@ -29,9 +19,9 @@ class Objection:
     reason: Reason
 
 
-def objection(code: ExitCode, subject: object, why: str, hint: str = "") -> Objection:
-    """An objection to one named candidate."""
-    return Objection(code, Reason(str(subject), why, hint))
+def objection(code: ExitCode, subject: object, why: str, hint: str = "", *, guard: str = "") -> Objection:
+    """An objection to one named candidate; guard: which one objects (``guards.GUARDS``), if it is one."""
+    return Objection(code, Reason(str(subject), why, hint, guard))
 
 
 @dataclass(frozen=True)
@@ -41,10 +31,3 @@ class Choice(Generic[T]):
     value: T | None
     objections: tuple[Objection, ...] = ()
     advice: tuple[Advice, ...] = ()
-
-
-def refusal(objections: Iterable[Objection]) -> Refusal:
-    """All reasons in the order found, without repetition, under the code that comes first in PRECEDENCE."""
-    unique = tuple(dict.fromkeys(objections))
-    code = min((o.code for o in unique), key=PRECEDENCE.index)
-    return Refusal(code, tuple(dict.fromkeys(o.reason for o in unique)))

@@ -6,22 +6,23 @@ import uuid
 from dataclasses import dataclass
 
 from hpcapvf.model import paths
-from hpcapvf.model.address import Mac
+from hpcapvf.model.address import Mac, PciAddress
 from hpcapvf.model.host import Host, PciDevice
 from hpcapvf.model.plan import Advice, Placement, Plan, Refusal, Unchanged
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldPort,
     InstallDriver,
     MakeDisk,
-    MakeRaid,
     MakeSeed,
     ProgramReceiveAll,
     ReplicateTraffic,
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
+    SetModuleParameter,
     SetNumVfs,
     SetOffloads,
     SetPause,
@@ -31,15 +32,19 @@ from hpcapvf.model.steps import (
     StartGuard,
     StartNetwork,
     Step,
+    UseInterface,
     WaitGuest,
 )
 from hpcapvf.plan.advice import NEVER_SEEN
-from hpcapvf.plan.choice import Choice, Objection, refusal
-from hpcapvf.plan.link import Link, choose_link, find_card
+from hpcapvf.plan.choice import Choice, Objection
+from hpcapvf.plan.devices import companions
+from hpcapvf.plan.guards import NO_FORCE, Force, forced_advice, lifted, refusal, standing, unneeded_advice
+from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
-from hpcapvf.plan.storage import choose_controller
+from hpcapvf.plan.storage import Storage, choose_storage
 from hpcapvf.plan.watch import Watched, choose_watched
+from hpcapvf.plan.whole_card import choose_whole_card
 
 # As `ethtool -k` names them; the four that thesis appendix A.2.1 switches off.
 ALTERING_OFFLOADS = (
@@ -57,19 +62,23 @@ class _Parts:
 
     link: Link
     watched: Watched
-    controller: PciDevice | None
+    storage: Storage
     placement: Placement
     image_sha256: str
     domain_type: str
     warnings: tuple[Advice, ...]
+    forced: tuple[str, ...]
+    along: tuple[PciAddress, ...]
 
 
-def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Refusal | Unchanged:
+def plan_deployment(
+    request: Request, host: Host, spec_sha256: str, force: Force = NO_FORCE
+) -> Plan | Refusal | Unchanged:
     """A plan for the request on this host: of a probe or, with ``request.watch``, of a monitoring agent.
 
-    Pure: the same inputs, in any order, give the same answer. All reasons against a plan are collected, but a name
-    that is taken stands alone. The Plan's rendered texts (domain XML, cloud-init, units) are empty until
-    ``hpcapvf.domain.complete_plan`` fills them.
+    force: names of guards that are lifted (``guards.FORCEABLE``). Pure: the same inputs, in any order, give the same
+    answer. All reasons against a plan are collected, but a name that is taken stands alone. The Plan's rendered texts
+    (domain XML, cloud-init, units) are empty until ``hpcapvf.domain.complete_plan`` fills them.
     """
     name = check_name(request, host, spec_sha256)
     if isinstance(name, Unchanged):
@@ -78,85 +87,115 @@ def plan_deployment(request: Request, host: Host, spec_sha256: str) -> Plan | Re
         return refusal(name)
     platform = check_platform(request, host)
     image = choose_image(request, host)
-    card = find_card(request.network.pf, host)
-    link: Choice[Link] = choose_link(request, host, card.value) if card.value else Choice(None)
+    card = find_card(request.network.card, host)
+    link = _choose_link(request, host, card.value, force)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
-    passthrough = request.storage.mode == "passthrough"
-    controller: Choice[PciDevice] = choose_controller(request, host) if passthrough else Choice(None)
+    storage = choose_storage(request, host, force)
     choose = choose_shared_placement if request.watch else choose_placement
     placement = choose(request, host, card.value)
     objections: tuple[Objection, ...] = (
         *card.objections,
         *link.objections,
         *watched.objections,
-        *controller.objections,
+        *storage.objections,
         *platform.objections,
         *image.objections,
         *placement.objections,
     )
-    if objections:
-        return refusal(objections)
-    without_value = watched.value is None or (passthrough and controller.value is None)
-    if without_value or not (link.value and placement.value and image.value and platform.value):
+    if against := standing(objections, force):
+        return refusal(against)
+    without_value = watched.value is None or storage.value is None
+    if without_value or not (storage.value and link.value and placement.value and image.value and platform.value):
         raise AssertionError("a choice without a value must carry an objection")
+    forced = lifted(objections, force)
+    guards = tuple(sorted({o.reason.guard for o in forced}))
     warnings = (
+        *forced_advice(forced),
+        *unneeded_advice(force, guards),
         *platform.advice,
         *link.advice,
         *watched.advice,
+        *storage.advice,
         *placement.advice,
-        *controller_advice(controller.value, placement.value),
+        *controller_advice(storage.value.controller, placement.value),
     )
     parts = _Parts(
         link=link.value,
         watched=watched.value or (),
-        controller=controller.value,
+        storage=storage.value,
         placement=placement.value,
         image_sha256=image.value,
         domain_type=platform.value,
         warnings=warnings,
+        forced=guards,
+        along=_along(host, link.value, storage.value.controller),
     )
     return _assemble(request, host, spec_sha256, parts)
 
 
+def _choose_link(request: Request, host: Host, card: PciDevice | None, force: Force) -> Choice[Link]:
+    if card is None:
+        return Choice(None)
+    if request.network.mode == "passthrough":
+        return choose_whole_card(host, card, force)
+    return choose_link(request, host, card, force)
+
+
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:
+    dpdk = request.network.generator == "dpdk"
     names = (host.hostname or "", request.name)
-    vf_mac, management_mac = Mac.derived("vf", *names), Mac.derived("management", *names)
     link, placement = parts.link, parts.placement
-    controller = parts.controller.address if parts.controller else None
+    management_mac = Mac.derived("management", *names)
+    own_mac = next((i.mac for i in host.interfaces if i.pci == link.function), None) if link.vf_index is None else None
+    mac = own_mac or Mac.derived("vf", *names)
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
-        *_link_steps(link, vf_mac, shared=bool(parts.watched)),
+        *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(parts.watched))),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
-        BindDriver(link.vf, "vfio-pci"),
-        *([BindDriver(controller, "vfio-pci")] if controller else []),
+        BindDriver(link.function, "vfio-pci"),
+        *parts.storage.host_steps,
+        *(BindDriver(address, "vfio-pci") for address in parts.along),
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
-        *(_monitor_steps(request, parts, vf_mac) if parts.watched else _capture_steps(request, link, placement)),
+        *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, parts)),
     )
     return Plan(
         request=request,
         spec_sha256=spec_sha256,
         pf=link.pf.address,
         pf_interface=link.interface,
-        family=link.family.name,
-        vf=link.vf,
+        family=link.family,
+        function=link.function,
         vf_index=link.vf_index,
-        vf_mac=vf_mac,
+        function_mac=mac,
         management_mac=management_mac,
-        controller=controller,
+        controller=parts.storage.passed,
         placement=placement,
         domain_uuid=domain_uuid,
         steps=steps,
         warnings=parts.warnings,
         never_seen=NEVER_SEEN,
         domain_type=parts.domain_type,
+        forced=parts.forced,
+        block_devices=parts.storage.block_devices,
     )
+
+
+def _along(host: Host, link: Link, controller: PciDevice | None) -> tuple[PciAddress, ...]:
+    """What must leave its driver because it is in the IOMMU group of what the guest gets; empty unless forced."""
+    passed = [device for device in (host.device(link.function), controller) if device is not None]
+    along = {address for device in passed for address in companions(host, device)}
+    return tuple(sorted(along - {device.address for device in passed}))
 
 
 def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:
     """The PF is up before its VFs are made: a PF that is down never answers their mailbox.
 
+    generator dpdk: ``_dpdk_steps`` instead.
     shared: others use the card, so nothing of it as a whole is changed (a change of pause frames resets the card).
+    A PF that goes to the guest is put down first, so that undoing brings its link up again once the driver is back.
     """
+    if link.vf_index is None:
+        return (SetLink(link.interface, up=False),) if link.interface else ()
     if shared:
         return SetLink(link.interface, up=True), SetVfMac(link.interface, link.vf_index, vf_mac)
     steps: list[Step] = [
@@ -169,50 +208,73 @@ def _link_steps(link: Link, vf_mac: Mac, *, shared: bool) -> tuple[Step, ...]:
     return (*steps, SetVfMac(link.interface, link.vf_index, vf_mac))
 
 
+def _dpdk_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
+    """The PF leaves its kernel driver, and testpmd answers its VFs, which vfio-pci keeps for itself when it makes them.
+
+    testpmd forwards nothing, so the guest's emulator may share its CPUs with it.
+    """
+    token, pf = paths.token_path(request.name), link.pf.address
+    return (
+        SetLink(link.interface, up=False),
+        SetModuleParameter("vfio_pci", "enable_sriov", "Y"),
+        BindDriver(pf, "vfio-pci"),
+        SetNumVfs(pf, link.make_vfs),
+        HoldPort(pf, request.name, token, placement.emulator_pins),
+    )
+
+
 def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, management_mac: Mac) -> tuple[Step, ...]:
     name, guest = request.name, request.guest
     key = paths.key_path(name)
+    token = paths.token_path(name) if request.network.generator == "dpdk" else ""
     return (
         StartNetwork(guest.network),
         MakeDisk(paths.disk_path(name), guest.image, image_sha256, guest.disk_gib),
         MakeSeed(paths.seed_path(name), key, user_data="", meta_data="", network_config=""),
-        DefineDomain(name, domain_uuid, xml=""),
+        DefineDomain(name, domain_uuid, xml="", token_path=token),
         StartDomain(name),
         WaitGuest(name, management_mac, guest.user, key, guest.boot_timeout_s),
     )
 
 
-def _capture_steps(request: Request, link: Link, placement: Placement) -> tuple[Step, ...]:
-    """Registers come after the guest driver's handshake, what cannot be undone as late as possible."""
-    steps: list[Step] = [_install_driver(request, link, placement)]
-    if request.network.receive == "all":
-        steps += [ProgramReceiveAll(link.pf.address, link.family.name, link.vf_index), StartGuard(request.name)]
-    return (*steps, *_storage_steps(request), _start_capture(request, placement))
+def _capture_steps(request: Request, parts: _Parts) -> tuple[Step, ...]:
+    """Registers come after the guest driver's handshake, what cannot be undone as late as possible.
+
+    A stock driver shakes hands when its interface goes up, which the capture service does.
+    """
+    link, placement = parts.link, parts.placement
+    registers: list[Step] = []
+    if link.vf_index is not None and needs_registers(request):
+        pf, alone = link.pf.address, link.has_default_pool
+        registers = [ProgramReceiveAll(pf, link.family, link.vf_index, default_pool=alone), StartGuard(request.name)]
+    attach, capture = _attach(request, link, placement), _start_capture(request, placement)
+    if isinstance(attach, UseInterface):
+        return (attach, *parts.storage.guest_steps, capture, *registers)
+    return (attach, *registers, *parts.storage.guest_steps, capture)
 
 
 def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, ...]:
     """Traffic is copied only when it is stored, and is no longer copied before anything else is taken away."""
     link = parts.link
+    if link.vf_index is None:
+        raise AssertionError("an agent has a VF: the spec's check says so")
     return (
-        _install_driver(request, link, parts.placement),
-        *_storage_steps(request),
+        _attach(request, link, parts.placement),
+        *parts.storage.guest_steps,
         _start_capture(request, parts.placement),
-        ReplicateTraffic(link.pf.address, link.family.name, link.vf_index, vf_mac, parts.watched),
+        ReplicateTraffic(link.pf.address, link.family, link.vf_index, vf_mac, parts.watched),
         StartGuard(request.name),
     )
 
 
-def _install_driver(request: Request, link: Link, placement: Placement) -> InstallDriver:
-    family = link.family
-    return InstallDriver(request.name, family.vendor, family.vf_devices[0], placement.polling_vcpu, modprobe_conf="")
-
-
-def _storage_steps(request: Request) -> tuple[Step, ...]:
-    if request.storage.mode != "passthrough":
-        return ()
-    name, raid = request.name, request.storage.raid
-    return (MakeRaid(name, name, raid.chunk_kib, raid.filesystem, raid.mount, request.wipe),)
+def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver | UseInterface:
+    """Our driver takes a VF by itself, and of a whole card what its driver receives; other engines take that too."""
+    if request.engine.kind != "hpcapvf":
+        return UseInterface(request.name, link.vendor, link.device)
+    by_interface, cpu = link.vf_index is None, placement.polling_vcpu
+    return InstallDriver(request.name, link.vendor, link.device, cpu, modprobe_conf="", by_interface=by_interface)
 
 
 def _start_capture(request: Request, placement: Placement) -> StartCapture:
-    return StartCapture(request.name, request.storage.capture_directory, placement.reader_vcpu, unit="")
+    directory = request.storage.capture_directory
+    return StartCapture(request.name, directory, placement.reader_vcpu, unit="", engine=request.engine.kind)

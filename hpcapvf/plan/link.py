@@ -13,37 +13,70 @@ from hpcapvf.nic.devices import CardFamily, pf_family
 from hpcapvf.nic.registers import TABLES
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.devices import PASSTHROUGH_DRIVERS, group_objections, holder
+from hpcapvf.plan.devices import (
+    PASSTHROUGH_DRIVERS,
+    group_objections,
+    holder,
+    holder_objection,
+    interface_objections,
+)
+from hpcapvf.plan.guards import NO_FORCE, Force, lifted, standing
+
+_FIXED_NUMBER = "the kernel can change the number of VFs only when all of them are removed"
 
 
 @dataclass(frozen=True)
 class Link:
-    """The chosen functions. make_vfs: how many VFs must be made first; 0 if they exist."""
+    """The chosen functions. function: what the guest gets, vendor and device its IDs there; a VF, or the PF itself
+    without a vf_index. make_vfs: how many VFs must be made first; 0 if they exist. family: "" if no table knows it.
+    has_default_pool: whether it is the one that receives everything for want of another owner.
+    """
 
     pf: PciDevice
     interface: str
-    family: CardFamily
-    vf: PciAddress
-    vf_index: int
+    family: str
+    function: PciAddress
+    vendor: int
+    device: int
+    vf_index: int | None
     make_vfs: int
+    has_default_pool: bool = True
 
 
-def choose_link(request: Request, host: Host, pf: PciDevice) -> Choice[Link]:
-    """A free VF of a PF, or every reason why the PF and each of its VFs are refused."""
-    objections: list[Objection] = []
+@dataclass(frozen=True)
+class _Pick:
+    """A VF, its number, and how many VFs must be made for it to exist."""
+
+    vf: PciAddress
+    index: int
+    make: int = 0
+
+
+def choose_link(request: Request, host: Host, pf: PciDevice, force: Force) -> Choice[Link]:
+    """A free VF of a PF, or every reason why the PF and each of its VFs are refused. What force lifted is among the
+    objections of a choice with a value."""
     family = pf_family(pf.vendor, pf.device)
-    interfaces = sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
-    objections += _card_objections(request, host, pf, family)
-    objections += _interface_objections(pf, interfaces, spared=bool(request.watch))
+    interfaces = interfaces_of(host, pf)
+    objections = _card_objections(request, host, pf, family)
+    objections += _generator_objections(request, host, pf, family)
+    objections += [] if interfaces else [_no_interface(pf)]
+    # An agent changes its own pool only.
+    objections += [] if request.watch else [o for interface in interfaces for o in interface_objections(interface)]
     if pf.sriov is None or pf.sriov.total_vfs == 0:
         return Choice(None, tuple(objections))
-    picked, refused = _pick_vf(request, host, pf, pf.sriov)
-    objections += refused
-    if objections or picked is None or family is None:
+    picked, against = _pick_vf(request, host, pf, pf.sriov, force)
+    objections += against
+    if standing(objections, force) or picked is None or family is None:
         return Choice(None, tuple(objections))
-    vf, index, make = picked
-    link = Link(pf, interfaces[0].name, family, vf, index, make)
-    return Choice(link, (), _link_advice(request, link, pf.sriov))
+    name, device = interfaces[0].name, family.vf_devices[0]
+    alone = receiver_of_all(host, pf) is None
+    link = Link(pf, name, family.name, picked.vf, family.vendor, device, picked.index, picked.make, alone)
+    return Choice(link, lifted(objections, force), _link_advice(request, host, link, family))
+
+
+def interfaces_of(host: Host, pf: PciDevice) -> list[NetInterface]:
+    """The network interfaces of a function, by name."""
+    return sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
 
 
 def find_card(name: str, host: Host) -> Choice[PciDevice]:
@@ -92,71 +125,81 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
         if not request.watch:
             hint += "; elsewhere set network.receive: own"
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
-    guard = min((d.name for d in host.deployments if _guards(d.receive_all_pf, d.condition, pf)), default=None)
-    if request.network.receive == "all" and guard is not None:
-        why = f"deployment {guard} already receives everything from it, and the card has one default pool"
-        found.append(objection(ExitCode.REFUSED, pf.address, why, f"use another PF, or `hpcapvf destroy {guard}`"))
+    return found
+
+
+def receiver_of_all(host: Host, pf: PciDevice) -> str | None:
+    """The deployment that receives everything from this card already, the first by name, if there is one."""
+    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != "destroyed")
+    return min(names, default=None)
+
+
+def _generator_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
+    """What speaks against VFs that DPDK makes: it takes the PF from its kernel driver, and so from everybody else."""
+    if request.network.generator != "dpdk":
+        return []
+    found: list[Objection] = []
+    if host.dpdk_available is False:
+        hint = "apt-get install dpdk-dev librte-meta-net librte-meta-mempool, or network.generator: kernel"
+        found.append(objection(ExitCode.NOT_CAPABLE, "DPDK", "dpdk-testpmd is not installed", hint))
+    if pf.sriov is not None and pf.sriov.num_vfs:
+        why = f"has {pf.sriov.num_vfs} VF(s), which would vanish when DPDK takes it"
+        hint = f"free them and write 0 to /sys/bus/pci/devices/{pf.address}/sriov_numvfs, or network.generator: kernel"
+        found.append(objection(ExitCode.REFUSED, pf.address, why, hint))
+    if request.engine.kind == "tcpdump" and family is not None and family.name in ("82576", "i350"):
+        why = "its stock VF driver (igbvf) gets no link from a PF that DPDK holds"
+        hint = "engine.kind: hpcapvf, or network.generator: kernel"
+        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
     return found
 
 
 def needs_registers(request: Request) -> bool:
-    """Whether the card's registers will be written."""
-    return request.network.receive == "all" or bool(request.watch)
+    """Whether the card's registers will be written. A guest that has the whole card asks its own driver."""
+    return request.network.mode == "vf" and (request.network.receive == "all" or bool(request.watch))
 
 
-def _guards(guarded: PciAddress | None, condition: str, pf: PciDevice) -> bool:
-    return guarded == pf.address and condition != "destroyed"
-
-
-def _interface_objections(pf: PciDevice, interfaces: list[NetInterface], *, spared: bool) -> list[Objection]:
-    """The host must be able to lose this link: its offloads, pause frames and filters will change. spared: they do
-    not, because only bits of the new guest's pool are written."""
-    if not interfaces:
-        why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
-        return [objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")]
-    found: list[Objection] = []
-    for interface in () if spared else interfaces:
-        if interface.default_route is None:
-            why = "the host does not say whether it carries the default route"
-            found.append(objection(ExitCode.REFUSED, interface.name, why, "probe the running host"))
-        if interface.default_route:
-            why = "carries the default route: the host would lose its own network"
-            found.append(objection(ExitCode.REFUSED, interface.name, why, "capture on a port that the host can spare"))
-        if interface.master:
-            why = f"is part of {interface.master} (a bridge, bond or the like)"
-            hint = f"take it out first: ip link set {interface.name} nomaster"
-            found.append(objection(ExitCode.REFUSED, interface.name, why, hint))
-    return found
+def _no_interface(pf: PciDevice) -> Objection:
+    why = f"has no network interface (driver: {pf.driver or 'none'}), so the kernel cannot make its VFs"
+    return objection(ExitCode.NOT_CAPABLE, pf.address, why, "bind the card to its kernel driver")
 
 
 def _pick_vf(
-    request: Request, host: Host, pf: PciDevice, sriov: Sriov
-) -> tuple[tuple[PciAddress, int, int] | None, list[Objection]]:
-    """(VF, its index, how many to make), or why each VF was refused."""
+    request: Request, host: Host, pf: PciDevice, sriov: Sriov, force: Force
+) -> tuple[_Pick | None, list[Objection]]:
+    """The VF that is named, else the first free one, else the first that force gives; or why each was refused."""
     if sriov.num_vfs == 0:
         return _future_vf(request, pf, sriov)
-    refused: list[Objection] = []
-    for index, vf in enumerate(sriov.vfs):
-        against = _vf_objections(host, vf)
-        if not against:
-            return (vf, index, 0), []
-        refused += against
-    why = f"none of its {sriov.num_vfs} VFs is free"
-    hint = "free one; the kernel can change their number only when all of them are removed"
-    return None, [objection(ExitCode.REFUSED, pf.address, why, hint), *refused]
+    named = request.network.vf_index
+    if named is not None and named >= len(sriov.vfs):
+        why = f"has no VF {named}: it has {len(sriov.vfs)}, counted from 0"
+        hint = f"name one of them, or none; {_FIXED_NUMBER}"
+        return None, [objection(ExitCode.NOT_FOUND, pf.address, why, hint)]
+    candidates = [
+        (_Pick(vf, index), _vf_objections(host, vf, force))
+        for index, vf in enumerate(sriov.vfs)
+        if named in (None, index)
+    ]
+    for strength in (NO_FORCE, force):
+        for pick, against in candidates:
+            if not standing(against, strength):
+                return pick, list(against)
+    why = f"none of its {sriov.num_vfs} VFs is free" if named is None else f"its VF {named} is not free"
+    refused = [o for _, against in candidates for o in against]
+    return None, [objection(ExitCode.REFUSED, pf.address, why, f"free one; {_FIXED_NUMBER}"), *refused]
 
 
-def _future_vf(
-    request: Request, pf: PciDevice, sriov: Sriov
-) -> tuple[tuple[PciAddress, int, int] | None, list[Objection]]:
-    wanted = request.network.vfs
+def _future_vf(request: Request, pf: PciDevice, sriov: Sriov) -> tuple[_Pick | None, list[Objection]]:
+    wanted, index = request.network.vfs, request.network.vf_index or 0
+    if index >= wanted:
+        why = f"has no VFs yet and network.vfs makes {wanted}, so there will be no VF {index}"
+        return None, [objection(ExitCode.REFUSED, pf.address, why, f"set network.vfs: {index + 1} or more")]
     if wanted > sriov.total_vfs:
         why = f"can make {sriov.total_vfs} VFs, network.vfs asks for {wanted}"
         return None, [objection(ExitCode.REFUSED, pf.address, why, "lower network.vfs")]
     if sriov.offset is None:
         why = "the host does not say where its VFs will appear (sriov_offset)"
         return None, [objection(ExitCode.NOT_CAPABLE, pf.address, why, "probe the running host, kernel 4.12 or later")]
-    return (vf_address(pf.address, sriov.offset, sriov.stride or 0, 0), 0, wanted), []
+    return _Pick(vf_address(pf.address, sriov.offset, sriov.stride or 0, index), index, wanted), []
 
 
 def vf_address(pf: PciAddress, offset: int, stride: int, index: int) -> PciAddress:
@@ -165,14 +208,13 @@ def vf_address(pf: PciAddress, offset: int, stride: int, index: int) -> PciAddre
     return PciAddress(pf.domain, routing_id >> 8 & 0xFF, routing_id >> 3 & 0x1F, routing_id & 7)
 
 
-def _vf_objections(host: Host, vf: PciAddress) -> tuple[Objection, ...]:
+def _vf_objections(host: Host, vf: PciAddress, force: Force) -> tuple[Objection, ...]:
     device = host.device(vf)
     if device is None:
         return (objection(ExitCode.REFUSED, vf, "the host does not say what this VF is", "probe the running host"),)
     domain = holder(host, vf)
     if domain is not None:
-        why = f"belongs to domain {domain.name}"
-        return (objection(ExitCode.REFUSED, vf, why, "detach it there, or make more VFs"),)
+        return (holder_objection(domain, vf, "vf-in-use"), *group_objections(host, device, force))
     if host.domains is None and device.driver in PASSTHROUGH_DRIVERS:
         why = f"is bound to {device.driver} and libvirt could not be asked who uses it"
         return (objection(ExitCode.REFUSED, vf, why, "start libvirt"),)
@@ -181,8 +223,10 @@ def _vf_objections(host: Host, vf: PciAddress) -> tuple[Objection, ...]:
         if use:
             why = f"its interface {interface.name} {use}"
             hint = f"take it out of use: ip link set {interface.name} down"
-            return (objection(ExitCode.REFUSED, vf, why, hint),)
-    return group_objections(host, device)
+            guard = "default-route" if interface.default_route else "bridge" if interface.master else "vf-in-use"
+            in_use = objection(ExitCode.REFUSED, vf, why, hint, guard=guard)
+            return (in_use, *group_objections(host, device, force))
+    return group_objections(host, device, force)
 
 
 def _interface_use(interface: NetInterface) -> str:
@@ -195,13 +239,17 @@ def _interface_use(interface: NetInterface) -> str:
     return ""
 
 
-def _link_advice(request: Request, link: Link, sriov: Sriov) -> tuple[Advice, ...]:
+def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -> tuple[Advice, ...]:
     notes: list[Advice] = []
-    if link.family.speed_mbps >= 10_000:
+    if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
-    others = (link.make_vfs or sriov.num_vfs) - 1
+    made = link.pf.sriov.num_vfs if link.pf.sriov else 0
+    others = (link.make_vfs or made) - 1
     if request.network.receive == "all":
         notes.append(advice.whole_card_changes(link.pf.address))
-        if others > 0:
+        sharer = receiver_of_all(host, link.pf)
+        if sharer is not None:
+            notes.append(advice.second_probe(sharer))
+        elif others > 0:
             notes.append(advice.other_vfs(link.pf.address, others))
     return tuple(notes)

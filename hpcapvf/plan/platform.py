@@ -25,7 +25,8 @@ def check_name(request: Request, host: Host, spec_sha256: str) -> Unchanged | tu
     domain = next((d for d in host.domains or () if d.name == request.name), None)
     if domain is not None:
         why = f"a libvirt domain of that name exists (UUID {domain.uuid}) that this program did not make"
-        return (objection(ExitCode.CONFLICT, request.name, why, "choose another guest.name, or remove that domain"),)
+        hint = "choose another guest.name, or remove that domain"
+        return (objection(ExitCode.CONFLICT, request.name, why, hint, guard="foreign-domain"),)
     return ()
 
 

@@ -12,6 +12,8 @@ from hpcapvf.probe.reading import Reader
 
 _SECTOR_BYTES = 512  # the kernel's unit for "size", whatever the disk's own sector is
 _CD_ROM = 5  # SCSI peripheral device type
+_LINKS = ("/dev/disk/by-id", "/dev/disk/by-path")
+_BY_CONTENT = ("dm-", "md-", "lvm-")  # links that follow what is on a disk, not the disk
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -42,9 +44,9 @@ def probe_disks(reader: Reader) -> tuple[BlockDevice, ...]:
     names = sorted({*(reader.names("/sys/block") or ()), *(reader.names("/sys/class/block") or ())})
     folders = {name: path for name in names if (path := _folder(reader, name))}
     whole = {n: path for n, path in folders.items() if "partition" not in (reader.names(path) or ())}
-    uses = _probe_uses(reader, whole)
+    uses, links = _probe_uses(reader, whole), _probe_links(reader)
     return tuple(
-        _probe_disk(reader, name, path, uses)
+        _probe_disk(reader, name, path, uses, links.get(name, []))
         for name, path in whole.items()
         if _is_disk(path) and reader.text(f"{path}/device/type") != str(_CD_ROM)
     )
@@ -95,16 +97,37 @@ def _is_disk(path: str) -> bool:
     return "/devices/virtual/" not in path or "/nvme-subsystem/" in path
 
 
-def _probe_disk(reader: Reader, name: str, path: str, uses: _Uses) -> BlockDevice:
+def _probe_links(reader: Reader) -> dict[str, list[str]]:
+    """Kernel name to udev's links to it (systemd: rules.d/60-persistent-storage.rules)."""
+    found: dict[str, list[str]] = {}
+    for folder in _LINKS:
+        for link in reader.names(folder) or ():
+            if not link.startswith(_BY_CONTENT) and (name := reader.link(f"{folder}/{link}")):
+                found.setdefault(name, []).append(f"{folder}/{link}")
+    return found
+
+
+def lasting_path(links: list[str], serial: str | None) -> str | None:
+    """The link that means this very disk: by its serial number, else by another identity, else by its place."""
+
+    def rank(link: str) -> tuple[bool, bool, str]:
+        return "/by-id/" not in link, not (serial and serial in link), link
+
+    return min(links, key=rank, default=None)
+
+
+def _probe_disk(reader: Reader, name: str, path: str, uses: _Uses, links: list[str]) -> BlockDevice:
     sectors = reader.number(f"{path}/size")
     held = _held_by(reader, name, path, uses)
+    serial = _serial(reader, path)
     return BlockDevice(
         name=name,
         size_bytes=None if sectors is None else sectors * _SECTOR_BYTES,
         controller=_controller(reader, path),
-        serial=_serial(reader, path),
+        serial=serial,
         model=reader.text(f"{path}/device/model") or _udev_properties(reader, path).get("ID_MODEL"),
         in_use=tuple(sorted(held)) if held or uses.known else None,
+        path=lasting_path(links, serial),
     )
 
 

@@ -11,6 +11,7 @@ from hpcapvf.probe.disks import probe_disks
 from hpcapvf.probe.interfaces import probe_interfaces
 from hpcapvf.probe.kernel import (
     probe_arguments,
+    probe_dpdk,
     probe_iomem_strict,
     probe_iommu,
     probe_kvm,
@@ -58,5 +59,6 @@ def probe_host(
         deployments=probe_deployments(reader),
         vfio_available=probe_vfio(reader, release),
         kvm_available=probe_kvm(reader),
+        dpdk_available=probe_dpdk(reader),
     )
     return replace(facts, unreadable=reader.unreadable)

@@ -72,6 +72,13 @@ def probe_kvm(reader: Reader) -> bool | None:
     return True if reader.exists("/dev/kvm") else None
 
 
+def probe_dpdk(reader: Reader) -> bool | None:
+    """Whether DPDK's testpmd is installed; None where programs are not recorded."""
+    if any(reader.exists(f"{folder}/dpdk-testpmd") for folder in ("/usr/bin", "/usr/local/bin")):
+        return True
+    return False if reader.exists("/usr/bin") else None
+
+
 def _kernel_config(reader: Reader, release: str | None) -> str | None:
     packed = reader.data("/proc/config.gz", _CONFIG_LIMIT)
     if packed is not None:

@@ -62,6 +62,14 @@ def _mount_point(text: str) -> str:
     return text
 
 
+def _pf_selector(text: str) -> str:
+    """An interface or PCI address, and perhaps ``|vfN``: that VF of it."""
+    card, bar, vf = text.partition("|")
+    if bar and not re.fullmatch(r"vf(0|[1-9][0-9]{0,2})", vf):
+        raise ValueError("behind the | must stand vf and its number (enp5s0|vf3)")
+    return _interface_or_pci(card) + bar + vf
+
+
 def _interface_or_pci(text: str) -> str:
     if PciAddress.looks_like(text):
         return str(PciAddress.parse(text))
@@ -102,24 +110,27 @@ KEYS: tuple[Key, ...] = (
     Key("guest.user", "text", "user that is made in the guest", pattern=r"(?!root$)[a-z_][a-z0-9_-]{0,31}",
         form="a user name other than root"),
     Key("guest.boot_timeout_s", "number", "how long the guest may take to answer", least=30, most=7200),
-    Key("network.pf", "text", "physical function: interface name or PCI address", required=True,
-        check=_interface_or_pci),
-    Key("network.mode", "text", "how the guest gets the link", choices=("vf",), later=("passthrough",)),
-    Key("network.generator", "text", "who makes the VFs", choices=("kernel",), later=("dpdk",)),
+    Key("network.pf", "text", "physical function: interface name or PCI address; with vf3 behind a bar, that VF of it",
+        required=True, check=_pf_selector),
+    Key("network.mode", "text", "how the guest gets the link", choices=("vf", "passthrough")),
+    Key("network.generator", "text", "who makes the VFs", choices=("kernel", "dpdk")),
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
     Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself "
         "(always so with watch)", choices=("all", "own")),
-    Key("storage.mode", "text", "how the guest gets its disks", choices=("passthrough", "guest-disk"),
-        later=("virtio",)),
-    Key("storage.controller", "text", "PCI address of the controller to pass through, or auto; mode passthrough "
-        "must have it", check=_controller),
+    Key("storage.mode", "text", "how the guest gets its disks; none: frames are counted, not stored",
+        choices=("passthrough", "virtio", "nvme-vf", "guest-disk", "none")),
+    Key("storage.controller", "text", "PCI address of the controller whose disks are used, or auto; modes passthrough, "
+        "virtio and nvme-vf must have it", check=_controller),
     Key("storage.directory", "text", "folder for captures with mode guest-disk", check=_mount_point),
-    Key("storage.raid.chunk_kib", "number", "RAID-0 chunk", least=4, most=65536, check=_power_of_two),
-    Key("storage.raid.filesystem", "text", "file system of the array", choices=("xfs",), later=("ext4",)),
-    Key("storage.raid.mount", "text", "where the guest mounts the array", check=_mount_point),
+    Key("storage.raid.kind", "text", "md: RAID-0 of the disks in the guest; hardware: the controller made one volume; "
+        "existing: mount the file system that is there, format nothing", choices=("md", "hardware", "existing")),
+    Key("storage.raid.chunk_kib", "number", "RAID-0 chunk (kind md)", least=4, most=65536, check=_power_of_two),
+    Key("storage.raid.filesystem", "text", "file system of the array or volume", choices=("xfs",), later=("ext4",)),
+    Key("storage.raid.mount", "text", "where the guest mounts it", check=_mount_point),
     Key("wipe", "texts", "serial numbers of disks that may be formatted although they carry something, or all",
         pattern=r"[\x21-\x7e]{1,64}", form="a serial number without blanks, or all"),
-    Key("engine.kind", "text", "capture engine in the guest", choices=("hpcapvf",), later=("dpdk",)),
+    Key("engine.kind", "text", "capture engine in the guest", choices=("hpcapvf", "tcpdump"),
+        later=("dpdk",)),
     Key("engine.idle", "text", "what the polling thread does without frames", choices=("backoff", "spin")),
     Key("engine.idle_max_us", "number", "longest sleep of backoff; a frame is stamped up to this late", least=20,
         most=100_000),

@@ -182,6 +182,7 @@ def _short(value: Any) -> str:
 
 def _check_together(request: Request) -> None:
     """What is wrong only in combination."""
+    _check_network(request)
     _check_storage(request)
     _check_watch(request)
     guest, engine, page_kib = request.guest, request.engine, request.placement.hugepage_kib
@@ -199,22 +200,49 @@ def _check_together(request: Request) -> None:
         )
 
 
-def _check_storage(request: Request) -> None:
-    storage = request.storage
-    if storage.mode == "passthrough" and not storage.controller:
-        raise BadSpec("is missing", path="storage.controller", hint=_BY_PATH["storage.controller"].note)
-    if storage.mode == "guest-disk" and storage.controller:
+def _check_network(request: Request) -> None:
+    network = request.network
+    if network.generator != "kernel" and network.mode != "vf":
+        raise BadSpec(f"mode {network.mode} makes no VFs", path="network.generator", hint="leave the key out")
+    if network.generator != "kernel" and request.watch:
         raise BadSpec(
-            "mode guest-disk passes no controller through",
-            path="storage.controller",
-            hint="leave the key out, or set storage.mode: passthrough",
+            f"{network.generator} cannot be combined with watch: the watched VMs' VFs are there already",
+            path="network.generator",
+            hint="leave the key out",
         )
-    if storage.mode == "guest-disk" and request.wipe:
-        raise BadSpec("mode guest-disk formats no disk", path="wipe", hint="leave the key out")
+
+
+def _check_storage(request: Request) -> None:
+    storage, kind = request.storage, request.storage.raid.kind
+    if storage.has_disks and not storage.controller:
+        raise BadSpec("is missing", path="storage.controller", hint=_BY_PATH["storage.controller"].note)
+    if not storage.has_disks and storage.controller:
+        raise BadSpec(
+            f"mode {storage.mode} uses no controller",
+            path="storage.controller",
+            hint="leave the key out, or set storage.mode: passthrough, virtio or nvme-vf",
+        )
+    if request.wipe and (kind == "existing" or not storage.has_disks):
+        what = "kind existing" if storage.has_disks else f"mode {storage.mode}"
+        raise BadSpec(f"{what} formats no disk", path="wipe", hint="leave the key out")
+    if kind == "hardware" and storage.mode == "nvme-vf":
+        raise BadSpec(
+            "an NVMe's namespaces are no volume of a RAID controller",
+            path="storage.raid.kind",
+            hint="md makes an array of them, of one as well",
+        )
+    if kind != "md" and not storage.has_disks:
+        raise BadSpec(f"mode {storage.mode} has no array", path="storage.raid.kind", hint="leave the key out")
 
 
 def _check_watch(request: Request) -> None:
     watch = request.watch
+    if watch and request.network.mode != "vf":
+        raise BadSpec(
+            f"{request.network.mode} cannot be combined with watch: a card copies traffic between its own VFs",
+            path="network.mode",
+            hint="leave the key out",
+        )
     if watch and request.network.receive == "all":
         raise BadSpec(
             "all cannot be combined with watch: an agent is given what the watched VMs receive",

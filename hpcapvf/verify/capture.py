@@ -1,25 +1,29 @@
-"""The capture service in a guest as a proof uses it: counters, closing files on demand, fetching them.
+"""The capture service in a guest as a proof uses it: counters, closing files on demand, fetching them, reading them.
 
-Files are closed by SIGHUP to hpcapdd, which then appends to its status file one ``closed`` event for each file and a
-``flushed`` event with a running number. Everything that the guest says is checked before it is used.
+What an engine does in its own way is in ``Capture``'s two forms: here HPCAPvf, in ``pcap_capture`` those that write
+pcap files. Of HPCAPvf, files are closed by SIGHUP to hpcapdd, which then appends to its status file one ``closed``
+event for each file and a ``flushed`` event with a running number. Everything that the guest says is checked before it
+is used.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from hpcapvf.host.protocols import Clock, Guest
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import StartCapture
+from hpcapvf.raw.records import Record, read_records
 
 CAPTURE_UNIT = "hpcapvf-capture.service"
 STATUS_PATH = "/run/hpcapvf/capture.jsonl"
-DRIVER_FOLDERS = "/sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf"
+# Of a VF that the driver has taken, and of an interface that keeps its own driver.
+DRIVER_FOLDERS = ("/sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf", "/sys/class/net/*/hpcapvf")
 COUNTERS = (
     "received",
     "received_bytes",
@@ -34,29 +38,84 @@ COUNTERS = (
     "clock_steps_back",
 )
 COMMAND_TIMEOUT_S = 120.0
+# Counters of the driver that must not move, and what helps if they do.
+_LOSS_COUNTERS = {
+    "ring_full_drops": "the reader was too slow: see the storage's speed, or give the ring more MiB (engine.ring_mib)",
+    "no_listener_drops": "hpcapdd did not have the device open: see its unit in the guest",
+    "errors": "the card flagged frames as bad, or they were longer than one receive buffer",
+    "resets": "the PF reset the card during the proof: see the host's kernel log",
+}
 _POLL_S = 0.5
 _JOURNAL_LINES = 12
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A RAW file as the capture service closed it. frame_bytes: on the wire; file_bytes: with padding."""
+    """A file as the capture service closed it. frames: as the service says, None if it does not. frame_bytes: on the
+    wire; file_bytes: of the whole file."""
 
     path: str
-    frames: int
-    frame_bytes: int
+    frames: int | None
+    frame_bytes: int | None
     file_bytes: int
     unsaved_frames: int
 
 
 @dataclass(frozen=True)
 class Flush:
-    """What the status file gained up to a ``flushed`` event. restarted: the service ended or began in between."""
+    """The files closed since the flush before. restarted: the service ended or began in between by itself."""
 
     sequence: int
     files: tuple[StoredFile, ...]
     restarted: bool
     next_byte: int
+
+
+class Capture(Protocol):
+    """One engine's capture service. loss_counters: counters that must not move, to what helps if they do."""
+
+    loss_counters: Mapping[str, str]
+
+    def counters(self) -> dict[str, int]:
+        """Counters by name, ``received`` among them; what the engine does not count is absent."""
+
+    def flush(self, timeout_s: float) -> Flush:
+        """Have the file that is written closed; the first call only marks where the second begins."""
+
+    def read(self, content: bytes) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+        """Frames of a closed file, and its faults."""
+
+
+class HpcapvfCapture:
+    """hpcapdd on our own driver."""
+
+    loss_counters: Mapping[str, str] = _LOSS_COUNTERS
+
+    def __init__(self, guest: Guest, clock: Clock) -> None:
+        self._guest = guest
+        self._clock = clock
+        self._last: Flush | None = None
+
+    def counters(self) -> dict[str, int]:
+        """The driver's counters."""
+        return read_counters(self._guest)
+
+    def flush(self, timeout_s: float) -> Flush:
+        """SIGHUP, and the events that follow."""
+        last = self._last
+        self._last = flush(
+            self._guest,
+            self._clock,
+            after_sequence=last.sequence if last else -1,
+            from_byte=last.next_byte if last else None,
+            timeout_s=timeout_s,
+        )
+        return self._last
+
+    def read(self, content: bytes) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+        """Records of a RAW file."""
+        found = read_records(content)
+        return tuple(found.records), tuple(fault.what for fault in found.faults)
 
 
 def capture_step(plan: Plan) -> StartCapture:
@@ -68,9 +127,10 @@ def capture_step(plan: Plan) -> StartCapture:
 
 
 def read_attributes(guest: Guest) -> dict[str, str]:
-    """All the driver says about its VF, by file name; StepFailed unless exactly one VF is bound to it."""
+    """All the driver says about its device, by file name; StepFailed unless it has exactly one."""
     # The NUL after the name (-Z) keeps the colons of PCI addresses and of MACs apart from grep's own.
-    result = guest.run(["sh", "-c", f"grep -HZ . {DRIVER_FOLDERS}/*"], timeout_s=COMMAND_TIMEOUT_S)
+    places = " ".join(f"{folder}/*" for folder in DRIVER_FOLDERS)
+    result = guest.run(["sh", "-c", f"grep -sHZ . {places}"], timeout_s=COMMAND_TIMEOUT_S)
     devices: dict[str, dict[str, str]] = {}
     for line in result.stdout.splitlines():
         path, _, value = line.partition("\0")
@@ -79,7 +139,7 @@ def read_attributes(guest: Guest) -> dict[str, str]:
             devices.setdefault(folder, {})[name] = value.strip()
     if len(devices) != 1:
         raise StepFailed(
-            f"{len(devices)} VFs in the guest are bound to the hpcapvf driver, not one",
+            f"{len(devices)} devices in the guest are captured by the hpcapvf driver, not one",
             hint="see `lspci -k` and `dmesg` in the guest: is the module loaded and the VF bound to it?",
             details=tuple(result.stderr.splitlines()[-3:]),
         )

@@ -9,10 +9,11 @@ from typing import TypeVar
 from hpcapvf.host.protocols import Machine, guest_access
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError
-from hpcapvf.model.host import Host
-from hpcapvf.model.paths import guard_unit
+from hpcapvf.model.host import Host, PciDevice
+from hpcapvf.model.paths import guard_unit, port_unit
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.steps import (
+    InstallDriver,
     MakeRaid,
     ProgramReceiveAll,
     ReplicateTraffic,
@@ -21,6 +22,7 @@ from hpcapvf.model.steps import (
     StartCapture,
     StartGuard,
 )
+from hpcapvf.model.storage_steps import LendDisks, MakeVolume, MountExisting
 from hpcapvf.nic.receive import RegisterWant
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
 from hpcapvf.verify.judgement import demand
@@ -39,13 +41,17 @@ from hpcapvf.verify.readings import (
 S = TypeVar("S")
 GUEST_ANSWER_TIMEOUT_S = 120.0
 _BRIDGE_CLASS = 0x06
+_PROGRAMS = {"hpcapvf": "hpcapdd", "tcpdump": "tcpdump"}  # of the capture service, by engine
 _LISTED = 4
 
 
 def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]:
     """Every check of a deployed machine against its plan. host: probed afresh. Raises nothing that a check can say."""
-    findings = [*check_card(plan, host), *check_domain(plan, host)]
-    findings += _attempt("PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine)))
+    findings = [*check_card(plan, host), *check_lent_disks(plan, host), *check_domain(plan, host)]
+    if plan.vf_index is not None and plan.request.network.generator == "kernel":
+        findings += _attempt(
+            "PF's interface", lambda: check_interface(plan, read_interface(plan.pf_interface, machine))
+        )
     findings += _attempt("QEMU", lambda: check_qemu(plan, read_qemu(plan, machine.files)))
     if _step(plan, ProgramReceiveAll):
         findings += _attempt("registers for receiving everything", lambda: check_registers(read_drift(plan, machine)))
@@ -75,19 +81,43 @@ def _equal(check: str, expected: object, found: object, hint: str = "") -> Findi
 
 
 def check_card(plan: Plan, host: Host) -> list[Finding]:
-    """PF up, VF there, VF and controller on vfio-pci, each alone in its IOMMU group."""
-    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
-    pf = host.device(plan.pf)
-    vfs = pf.sriov.vfs if pf is not None and pf.sriov is not None else ()
-    vf = vfs[plan.vf_index] if plan.vf_index < len(vfs) else None
-    hint = "a PF that is down never answers its VFs: ip link set it up"
-    findings = [
-        _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint),
-        _equal(f"VF {plan.vf_index} of {plan.pf}", plan.vf, vf, "were the VFs removed? see sriov_numvfs of the PF"),
-        *_check_passed("VF", plan.vf, host),
-    ]
+    """PF up, VF there, VF (or the PF itself) and controller on vfio-pci, each alone in its IOMMU group."""
+    findings = [*_check_vf(plan, host, plan.vf_index)] if plan.vf_index is not None else []
+    findings += _check_passed("network card" if plan.vf_index is None else "VF", plan.function, host)
     if plan.controller is not None:
         findings += _check_passed("storage controller", plan.controller, host)
+    return findings
+
+
+def _check_vf(plan: Plan, host: Host, index: int) -> list[Finding]:
+    pf = host.device(plan.pf)
+    vfs = pf.sriov.vfs if pf is not None and pf.sriov is not None else ()
+    vf = vfs[index] if index < len(vfs) else None
+    return [
+        _check_pf(plan, host, pf),
+        _equal(f"VF {index} of {plan.pf}", plan.function, vf, "were the VFs removed? see sriov_numvfs of the PF"),
+    ]
+
+
+def _check_pf(plan: Plan, host: Host, pf: PciDevice | None) -> Finding:
+    """The PF can answer its VFs: DPDK has it, or its link is up."""
+    if plan.request.network.generator == "dpdk":
+        hint = f"systemctl status {port_unit(plan.request.name)}"
+        return _equal(f"driver of {plan.pf}, for DPDK", "vfio-pci", pf.driver if pf else None, hint)
+    interface = next((i for i in host.interfaces if i.name == plan.pf_interface), None)
+    hint = "a PF that is down never answers its VFs: ip link set it up"
+    return _equal(f"link of {plan.pf_interface}", "up", _updown(interface.up if interface else None), hint)
+
+
+def check_lent_disks(plan: Plan, host: Host) -> list[Finding]:
+    """Nothing of the host uses a disk that the guest writes to, an array least of all."""
+    step = _step(plan, LendDisks)
+    findings = []
+    for lent in step.disks if step else ():
+        disk = next((d for d in host.disks if d.path == lent.path), None)
+        found = None if disk is None or disk.in_use is None else ", ".join(disk.in_use) or "nothing"
+        hint = "take it out of use on the host at once: two writers destroy what is on it"
+        findings.append(_equal(f"what the host uses {lent.path} for", "nothing", found, hint))
     return findings
 
 
@@ -218,23 +248,21 @@ def check_guard(name: str, state: str, counts: dict[str, object] | None) -> list
 
 def _guest(plan: Plan, machine: Machine) -> list[Finding]:
     guest = machine.guests.connect(guest_access(plan), timeout_s=GUEST_ANSWER_TIMEOUT_S)
-    raid = _step(plan, MakeRaid)
+    raid = _step(plan, MakeRaid) or _volume(plan)
     capture = _step(plan, StartCapture)
     mount = raid.mount if raid else capture.directory if capture else "/"
     return check_guest(plan, read_guest(guest, mount))
 
 
+def _volume(plan: Plan) -> MakeVolume | MountExisting | None:
+    return _step(plan, MakeVolume) or _step(plan, MountExisting)
+
+
 def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
     """Driver, storage and capture service in the guest."""
-    facts, driver = reading.facts, reading.driver
-    hint = "see dmesg in the guest"
-    findings = [
-        _equal("module hpcapvf in the guest", "live", facts.get("module") or None, hint),
-        _equal("VF bound to hpcapvf", "one", "one" if driver else reading.driver_problem, hint),
-        _equal("link of the VF", "1", driver.get("link"), "is the PF's link up?"),
-        _equal("CPU of the polling thread", plan.placement.polling_vcpu, driver.get("cpu"), hint),
-        _equal("device node", "one", "one" if len(reading.nodes) == 1 else ", ".join(reading.nodes) or "none", hint),
-    ]
+    facts = reading.facts
+    ours = _step(plan, InstallDriver)
+    findings = _check_driver(plan, reading) if ours else []
     raid = _step(plan, MakeRaid)
     if raid is not None:
         chunk = facts.get("chunk_bytes", "")
@@ -245,20 +273,33 @@ def check_guest(plan: Plan, reading: GuestReading) -> list[Finding]:
             _equal("chunk of the array", f"{raid.chunk_kib} KiB", None if kib is None else f"{kib} KiB"),
             _equal(f"file system on {raid.mount}", raid.filesystem, facts.get("filesystem") or None),
         ]
+    volume = _volume(plan)
+    if volume is not None:
+        found = facts.get("filesystem") or None
+        findings.append(_equal(f"file system on {volume.mount}", volume.filesystem, found, "findmnt in the guest"))
     capture = _step(plan, StartCapture)
     if capture is not None:
-        listeners = driver.get("listeners", "")
         journal = "journalctl -u hpcapvf-capture in the guest"
         findings += [
             _equal("capture service", "active", facts.get("unit") or None, journal),
-            _equal("program of the capture service", "hpcapdd", facts.get("program") or None, journal),
+            _equal("program of the capture service", _PROGRAMS[capture.engine], facts.get("program") or None, journal),
             _equal("CPU of the reader", capture.reader_cpu, facts.get("reader_cpus") or None, journal),
-            demand(
-                "listeners of the driver",
-                listeners.isdecimal() and int(listeners) > 0,
-                "at least 1",
-                listeners or "unknown",
-                journal,
-            ),
         ]
     return findings
+
+
+def _check_driver(plan: Plan, reading: GuestReading) -> list[Finding]:
+    """HPCAPvf has its device, and somebody reads it."""
+    driver, nodes = reading.driver, reading.nodes
+    hint = "see dmesg in the guest"
+    listeners = driver.get("listeners", "")
+    heard = listeners.isdecimal() and int(listeners) > 0
+    journal = "journalctl -u hpcapvf-capture in the guest"
+    return [
+        _equal("module hpcapvf in the guest", "live", reading.facts.get("module") or None, hint),
+        _equal("device captured by hpcapvf", "one", "one" if driver else reading.driver_problem, hint),
+        _equal("link in the guest", "1", driver.get("link"), "is the PF's link up?"),
+        _equal("CPU of the polling thread", plan.placement.polling_vcpu, driver.get("cpu"), hint),
+        _equal("device node", "one", "one" if len(nodes) == 1 else ", ".join(nodes) or "none", hint),
+        demand("listeners of the driver", heard, "at least 1", listeners or "unknown", journal),
+    ]

@@ -49,13 +49,15 @@ def targets_of(plan: Plan, machine: Machine) -> MixTargets:
     sources = {watched.pool for watched in step.watched}
     with open_registers(step.pf, step.family, machine) as read:
         macs = [m.mac for m in decode_switch(register_table(step.family), read).macs if sources & set(m.pools)]
-    return MixTargets(macs[0], targets.pf_mac, (*macs[1:], plan.vf_mac)) if macs else targets
+    return MixTargets(macs[0], targets.pf_mac, (*macs[1:], plan.function_mac)) if macs else targets
 
 
 def mix_targets(plan: Plan, files: Files) -> MixTargets:
     """The MACs on the card that the traffic mix is aimed at; without the PF's if the host does not say."""
+    if plan.vf_index is None:  # the PF is the guest's
+        return MixTargets(plan.function_mac, None)
     text = files.read_text(f"/sys/class/net/{plan.pf_interface}/address")
-    return MixTargets(plan.vf_mac, Mac.parse(text) if text and text.strip() else None)
+    return MixTargets(plan.function_mac, Mac.parse(text) if text and text.strip() else None)
 
 
 def _replication(plan: Plan) -> ReplicateTraffic | None:

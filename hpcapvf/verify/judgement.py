@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hpcapvf.model.plan import Finding
 from hpcapvf.verify.compare import Comparison
-
-_LOSS_COUNTERS = {
-    "ring_full_drops": "the reader was too slow: see the storage's speed, or give the ring more MiB (engine.ring_mib)",
-    "no_listener_drops": "hpcapdd did not have the device open: see its unit in the guest",
-    "errors": "the card flagged frames as bad, or they were longer than one receive buffer",
-    "resets": "the PF reset the card during the proof: see the host's kernel log",
-}
 
 
 def judge(
@@ -19,8 +14,11 @@ def judge(
     offered: int | None,
     wanted: int | None,
     unwanted: int,
-    comparison: Comparison,
+    comparison: Comparison | None,
+    counted: int,
     counters: dict[str, int],
+    loss_counters: Mapping[str, str],
+    in_vf: int | None,
     nic_drops: int | None,
     guard: dict[str, int] | None,
     guard_expected: bool,
@@ -29,19 +27,32 @@ def judge(
     unsaved: int,
     restarted: bool,
 ) -> tuple[Finding, ...]:
-    """All demands on a proof. sent, offered (to the source), wanted (to be stored): None without a source. unwanted:
-    frames stored that were sent for others. Unknown drops of the card are no failure by themselves: the comparison
-    sees the loss anyway."""
+    """All demands on a proof. sent, offered (to the source), wanted (to be stored): None without a source.
+
+    unwanted: frames stored that were sent for others. comparison: None if nothing is stored; then counted, the frames
+    that the capture service read, and the driver's counters are all that there is to judge. loss_counters: those that
+    must not move, to the remedy. What the card does not tell (drops, frames that it gave the VF) is no failure by
+    itself: the comparison sees the loss anyway.
+    """
     findings = [_none_of("capture service kept running", int(restarted), "see its journal in the guest")]
     if wanted is not None:
-        findings += _judge_frames(wanted, comparison, counters)
+        if in_vf is not None:
+            hint = "the card gave the VF too few: its registers, a link that is down, or too few descriptors"
+            findings.append(demand("frames given to the VF", in_vf >= wanted, f"at least {wanted}", str(in_vf), hint))
+        findings += (
+            _judge_frames(wanted, comparison, counters) if comparison else _judge_counts(wanted, counted, counters)
+        )
         hint = "see the source's own messages"
         findings.append(demand("frames sent by the source", sent == offered, str(offered), str(sent), hint))
+    if wanted is not None and comparison is not None:
         findings.append(_none_of("frames for others", unwanted, "the card gives the VF more than it should: nic show"))
-    findings.append(
-        _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile")
-    )
-    for name, hint in _LOSS_COUNTERS.items():
+    if comparison is not None:
+        findings.append(
+            _none_of("timestamps that go back", comparison.timestamps_back, "the guest's clock was set meanwhile")
+        )
+        findings.append(_listed("capture files without faults", faults))
+        findings.append(_listed("files hold as many frames as announced", count_errors))
+    for name, hint in loss_counters.items():
         found = counters.get(name)
         findings.append(
             demand(f"driver counter {name}", found == 0, "0", "unknown" if found is None else str(found), hint)
@@ -50,8 +61,6 @@ def judge(
         hint = "the polling thread was too slow: give it a core of its own and idle: spin"
         findings.append(_none_of("frames dropped by the card for this VF", nic_drops, hint))
     findings.append(_none_of("frames that the capture service could not save", unsaved, "is the storage full?"))
-    findings.append(_listed("RAW files without faults", faults))
-    findings.append(_listed("files hold as many frames as announced", count_errors))
     if guard_expected:
         hint = "start it again: systemctl restart the guard's unit, see hpcapvf status"
         found_text = "no counts" if guard is None else f"{guard.get('checks', 0)} checks"
@@ -59,6 +68,28 @@ def judge(
             demand("register guard at work", bool(guard and guard.get("checks", 0) > 0), "checks", found_text, hint)
         )
     return tuple(findings)
+
+
+def _judge_counts(wanted: int, counted: int, counters: dict[str, int]) -> list[Finding]:
+    """Nothing is stored, so frames are counted and nobody knows what was in them."""
+    received, published = counters.get("received", 0), counters.get("published", 0)
+    return [
+        demand("frames to send", wanted > 0, "at least 1", str(wanted), "a proof without frames proves nothing"),
+        demand(
+            "frames received by the driver (counted only)",
+            received >= wanted,
+            f"at least {wanted}",
+            str(received),
+            "frames were lost before the VF: a too fast source, the card's registers, or a link that is down",
+        ),
+        demand(
+            "frames read by the capture service (counted only)",
+            counted >= max(published, wanted),
+            f"at least {max(published, wanted)}",
+            str(counted),
+            "see its journal in the guest",
+        ),
+    ]
 
 
 def _judge_frames(wanted: int, comparison: Comparison, counters: dict[str, int]) -> list[Finding]:

@@ -15,21 +15,14 @@ from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic.registers import register_table
-from hpcapvf.raw.records import Record, read_records
-from hpcapvf.verify.capture import (
-    Flush,
-    StoredFile,
-    capture_step,
-    fetch,
-    flush,
-    read_counters,
-    settle,
-)
+from hpcapvf.raw.records import Record
+from hpcapvf.verify.capture import Capture, Flush, HpcapvfCapture, StoredFile, capture_step, fetch, settle
 from hpcapvf.verify.compare import SHORTEST_ON_LINK_BYTES, Comparison, compare
 from hpcapvf.verify.expect import expected_frames, targets_of
 from hpcapvf.verify.judgement import judge
 from hpcapvf.verify.mix import MixTargets, serial_of
-from hpcapvf.verify.readings import read_guard
+from hpcapvf.verify.pcap_capture import PcapCapture
+from hpcapvf.verify.readings import open_registers, read_guard
 
 LARGEST_FETCH_BYTES = 1 << 30
 _FAULTS_LISTED = 20
@@ -54,7 +47,11 @@ class Proof:
     """What was proved. Counters are differences over the proof; None means unknown or not applicable, never 0.
 
     frames_sent: None without a source. frames_expected: how many of them should be stored (of a probe all).
-    frames_received: by the driver, frames of the machines themselves included.
+    frames_in_vf: frames that the card gave the VF, as its PF counts them; None if the card does not count or is out of
+    reach. frames_received: by the driver. Both with frames of the machines themselves.
+    frames_counted: by the capture service
+    in the files that it closed. With storage mode none these two are the proof: frames_stored, bytes_stored and
+    comparison do not apply and are None.
     nic_drops: frames that the card dropped for want of descriptors, as the PF counts them (not on the emulated
     card, whose counter stays 0). guard: what the register guard did meanwhile.
     comparison: without a source, with nothing, so that everything stored counts as foreign.
@@ -64,18 +61,20 @@ class Proof:
     frames_sent: int | None
     source_seconds: float | None
     frames_received: int
-    frames_stored: int
-    bytes_stored: int
+    frames_stored: int | None
+    bytes_stored: int | None
     counters: dict[str, int]
     nic_drops: int | None
     guard: dict[str, int] | None
     files: tuple[StoredFile, ...]
     faults: tuple[str, ...]
-    comparison: Comparison
+    comparison: Comparison | None
     findings: tuple[Finding, ...]
     phases_s: dict[str, float] = field(default_factory=dict)
     never_seen: tuple[str, ...] = ()
     frames_expected: int | None = None
+    frames_in_vf: int | None = None
+    frames_counted: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -89,7 +88,9 @@ class Proof:
             "ok": self.ok,
             "frames_sent": self.frames_sent,
             "frames_expected": self.frames_expected,
+            "frames_in_vf": self.frames_in_vf,
             "frames_received": self.frames_received,
+            "frames_counted": self.frames_counted,
             "frames_stored": self.frames_stored,
             "frames_identical": figures.frames_identical if figures else None,
             "frames_foreign": figures.frames_foreign if figures else None,
@@ -140,34 +141,35 @@ class _Prover:
     def run(self, source: FrameSource | None, frames: Sequence[bytes]) -> Proof:
         with self._phase("flush", "closing the file that is being written"):
             guest = self.machine.guests.connect(guest_access(self.plan), timeout_s=self.times.guest_s)
-            first = flush(guest, self.clock, after_sequence=-1, from_byte=None, timeout_s=self.times.flush_s)
-            before = read_counters(guest)
+            capture = self._capture(guest)
+            capture.flush(self.times.flush_s)
+            before = capture.counters()
             side_before = self._side_counters()
         sends = source if source is not None and source.name != "none" else None
         expected = expected_frames(self.plan, frames, self.machine) if sends else ()
         sent = self._send(sends, frames)
-        after = self._settle(guest, before, len(expected) if sends else None)
+        after = self._settle(capture, before, len(expected) if sends else None)
         with self._phase("flush again", "closing the file with the frames"):
-            second = flush(
-                guest,
-                self.clock,
-                after_sequence=first.sequence,
-                from_byte=first.next_byte,
-                timeout_s=self.times.flush_s,
-            )
+            second = capture.flush(self.times.flush_s)
             side_after = self._side_counters()
-        records, faults, count_errors = self._read_back(guest, second)
+        stored = self.plan.request.storage.mode != "none"
+        records, faults, count_errors = self._read_back(guest, capture, second) if stored else ([], (), ())
         with self._phase("compare"):
-            comparison = self._compare(expected, records)
+            comparison = self._compare(expected, records) if stored else None
         counters = {name: after[name] - before[name] for name in after if name in before}
+        counted = sum(file.frames or 0 for file in second.files)
         guard = _difference(side_before[1], side_after[1])
+        in_vf = _counted(side_before[2], side_after[2], counters.get("received", 0))
         findings = judge(
             sent=sent.sent if sent else None,
             offered=len(frames) if sends else None,
             wanted=len(expected) if sends else None,
             unwanted=self._unwanted(frames, expected, records) if sends else 0,
             comparison=comparison,
+            counted=counted,
             counters=counters,
+            loss_counters=capture.loss_counters,
+            in_vf=in_vf,
             nic_drops=_minus(side_after[0], side_before[0]),
             guard=guard,
             guard_expected=any(isinstance(step, StartGuard) for step in self.plan.steps),
@@ -181,9 +183,11 @@ class _Prover:
             frames_sent=len(frames) if sends else None,
             frames_expected=len(expected) if sends else None,
             source_seconds=sent.seconds if sent else None,
+            frames_in_vf=in_vf,
             frames_received=counters.get("received", 0),
-            frames_stored=comparison.frames_stored if sends else len(records),
-            bytes_stored=sum(len(record.data) for record in records),
+            frames_counted=counted,
+            frames_stored=None if comparison is None else comparison.frames_stored if sends else len(records),
+            bytes_stored=sum(len(record.data) for record in records) if stored else None,
             counters=counters,
             nic_drops=_minus(side_after[0], side_before[0]),
             guard=guard,
@@ -209,16 +213,21 @@ class _Prover:
             timeout_s = self.times.send_s + len(frames) / self.times.send_frames_per_s
             return source.send(frames, timeout_s=timeout_s)
 
-    def _settle(self, guest: Guest, before: dict[str, int], wanted: int | None) -> dict[str, int]:
+    def _capture(self, guest: Guest) -> Capture:
+        if self.plan.request.engine.kind == "tcpdump":
+            return PcapCapture(guest, self.clock, self.directory)
+        return HpcapvfCapture(guest, self.clock)
+
+    def _settle(self, capture: Capture, before: dict[str, int], wanted: int | None) -> dict[str, int]:
         """Counters after the frames; without a source, after having watched for a while."""
         with self._phase("settle", "until the driver's counters stand still"):
             if wanted is None:
                 self.clock.sleep(self.times.watch_s)
-                return read_counters(guest)
+                return capture.counters()
             goal = before.get("received", 0) + wanted
 
             def read() -> dict[str, int]:
-                counters = read_counters(guest)
+                counters = capture.counters()
                 self.progress.advance(counters.get("received", 0) - before.get("received", 0), wanted, "frames")
                 return counters
 
@@ -231,7 +240,9 @@ class _Prover:
                 timeout_s=self.times.settle_s,
             )
 
-    def _read_back(self, guest: Guest, flushed: Flush) -> tuple[list[Record], tuple[str, ...], tuple[str, ...]]:
+    def _read_back(
+        self, guest: Guest, capture: Capture, flushed: Flush
+    ) -> tuple[list[Record], tuple[str, ...], tuple[str, ...]]:
         """Records of all files in order, the files' faults, and files whose frames are not as many as was said."""
         records: list[Record] = []
         faults: list[str] = []
@@ -244,11 +255,11 @@ class _Prover:
                 if done > LARGEST_FETCH_BYTES:
                     faults.append(f"{file.path}: not read, a proof fetches at most {LARGEST_FETCH_BYTES} bytes")
                     continue
-                content = read_records(fetch(guest, file, self.directory))
-                records += content.records
-                faults += [f"{file.path}: {fault.what}" for fault in content.faults]
-                if len(content.records) != file.frames:
-                    miscounted.append(f"{file.path}: {len(content.records)} frames, {file.frames} were announced")
+                found, wrong = capture.read(fetch(guest, file, self.directory))
+                records += found
+                faults += [f"{file.path}: {fault}" for fault in wrong]
+                if file.frames is not None and len(found) != file.frames:
+                    miscounted.append(f"{file.path}: {len(found)} frames, {file.frames} were announced")
                 self.progress.advance(done, total, "bytes")
         return records, tuple(faults), tuple(miscounted)
 
@@ -262,9 +273,11 @@ class _Prover:
         others = {f.ljust(SHORTEST_ON_LINK_BYTES, b"\0")[:caplen] for f in frames if f not in wanted}
         return sum(record.data in others for record in records)
 
-    def _side_counters(self) -> tuple[int | None, dict[str, int] | None]:
-        """Drops that the card counted for the VF's queues, and the guard's counts; None where not to be had."""
-        return _nic_drops(self.plan, self.machine), _guard_counts(self.plan.request.name, self.machine.files)
+    def _side_counters(self) -> tuple[int | None, dict[str, int] | None, int | None]:
+        """Drops that the card counted for the VF's queues, the guard's counts, and frames that the card gave the VF;
+        None where not to be had."""
+        drops, guard = _nic_drops(self.plan, self.machine), _guard_counts(self.plan.request.name, self.machine.files)
+        return drops, guard, _nic_gave(self.plan, self.machine)
 
 
 def _guard_counts(name: str, files: Files) -> dict[str, int] | None:
@@ -276,20 +289,35 @@ def _guard_counts(name: str, files: Files) -> dict[str, int] | None:
 
 
 def _nic_drops(plan: Plan, machine: Machine) -> int | None:
-    """Frames that the card dropped on the VF's queues for want of descriptors (RQDPC), as the PF counts them."""
-    try:
-        register = register_table(plan.family).register("RQDPC")
-        window = machine.registers.open(plan.pf, plan.family)
-    except RegisterRefused:
+    """Frames that the card dropped on the VF's queues for want of descriptors (RQDPC), as the PF counts them; None
+    where the PF is the guest's."""
+    if plan.vf_index is None:
         return None
     try:
-        pools = register_table(plan.family).register("VMOLR").count
-        queues = range(plan.vf_index, register.count, pools)
-        return sum(window.read(register.offset(queue)) for queue in queues)
+        table = register_table(plan.family)
+        queues = range(plan.vf_index, table.register("RQDPC").count, table.register("VMOLR").count)
+        with open_registers(plan.pf, plan.family, machine) as read:
+            return sum(read("RQDPC", queue) for queue in queues)
     except RegisterRefused:
         return None
-    finally:
-        window.close()
+
+
+def _nic_gave(plan: Plan, machine: Machine) -> int | None:
+    """Frames that the card gave the VF (PFVFGPRC), as the PF counts them; None where the PF is the guest's."""
+    if plan.vf_index is None:
+        return None
+    try:
+        with open_registers(plan.pf, plan.family, machine) as read:
+            return read("PFVFGPRC", plan.vf_index)
+    except RegisterRefused:
+        return None
+
+
+def _counted(before: int | None, after: int | None, received: int) -> int | None:
+    """Frames that the card gave the VF meanwhile. None if it never counted, or if the driver had frames and it did not
+    count them: such a card, or its emulation, has no counter there."""
+    found = _minus(after, before)
+    return None if found == 0 and (after == 0 or received > 0) else found
 
 
 def _minus(after: int | None, before: int | None) -> int | None:

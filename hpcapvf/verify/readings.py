@@ -16,6 +16,7 @@ from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import guard_path
 from hpcapvf.model.plan import Plan
+from hpcapvf.model.steps import ProgramReceiveAll
 from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, receive_all
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, read_attributes
@@ -133,8 +134,11 @@ def read_interface(interface: str, machine: Machine) -> InterfaceReading:
 
 def read_drift(plan: Plan, machine: Machine) -> tuple[RegisterWant, ...]:
     """Registers that are not as they must be for the VF to receive everything; RegisterRefused if out of reach."""
+    step = next((s for s in plan.steps if isinstance(s, ProgramReceiveAll)), None)
+    if step is None:
+        return ()
     with open_registers(plan.pf, plan.family, machine) as read:
-        return drift(receive_all(plan.family, plan.vf_index, read), read)
+        return drift(receive_all(step.family, step.pool, read, default_pool=step.default_pool), read)
 
 
 @contextmanager

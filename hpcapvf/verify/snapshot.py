@@ -30,7 +30,8 @@ _IFF_UP = 0x1
 def take_snapshot(machine: Machine, pf: PciAddress, controller: PciAddress | None, family: str) -> dict[str, Any]:
     """JSON-ready; a part that cannot be read becomes ``{"unreadable": why}`` and never compares equal.
 
-    Keys: ``sriov, pci, hugepages, domains, networks, links, registers, units, files, controller_disks``.
+    Keys: ``sriov, pci, hugepages, domains, networks, links, registers, units, files, controller_sriov,
+    controller_disks``.
     """
     files = machine.files
     parts: dict[str, Callable[[], Any]] = {
@@ -46,6 +47,7 @@ def take_snapshot(machine: Machine, pf: PciAddress, controller: PciAddress | Non
         "units": lambda: _units(files),
         # The two folders themselves stay, like an installed program's: what is in them must not.
         "files": lambda: [*_below(files, DEPLOYMENTS)[1:], *_below(files, IMAGES)[1:]],
+        "controller_sriov": lambda: _sriov_if_any(files, controller),
         "controller_disks": lambda: _disks_behind(files, controller),
     }
     return {name: _readable(read) for name, read in parts.items()}
@@ -90,6 +92,12 @@ def _sriov(files: Files, pf: PciAddress) -> dict[str, str | None]:
     if _text(files, f"{folder}/sriov_totalvfs") is None:
         raise StepFailed(f"{pf} is no SR-IOV device of this host")
     return {name: _text(files, f"{folder}/{name}") for name in ("sriov_numvfs", "sriov_drivers_autoprobe")}
+
+
+def _sriov_if_any(files: Files, controller: PciAddress | None) -> dict[str, str | None]:
+    """The same of a storage controller, which may be an NVMe with VFs."""
+    known = controller is not None and _text(files, f"{PCI_DEVICES}/{controller}/sriov_totalvfs") is not None
+    return _sriov(files, controller) if known and controller is not None else {}
 
 
 def _bindings(files: Files) -> dict[str, dict[str, str | None]]:

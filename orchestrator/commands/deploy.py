@@ -17,7 +17,7 @@ from hpcapvf.model.request import Request
 from orchestrator.answer import Answer
 from orchestrator.commands.inspect import plan_answer, plan_on, unchanged_answer
 from orchestrator.files import write_json
-from orchestrator.options import epilog, output_options
+from orchestrator.options import add_force_option, epilog, output_options
 from orchestrator.phases import PhaseClock
 from orchestrator.playbooks import CannotRun, run_on_hosts
 from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
@@ -82,6 +82,7 @@ def _add_deploy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
     parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
+    add_force_option(parser)
     add_proof_options(parser)
 
 
@@ -138,12 +139,12 @@ def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> A
     machine = local_machine()
     with clock.measure("probe and plan"):
         checks = read_checks(args.source, args.pcap, machine.clock)
-        planned = plan_on(machine, request, progress)
+        planned = plan_on(machine, request, progress, args.force)
     plan = planned.verdict
     if isinstance(plan, Unchanged):
         return unchanged_answer(plan)
     if args.dry_run:
-        return plan_answer(planned)
+        return plan_answer(planned, machine)
     outcome = apply_plan(plan, machine, progress)
     clock.add(outcome.phases_s)
     verified = _verify(plan, machine, checks, progress=progress, clock=clock)

@@ -1,32 +1,37 @@
-"""Commands that change nothing: probe, plan, status, snapshot."""
+"""Commands that change nothing: probe, plan, snapshot."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 
-from hpcapvf.apply.state import Deployment, list_deployments, read_deployment
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
+from hpcapvf.model.changes import Change
 from hpcapvf.model.codec import to_json
-from hpcapvf.model.errors import NotFound
-from hpcapvf.model.plan import Unchanged
+from hpcapvf.model.errors import NotFound, RegisterRefused
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Plan, Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import pf_family
+from hpcapvf.plan.changes import changes_of
 from hpcapvf.probe import probe_host
-from hpcapvf.verify.readings import read_guard
+from hpcapvf.verify.readings import open_registers
 from hpcapvf.verify.snapshot import take_snapshot
 from orchestrator.answer import Answer
-from orchestrator.options import Commands, add_command
+from orchestrator.diff import show_changes
+from orchestrator.options import Commands, add_command, add_force_option
 from orchestrator.specs import Planned, plan_request, read_spec
-from orchestrator.tables import pairs, show_deployments, show_host, show_placement, show_plan
+from orchestrator.tables import show_host, show_plan
 
 
 def add_commands(commands: Commands) -> None:
-    """Define probe, plan, status and snapshot."""
+    """Define probe, plan and snapshot."""
     probe = add_command(
         commands, "probe", "show what this host is", "hpcapvf probe", "hpcapvf probe --root recorded/ --json"
     )
@@ -35,12 +40,8 @@ def add_commands(commands: Commands) -> None:
     plan = add_command(commands, "plan", "show what a deployment would do; change nothing", "hpcapvf plan probe1.yaml")
     plan.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     plan.add_argument("--root", metavar="DIR", help="plan for a recorded /proc and /sys tree instead of this host")
+    add_force_option(plan)
     plan.set_defaults(handler=run_plan)
-    status = add_command(
-        commands, "status", "show the deployments of this host", "hpcapvf status", "hpcapvf status probe1"
-    )
-    status.add_argument("name", metavar="NAME", nargs="?", help="one deployment, in detail")
-    status.set_defaults(handler=run_status)
     snapshot = add_command(
         commands,
         "snapshot",
@@ -62,7 +63,7 @@ def run_probe(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf probe``."""
     progress.phase("probe host", args.root or "")
     if args.root:
-        host = probe_host(LocalFiles(_folder(args.root)), progress=progress)
+        host = probe_host(recorded_files(args.root), progress=progress)
     else:
         machine = local_machine()
         host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor, progress=progress)
@@ -72,55 +73,51 @@ def run_probe(args: argparse.Namespace, progress: Progress) -> Answer:
 def run_plan(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf plan``."""
     if args.root:
-        return plan_answer(plan_request(read_spec(args.spec), LocalFiles(_folder(args.root)), progress=progress))
-    return plan_answer(plan_on(local_machine(), read_spec(args.spec), progress))
+        files = recorded_files(args.root)
+        return plan_answer(plan_request(read_spec(args.spec), files, progress=progress, force=args.force))
+    machine = local_machine()
+    return plan_answer(plan_on(machine, read_spec(args.spec), progress, args.force), machine)
 
 
-def plan_on(machine: Machine, request: Request, progress: Progress) -> Planned:
-    """Probe this machine and plan."""
+def plan_on(machine: Machine, request: Request, progress: Progress, force: Sequence[str]) -> Planned:
+    """Probe this machine and plan; force: names of guards to lift."""
     return plan_request(
-        request, machine.files, progress=progress, commands=machine.commands, hypervisor=machine.hypervisor
+        request,
+        machine.files,
+        progress=progress,
+        commands=machine.commands,
+        hypervisor=machine.hypervisor,
+        force=force,
     )
 
 
-def plan_answer(planned: Planned) -> Answer:
-    """What a plan looks like when nothing is done."""
+def plan_answer(planned: Planned, machine: Machine | None = None) -> Answer:
+    """What a plan looks like when nothing is done. machine: to read the card's registers, if it is this one."""
     verdict = planned.verdict
     if isinstance(verdict, Unchanged):
         return unchanged_answer(verdict)
-    result = {"name": planned.request.name, "changed": False, "plan": to_json(verdict)}
-    return Answer(result, shown=show_plan(verdict), warnings=verdict.warnings)
+    changes = _changes(verdict, planned.host, machine)
+    result = {
+        "name": planned.request.name,
+        "changed": False,
+        "plan": to_json(verdict),
+        "changes": [to_json(change) for change in changes],
+    }
+    return Answer(result, shown=(*show_plan(verdict), *show_changes(changes)), warnings=verdict.warnings)
+
+
+def _changes(plan: Plan, host: Host, machine: Machine | None) -> tuple[Change, ...]:
+    """With the registers' old values if they can be read; reading them changes nothing."""
+    if machine is not None:
+        with suppress(RegisterRefused), open_registers(plan.pf, plan.family, machine) as read:
+            return changes_of(plan, host, read)
+    return changes_of(plan, host)
 
 
 def unchanged_answer(unchanged: Unchanged) -> Answer:
     """The same spec is deployed already."""
     result = {"name": unchanged.name, "changed": False, "condition": unchanged.condition}
     return Answer(result, shown=(f"{unchanged.name} is deployed from this very spec: nothing to do, nothing changed",))
-
-
-def run_status(args: argparse.Namespace, progress: Progress) -> Answer:
-    """``hpcapvf status``."""
-    machine = local_machine()
-    progress.phase("read deployments")
-    if args.name is None:
-        found = list_deployments(machine.files)
-        shown = show_deployments(found) if found else "no deployments on this host"
-        return Answer({"deployments": [to_json(deployed) for deployed in found]}, shown=(shown,))
-    deployment = read_deployment(args.name, machine.files)
-    domain = _domain_state(machine, deployment)
-    guard = read_guard(args.name, machine.files) or {}
-    rows: list[tuple[str, object]] = [("condition", deployment.condition), ("domain", domain)]
-    rows += [(f"guard: {key}", value) for key, value in guard.items()]
-    rows += [(f"deployed in: {phase}", f"{seconds:.1f} s") for phase, seconds in deployment.phases_s.items()]
-    result = {
-        "name": deployment.name,
-        "condition": deployment.condition,
-        "domain": domain,
-        "guard": guard,
-        "phases_s": deployment.phases_s,
-        "plan": to_json(deployment.plan),
-    }
-    return Answer(result, shown=(pairs(deployment.name, rows), show_placement(deployment.plan)))
 
 
 def run_snapshot(args: argparse.Namespace, progress: Progress) -> Answer:
@@ -145,16 +142,9 @@ def _pci_address(text: str) -> PciAddress:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _domain_state(machine: Machine, deployment: Deployment) -> str:
-    wanted = deployment.plan.request.name
-    for domain in machine.hypervisor.domains():
-        if domain.name == wanted:
-            return "running" if domain.running else "off"
-    return "absent"
-
-
-def _folder(root: str) -> str:
+def recorded_files(root: str) -> LocalFiles:
+    """The files of a recorded tree; NotFound if there is no such folder."""
     files = LocalFiles(root)
     if files.list("/") is None:
         raise NotFound(f"no folder {root}", hint="--root names a folder that holds proc/ and sys/")
-    return root
+    return files

@@ -17,7 +17,7 @@ from hpcapvf.model.steps import ReplicateTraffic
 from hpcapvf.nic.decode import SwitchState, decode_switch
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.nic.registers import register_table
-from hpcapvf.plan.choice import refusal
+from hpcapvf.plan.guards import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
 from hpcapvf.verify.mirrors import moved_away, read_mirror

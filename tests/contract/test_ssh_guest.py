@@ -79,3 +79,14 @@ def test_a_key_that_is_not_allowed_is_told(tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=60)
     with pytest.raises(WaitTimedOut, match="Permission denied"):
         guests().connect(GuestAccess("contract-other", MAC, "root", str(key)), timeout_s=3)
+
+
+def test_much_is_streamed_in_pieces_with_its_complaints_and_status(guest: Guest) -> None:
+    pieces: list[bytes] = []
+    lines: list[str] = []
+    script = "echo begun >&2; head -c 5000000 /dev/zero; cat; echo ended >&2; exit 5"
+    status = guest.stream(["sh", "-c", script], take=pieces.append, tell=lines.append, silence_s=60, stdin=b"in")
+    assert (status, sum(map(len, pieces)), lines) == (5, 5_000_002, ["begun", "ended"])
+    assert max(map(len, pieces)) <= 1 << 16
+    with pytest.raises(WaitTimedOut, match="nothing came"):
+        guest.stream(["sleep", "60"], take=pieces.append, tell=lines.append, silence_s=2)

@@ -8,13 +8,14 @@ from hpcapvf.host.protocols import CommandResult, GuestAccess
 from hpcapvf.model.errors import NotFound, WaitTimedOut
 from tests.fakes.faults import Faults
 from tests.fakes.hypervisor import FakeHypervisor
+from tests.fakes.streams import StreamsByRunning
 from tests.fakes.tree import GUEST_RELEASE
 
 Handler = Callable[[tuple[str, ...], bytes], tuple[int, str, str]]
 OK = (0, "", "")
 
 
-class FakeGuest:
+class FakeGuest(StreamsByRunning):
     """files: path to (mode, data). disks: name to signature, ``""`` for a blank one. arrays: md device to members.
     mounts: mount point to device. units: active services. modules: loaded. on_bind: called when the VF gets a driver.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from hpcapvf.host.hypervisor import hostdevs_of, pinned_cpus_of
+from hpcapvf.host.hypervisor import block_devices_of, hostdevs_of, pinned_cpus_of
 from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import NotFound, StepFailed
 from hpcapvf.model.host import DomainInfo
@@ -37,7 +37,14 @@ class FakeHypervisor:
     def domains(self) -> tuple[DomainInfo, ...]:
         """All of them."""
         return tuple(
-            DomainInfo(name, domain.uuid, domain.running, hostdevs_of(domain.xml), pinned_cpus_of(domain.xml))
+            DomainInfo(
+                name,
+                domain.uuid,
+                domain.running,
+                hostdevs_of(domain.xml),
+                pinned_cpus_of(domain.xml),
+                block_devices_of(domain.xml),
+            )
             for name, domain in sorted(self._domains.items())
         )
 

@@ -50,6 +50,8 @@ class FakeKernel:
             self._write_hugepages(match["pool"], int(match["node"]), int(match["size"]), _number(value))
         elif path == "/sys/bus/pci/drivers_probe":
             self._probe(value)
+        elif path == shapes.VFIO_SRIOV:
+            self.tree.write(path, value)
         elif path == "/sys/bus/pci/rescan":
             self._rescan()
         else:
@@ -101,7 +103,8 @@ class FakeKernel:
             raise refuse(errno.ERANGE)
         if wanted == have:
             return
-        if self.driver(pf) != "igb":
+        by_vfio = self.driver(pf) == "vfio-pci" and self.tree.read(shapes.VFIO_SRIOV) == "Y"
+        if self.driver(pf) != "igb" and not by_vfio:
             raise refuse(errno.ENOENT)
         if have and wanted:
             raise refuse(errno.EBUSY)
@@ -120,6 +123,8 @@ class FakeKernel:
         shapes.add_function(self.tree, self.shape, address, 0x8086, 0x10CA, 0x020000, 0)
         self.tree.link(f"{shapes.device_folder(pf)}/virtfn{index}", shapes.device_folder(address))
         self.tree.link(f"{shapes.device_folder(address)}/physfn", shapes.device_folder(pf))
+        if self.driver(pf) == "vfio-pci":  # which keeps the VFs that it makes
+            self.tree.write(f"{shapes.device_folder(address)}/driver_override", "vfio-pci")
         if self.tree.read(f"{shapes.device_folder(pf)}/sriov_drivers_autoprobe") == "1":
             self._probe(address)
 

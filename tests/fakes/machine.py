@@ -24,7 +24,14 @@ from tests.fakes.kernel import FakeKernel
 from tests.fakes.registers import FakeRegisters, wiper
 from tests.fakes.tree import Shape, build, device_folder
 
-_STATE_FOLDERS = ("/sys/bus/pci", "/sys/devices/pci0000:00", "/sys/devices/system/node", "/sys/class/net", "/sys/block")
+_STATE_FOLDERS = (
+    "/sys/bus/pci",
+    "/sys/module",
+    "/sys/devices/pci0000:00",
+    "/sys/devices/system/node",
+    "/sys/class/net",
+    "/sys/block",
+)
 
 
 class FakeClock:

@@ -40,6 +40,9 @@ class Shape:
     extra_files: dict[str, str] = field(default_factory=dict)
 
 
+VFIO_SRIOV = "/sys/module/vfio_pci/parameters/enable_sriov"
+
+
 class Tree:
     """Writes files and links below a folder by the path that they have on the machine."""
 
@@ -79,6 +82,8 @@ def build(root: Path, shape: Shape) -> Tree:
     _kernel_facts(tree, shape)
     for driver in DRIVERS + (("vfio-pci",) if shape.vfio_loaded else ()):
         add_driver(tree, driver)
+    if shape.vfio_loaded:
+        tree.write(VFIO_SRIOV, "N")
     for name in ("drivers_probe", "rescan"):
         tree.write(f"/sys/bus/pci/{name}", "")
     for address, (vendor, device, class_code, driver, node) in _IDS.items():

@@ -60,3 +60,20 @@ def test_a_plan_is_refused_with_reasons(tree: Path, tmp_path: Path, capsys: pyte
     assert code in (ExitCode.NOT_CAPABLE, ExitCode.REFUSED, ExitCode.NOT_FOUND)
     assert answer["error"]["message"]
     assert answer["error"]["details"] or answer["error"]["hint"]
+
+
+def test_the_doctor_examines_it_and_says_unknown_rather_than_ok(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A partial tree says nothing of its firmware, of libvirt and of the driver's store."""
+    code = run(hpcapvf_parser(), ["doctor", "--root", str(tree), "--json", "--progress", "none"])
+    answer = json.loads(capsys.readouterr().out)
+    verdicts = {finding["check"]: finding["verdict"] for finding in answer["result"]["findings"]}
+    assert (
+        verdicts["libvirt"]
+        == verdicts["driver for the guest"]
+        == verdicts["Secure Boot and module signing"]
+        == "unknown"
+    )
+    assert code == (ExitCode.NOT_CAPABLE if "fault" in verdicts.values() else ExitCode.OK)
+    for finding in answer["result"]["findings"]:
+        assert finding["source"]
+        assert finding["verdict"] == "ok" or (finding["cause"] and finding["remedy"])

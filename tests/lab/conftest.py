@@ -9,6 +9,7 @@ removed.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,17 @@ from hpcapvf.lab.machine import LabConfig
 from hpcapvf.lab.push import push
 from hpcapvf.lab.server import Lab
 from hpcapvf.model.codec import from_json
+from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import Host
 from hpcapvf.model.progress import Silent
 from hpcapvf.verify.snapshot import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
 from tests.lab.outside import Outside, step_outside
+from tests.results import TOP
 
-ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_validation",
-         "test_destroy", "test_agent", "test_contract")  # fmt: skip
+ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_fetch",
+         "test_validation", "test_destroy", "test_storage_modes", "test_agent", "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
@@ -109,6 +112,31 @@ def looked_at(lab: Lab) -> Server:
     return Server(lab, from_json(Host, answer.result["host"]))
 
 
+# What a server and its guests say of themselves, one file each. The guest's CPUs tell where it hangs.
+EVIDENCE = {
+    "dmesg": "dmesg",
+    "journal": "journalctl --no-pager -b -n 2000",
+    "guests": "virsh list --all; tail -n 300 /var/lib/libvirt/images/hpcapvf/*/console.log",
+    "guest-cpus": "for name in $(virsh list --name); do virsh qemu-monitor-command --hmp $name info registers -a; done",
+}
+
+
+def keep_evidence(lab: Lab) -> None:
+    """Before a lab in which tests failed goes: its consoles and logs, in ``build/lab-failures/``."""
+    folder = TOP / "build" / "lab-failures" / lab.name
+    folder.mkdir(parents=True, exist_ok=True)
+    console = lab.folder / "console.log"
+    if console.exists():
+        (folder / "console.log").write_bytes(console.read_bytes())
+    for name, script in EVIDENCE.items():
+        try:
+            text = lab.run(["sh", "-c", f"{script} 2>&1"], timeout_s=60).text
+        except HpcapvfError as error:
+            text = str(error)
+        (folder / name).write_text(text)
+    print(f"what the lab said is in {folder}", file=sys.stderr)
+
+
 @pytest.fixture(scope="session")
 def first_start(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The shared server with the toolkit.
@@ -123,6 +151,8 @@ def first_start(request: pytest.FixtureRequest) -> Iterator[Server]:
         push(lab, Silent())
         yield looked_at(lab)
     finally:
+        if request.session.testsfailed:
+            keep_evidence(lab)
         if not kept:
             lab.down(clean=True)
 

@@ -110,7 +110,7 @@ def test_it_is_told_who_watches_whom_and_which_filter_feeds_which_pool(web1: Wat
 
 def test_agent_and_watched_vm_both_have_what_is_the_vms(web1: WatchedVm, agent: Envelope, tmp_path: Path) -> None:
     """Counted here, without the engine's model of the card."""
-    own_mac = agent.result["plan"]["vf_mac"]
+    own_mac = agent.result["plan"]["function_mac"]
     kinds = (MAC, own_mac, NOBODY, ALL_HOSTS, BROADCAST)
     sent = [frame(number, kinds[number % len(kinds)]) for number in range(EACH * len(kinds))]
     (tmp_path / "kinds.pcap").write_bytes(write_pcap(sent))

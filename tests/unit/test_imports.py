@@ -20,6 +20,7 @@ ROOMS: dict[str, frozenset[str]] = {
     # A command that sends the proof's frames is given a pcap file.
     "host": frozenset({"model", "nic", "raw.pcap"}),
     "probe": frozenset({"model", "host.protocols"}),
+    "doctor": frozenset({"model"}),
     # Programming the card is a step, and what to programme is nic's knowledge.
     "apply": frozenset({"model", "nic", "host.protocols"}),
     "verify": frozenset({"model", "nic", "raw", "host.protocols"}),

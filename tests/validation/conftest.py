@@ -64,7 +64,7 @@ class Target:
     @property
     def passed(self) -> list[str]:
         """PCI functions that the guest was given."""
-        return [address for address in (self.plan["vf"], self.plan["controller"]) if address]
+        return [address for address in (self.plan["function"], self.plan["controller"]) if address]
 
 
 def checked(result: Any, what: str) -> str:

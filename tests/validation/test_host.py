@@ -8,7 +8,7 @@ from tests.validation.conftest import Target
 
 def test_the_vf_is_there_and_passed_on(target: Target) -> None:
     listing = target.run(scripts.VFS.replace("PF", target.plan["pf"]))
-    assert checks.vf_problems(listing, target.plan["vf_index"], target.plan["vf"]) == []
+    assert checks.vf_problems(listing, target.plan["vf_index"], target.plan["function"]) == []
 
 
 def test_what_the_guest_was_given_is_on_vfio_pci(target: Target) -> None:

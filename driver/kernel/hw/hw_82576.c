@@ -53,11 +53,13 @@ static int allocate_82576(struct hw *hw, unsigned int descriptors)
 /* Two tags fit a plain frame. */
 static int ask_for_length(struct hw *hw)
 {
-	static const u32 lengths[] = { RX_BUFFER_BYTES, ETH_FRAME_LEN + 2 * 4 + ETH_FCS_LEN };
+	static const u32 lengths[] = { INTEL_VF_LONGEST_FRAME, RX_BUFFER_BYTES, ETH_FRAME_LEN + 2 * 4 + ETH_FCS_LEN };
 	int error = intel_vf_ask_for_length(hw, lengths, ARRAY_SIZE(lengths));
 
 	if (error == -EACCES)
 		hw_complain(hw, "refused: the physical function takes no frame length for this function\n");
+	else if (!error)
+		pci_info(hw->pci, "frames up to %u bytes\n", hw->frame_bytes_max);
 	return error;
 }
 

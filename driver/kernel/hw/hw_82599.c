@@ -133,7 +133,7 @@ static int get_queues(struct hw *hw)
  */
 static int ask_for_length(struct hw *hw)
 {
-	static const u32 lengths[] = { RX_BUFFER_BYTES, ETH_FRAME_LEN + ETH_FCS_LEN };
+	static const u32 lengths[] = { INTEL_VF_LONGEST_FRAME, RX_BUFFER_BYTES, ETH_FRAME_LEN + ETH_FCS_LEN };
 	int error = intel_vf_ask_for_length(hw, lengths, ARRAY_SIZE(lengths));
 
 	if (error != -EACCES)

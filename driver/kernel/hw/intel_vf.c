@@ -149,6 +149,9 @@ int intel_vf_ask_for_length(struct hw *hw, const u32 *lengths, unsigned int coun
 		error = intel_vf_ask(hw, words, ARRAY_SIZE(words), 1, "the frame length");
 		if (!error)
 			hw->frame_bytes_max = lengths[i] - ETH_FCS_LEN;
+		else if (error == -EACCES && !hw->quiet)
+			pci_info(hw->pci, "frames of %zu bytes: refused by the physical function\n",
+				 (size_t)lengths[i] - ETH_FCS_LEN);
 	}
 	return error;
 }
@@ -191,16 +194,21 @@ void intel_vf_shut_down(struct hw *hw)
 	hw->link = false;
 }
 
-/* The PF pings its VFs. A ping without CTS says that it does not know us any more: it was reset. */
-static int answer_ping(struct hw *hw)
+/*
+ * The PF pings its VFs. A ping without CTS says that it does not know us any more: it was reset. Anything else says
+ * nothing of that: DPDK's igb sends a bare NACK for each acknowledgement.
+ */
+static int hear_ping(struct hw *hw)
 {
 	u32 word;
-	int error = mailbox_read(&intel_vf_of(hw)->mailbox, &word, 1);
+	int error = mailbox_peek(&intel_vf_of(hw)->mailbox, &word);
 
 	if (error == -EINTR)
 		return 0;
 	if (error)
 		return -ESTALE;
+	if ((word & MAILBOX_MESSAGE_TYPE) != MAILBOX_PF_CONTROL)
+		return 0;
 	return word & MAILBOX_MESSAGE_CTS ? 0 : -ESTALE;
 }
 
@@ -216,7 +224,7 @@ int intel_vf_watch(struct hw *hw)
 	}
 	if (mailbox_take(mailbox, MAILBOX_RSTD) || state & MAILBOX_RSTI ||
 	    !(intel_vf_get(hw, at->rxdctl) & RXDCTL_ENABLE) ||
-	    (mailbox_take(mailbox, MAILBOX_PFSTS) && answer_ping(hw))) {
+	    (mailbox_take(mailbox, MAILBOX_PFSTS) && hear_ping(hw))) {
 		hw->link = false;	/* it has to be set up again: nothing arrives until then */
 		return -ESTALE;
 	}

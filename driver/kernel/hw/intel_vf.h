@@ -63,6 +63,7 @@ int intel_vf_ask(struct hw *hw, u32 *words, unsigned int count, unsigned int ans
  * The first of these lengths, CRC included, that the PF takes; sets hw->frame_bytes_max. -EACCES: none of them, which
  * the caller logs.
  */
+#define INTEL_VF_LONGEST_FRAME 9728u	/* with CRC; what the PF drivers of both families take at most */
 int intel_vf_ask_for_length(struct hw *hw, const u32 *lengths, unsigned int count);
 
 #endif /* HPCAPVF_INTEL_VF_H */

@@ -55,17 +55,29 @@ static int own(struct mailbox *mailbox)
 	}
 }
 
-int mailbox_read(struct mailbox *mailbox, u32 *words, unsigned int count)
+/* The memory is ours until it is given back, with MAILBOX_ACK or with 0. */
+static int take_message(struct mailbox *mailbox, u32 *words, unsigned int count)
 {
 	int error = own(mailbox);
 	unsigned int i;
 
-	if (error)
-		return error;
-	for (i = 0; i < count; i++)
+	for (i = 0; !error && i < count; i++)
 		words[i] = readl(mailbox->memory + 4 * i);
-	writel(MAILBOX_ACK, mailbox->control);	/* without VFU: gives the memory back, too */
-	return 0;
+	return error;
+}
+
+static void give_back(struct mailbox *mailbox, u32 acknowledgement)
+{
+	writel(acknowledgement, mailbox->control);	/* without VFU */
+}
+
+int mailbox_peek(struct mailbox *mailbox, u32 *word)
+{
+	int error = take_message(mailbox, word, 1);
+
+	if (!error)
+		give_back(mailbox, 0);
+	return error;
 }
 
 static int send(struct mailbox *mailbox, const u32 *words, unsigned int count)
@@ -95,9 +107,14 @@ int mailbox_ask(struct mailbox *mailbox, u32 *words, unsigned int count, unsigne
 			error = pause_until(mailbox, deadline);
 			continue;
 		}
-		error = mailbox_read(mailbox, words, answer_count);
-		if (error || (words[0] & MAILBOX_MESSAGE_TYPE) != type)
+		error = take_message(mailbox, words, answer_count);
+		if (error)
 			continue;
+		if ((words[0] & MAILBOX_MESSAGE_TYPE) != type) {
+			give_back(mailbox, 0);
+			continue;
+		}
+		give_back(mailbox, MAILBOX_ACK);
 		if (words[0] & MAILBOX_MESSAGE_NACK)
 			return -EACCES;
 		if (words[0] & MAILBOX_MESSAGE_ACK)

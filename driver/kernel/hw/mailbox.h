@@ -24,6 +24,7 @@
 #define MAILBOX_MESSAGE_NACK BIT(30)
 #define MAILBOX_MESSAGE_CTS BIT(29)	/* the PF knows this VF */
 #define MAILBOX_MESSAGE_TYPE GENMASK(15, 0)
+#define MAILBOX_PF_CONTROL 0x0100	/* type of what the PF says to all its VFs by itself */
 
 struct mailbox {
 	void __iomem *control;
@@ -40,11 +41,12 @@ bool mailbox_take(struct mailbox *mailbox, u32 bits);
 
 /*
  * Sends a message of count words and waits for its answer, which replaces the first answer_count words. 0: ACK;
- * -EACCES: NACK; -ETIMEDOUT; -EINTR. Messages that the PF sends by itself are acknowledged and dropped.
+ * -EACCES: NACK; -ETIMEDOUT; -EINTR. Messages that the PF sends by itself are dropped, and not acknowledged: DPDK's igb
+ * answers an acknowledgement with a message, and that one's again.
  */
 int mailbox_ask(struct mailbox *mailbox, u32 *words, unsigned int count, unsigned int answer_count);
 
-/* Reads count words of a message that PFSTS announced, and acknowledges it. 0, -ETIMEDOUT or -EINTR. */
-int mailbox_read(struct mailbox *mailbox, u32 *words, unsigned int count);
+/* Reads the first word of a message that PFSTS announced, without acknowledging it. 0, -ETIMEDOUT or -EINTR. */
+int mailbox_peek(struct mailbox *mailbox, u32 *word);
 
 #endif /* HPCAPVF_MAILBOX_H */

@@ -9,7 +9,8 @@
 
 #define DESCRIPTORS_MIN 64
 #define DESCRIPTORS_MAX 4096
-#define DESCRIPTORS_STEP 8	/* the ring's length in bytes is a multiple of 128 */
+/* the ring's length in bytes is a multiple of 128, and its buffers fill whole pages */
+#define DESCRIPTORS_STEP (RX_BUFFERS_PER_PAGE > 8 ? (int)RX_BUFFERS_PER_PAGE : 8)
 #define NAME_LENGTH_MAX 15
 #define IDLE_US_MIN 20
 #define IDLE_US_MAX 100000

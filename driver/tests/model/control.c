@@ -42,6 +42,8 @@ static const char *set_behaviour(struct vf *vf, const char *name, const char *va
 		vf_set_link(vf, number);
 	else if (!strcmp(name, "glitch"))	/* while the link is down, each VALUE-th read says it is up */
 		vf->glitch_every = (unsigned int)number;
+	else if (!strcmp(name, "cut"))		/* of VALUE long frames only the first piece arrives */
+		vf->cut_next = (unsigned int)number;
 	else if (!strcmp(name, "gone"))		/* every register reads as all ones, and no frame gets in */
 		vf->gone = number;
 	else {
@@ -105,12 +107,12 @@ static void status(const struct control *control, char answer[CONTROL_ANSWER_BYT
 			  "{\"ok\": true, \"offered\": %" PRIu64 ", \"delivered\": %" PRIu64 ", \"filtered\": %" PRIu64
 			  ", \"link_down\": %" PRIu64 ", \"receive_off\": %" PRIu64 ", \"too_long\": %" PRIu64
 			  ", \"no_descriptors\": %" PRIu64 ", \"bad_addresses\": %" PRIu64 ", \"transmitted\": %" PRIu64
-			  ", \"resets\": %" PRIu64 ", \"interrupts\": %" PRIu64 ", \"unknown_writes\": %" PRIu64
+			  ", \"cut\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"interrupts\": %" PRIu64 ", \"unknown_writes\": %" PRIu64
 			  ", \"sending\": %s, \"api\": %u, \"xcast\": %u, \"frame_bytes\": %u, \"receive_on\": %s"
 			  ", \"clear_to_send\": %s, \"asked\": {",
 			  counts->offered, counts->delivered, counts->filtered, counts->link_down, counts->receive_off,
 			  counts->too_long, counts->no_descriptors, counts->bad_addresses, counts->transmitted,
-			  counts->resets, counts->interrupts, counts->unknown_writes,
+			  counts->cut, counts->resets, counts->interrupts, counts->unknown_writes,
 			  control->feed->fd >= 0 ? "true" : "false", vf->pf.api, vf->pf.xcast, vf->pf.frame_bytes,
 			  vf->pf.receive_on ? "true" : "false", vf->pf.clear_to_send ? "true" : "false");
 	for (i = 0; i < PF_MESSAGES; i++)

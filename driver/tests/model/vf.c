@@ -20,6 +20,7 @@ void vf_defaults(struct vf *vf)
 	vf->gone = false;
 	vf->link_up = true;
 	vf->glitch_every = 0;
+	vf->cut_next = 0;
 	vf->pf.manner = pf_default_manner(vf->device_id == 0x10ed);
 }
 

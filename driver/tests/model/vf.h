@@ -26,6 +26,7 @@ struct vf_counts {
 	uint64_t receive_off;		/* by the PF, by RXDCTL, or the function may not master the bus */
 	uint64_t too_long;
 	uint64_t no_descriptors;
+	uint64_t cut;			/* only the first piece was delivered */
 	uint64_t bad_addresses;		/* that the guest gave */
 	uint64_t transmitted;
 	uint64_t resets;		/* of this function */
@@ -43,6 +44,7 @@ struct vf {
 
 	bool gone;			/* from the bus: registers read as all ones, writes are lost */
 	bool link_up;
+	unsigned int cut_next;		/* so many frames that span descriptors end after the first */
 	unsigned int glitch_every;	/* while the link is down, each such read of VFLINKS says up; 0: none */
 	unsigned int link_reads;
 	uint32_t registers[VF_BAR_BYTES / 4];	/* those that simply keep what was written */

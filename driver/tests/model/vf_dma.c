@@ -112,6 +112,11 @@ static void deliver(struct vf *vf, struct ring *ring, const uint8_t *frame, uint
 		done += now;
 		ring->head = ring->head + 1 == ring->count ? 0 : ring->head + 1;
 		*vf_queue_register(vf, VFRX, 0, QUEUE_HEAD) = ring->head;
+		if (!last && vf->cut_next) {
+			vf->cut_next--;
+			vf->counts.cut++;
+			return;
+		}
 	}
 	vf->counts.delivered++;
 	vf->rx_packets++;

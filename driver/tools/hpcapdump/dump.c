@@ -54,7 +54,7 @@ static void put(struct dump *dump, const struct hpcapvf_frame *frame)
 
 	if (!frame->seconds)	/* no frame */
 		return;
-	if (!filter_passes(dump->filter, frame)) {
+	if (!filter_passes(dump->filter, frame->data, frame->caplen, frame->len)) {
 		dump->filtered++;
 		return;
 	}

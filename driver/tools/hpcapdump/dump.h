@@ -4,8 +4,9 @@
 
 #include <signal.h>
 
-#include "filter.h"
+#include "lib/frame_filter.h"
 #include "lib/pcap_writer.h"
+#include "libhpcapvf.h"
 
 /* Exit codes, as in the man page. */
 enum dump_exit {

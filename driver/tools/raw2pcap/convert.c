@@ -23,7 +23,8 @@ static bool is_wanted(const struct conversion *conversion, const struct raw_even
 {
 	const uint64_t ns = event->seconds * NANOSECONDS_PER_SECOND + event->nanoseconds;
 
-	return ns >= conversion->from_ns && ns < conversion->to_ns;
+	return ns >= conversion->from_ns && ns < conversion->to_ns &&
+	       filter_passes(conversion->filter, event->data, event->caplen, event->len);
 }
 
 static void say(const char *name, const struct raw_event *event)

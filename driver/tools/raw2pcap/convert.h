@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "lib/frame_filter.h"
 #include "lib/pcap_writer.h"
 
 enum convert_result {
@@ -19,6 +20,7 @@ struct conversion {
 	enum pcap_format format;
 	uint64_t from_ns;		/* frames of this time and later ... */
 	uint64_t to_ns;			/* ... and before this one */
+	struct filter *filter;		/* NULL: everything */
 	bool opened;
 	struct byte_output output;
 };

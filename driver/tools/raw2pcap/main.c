@@ -18,15 +18,16 @@ static const char usage[] =
 	"  -f, --format FORMAT  pcap (the default) or pcapng\n"
 	"      --from TIME      only frames of this time and later\n"
 	"      --to TIME        only frames before this time\n"
+	"      --filter EXPR    only frames that match, in the language of pcap-filter(7); needs libpcap\n"
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
 	"TIME is seconds since 1970, or YYYY-MM-DDTHH:MM:SS in UTC, both with a fraction if you like.\n"
 	"Exit code: 0 converted; 1 converted, with faults; 2 a file is unusable, or wrong usage; 3 cannot write.\n";
 
-enum { OPT_FROM = 256, OPT_TO };
+enum { OPT_FROM = 256, OPT_TO, OPT_FILTER };
 
-static int parse_option(int option, struct conversion *conversion)
+static int parse_option(int option, struct conversion *conversion, const char **filter)
 {
 	switch (option) {
 	case 'o':
@@ -39,19 +40,23 @@ static int parse_option(int option, struct conversion *conversion)
 		return time_point_parse(optarg, &conversion->from_ns);
 	case OPT_TO:
 		return time_point_parse(optarg, &conversion->to_ns);
+	case OPT_FILTER:
+		*filter = optarg;
+		return 0;
 	default:
 		return -1;
 	}
 }
 
 /* 0; 1 if all is done; -1 for wrong usage. */
-static int parse(int argc, char **argv, struct conversion *conversion)
+static int parse(int argc, char **argv, struct conversion *conversion, const char **filter)
 {
 	static const struct option long_options[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "format", required_argument, NULL, 'f' },
 		{ "from", required_argument, NULL, OPT_FROM },
 		{ "to", required_argument, NULL, OPT_TO },
+		{ "filter", required_argument, NULL, OPT_FILTER },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -63,10 +68,21 @@ static int parse(int argc, char **argv, struct conversion *conversion)
 			printf("%s", option == 'h' ? usage : "raw2pcap " HPCAPVF_RELEASE "\n");
 			return 1;
 		}
-		if (parse_option(option, conversion))
+		if (parse_option(option, conversion, filter))
 			return -1;
 	}
 	return optind == argc || conversion->from_ns >= conversion->to_ns ? -1 : 0;
+}
+
+/* Nothing is read and no output is made if the expression is none. */
+static bool has_filter(struct conversion *conversion, const char *expression)
+{
+	char message[512];
+
+	if (!expression || !filter_compile(expression, &conversion->filter, message, sizeof(message)))
+		return true;
+	fprintf(stderr, "raw2pcap: %s\n", message);
+	return false;
 }
 
 static enum convert_result worse(enum convert_result a, enum convert_result b)
@@ -78,7 +94,8 @@ int main(int argc, char **argv)
 {
 	struct conversion conversion = { .output_name = "-", .to_ns = UINT64_MAX };
 	enum convert_result result = CONVERT_OK;
-	int parsed = parse(argc, argv, &conversion);
+	const char *filter = NULL;
+	int parsed = parse(argc, argv, &conversion, &filter);
 
 	if (parsed > 0)
 		return CONVERT_OK;
@@ -86,11 +103,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s", usage);
 		return CONVERT_UNUSABLE;
 	}
+	if (!has_filter(&conversion, filter))
+		return CONVERT_UNUSABLE;
 	/* who reads less than all is told apart from success */
 	signal(SIGPIPE, SIG_IGN);
 	for (; optind < argc && result != CONVERT_OUTPUT; optind++)
 		result = worse(result, convert_file(&conversion, argv[optind]));
 	result = worse(result, convert_end(&conversion));
+	filter_free(conversion.filter);
 	if (result == CONVERT_OUTPUT)
 		fprintf(stderr, "raw2pcap: cannot write %s: %s\n", conversion.output_name,
 			strerror(-conversion.output.error));

@@ -10,13 +10,17 @@ from hpcapvf.apply.handlers.capture import StartCaptureHandler
 from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
-from hpcapvf.apply.handlers.guest import InstallDriverHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.guest import InstallDriverHandler, UseInterfaceHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.lending import LendDisksHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
+from hpcapvf.apply.handlers.nvme import FreeNvmeQueuesHandler, StartNvmeVfHandler
+from hpcapvf.apply.handlers.port import HoldPortHandler, SetModuleParameterHandler
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
 from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
-from hpcapvf.model import steps
+from hpcapvf.apply.handlers.volume import MakeVolumeHandler, MountExistingHandler
+from hpcapvf.model import steps, storage_steps
 
 HANDLERS: dict[str, Handler[Any]] = {
     steps.SetLink.kind: SetLinkHandler(),
@@ -24,8 +28,13 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.SetOffloads.kind: SetOffloadsHandler(),
     steps.SetAutoprobe.kind: SetAutoprobeHandler(),
     steps.SetNumVfs.kind: SetNumVfsHandler(),
+    steps.SetModuleParameter.kind: SetModuleParameterHandler(),
+    steps.HoldPort.kind: HoldPortHandler(),
     steps.SetVfMac.kind: SetVfMacHandler(),
     steps.BindDriver.kind: BindDriverHandler(),
+    storage_steps.LendDisks.kind: LendDisksHandler(),
+    storage_steps.FreeNvmeQueues.kind: FreeNvmeQueuesHandler(),
+    storage_steps.StartNvmeVf.kind: StartNvmeVfHandler(),
     steps.ReserveHugepages.kind: ReserveHugepagesHandler(),
     steps.StartNetwork.kind: StartNetworkHandler(),
     steps.MakeDisk.kind: MakeDiskHandler(),
@@ -34,10 +43,13 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.StartDomain.kind: StartDomainHandler(),
     steps.WaitGuest.kind: WaitGuestHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
+    steps.UseInterface.kind: UseInterfaceHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.StartGuard.kind: StartGuardHandler(),
     steps.MakeRaid.kind: MakeRaidHandler(),
+    storage_steps.MakeVolume.kind: MakeVolumeHandler(),
+    storage_steps.MountExisting.kind: MountExistingHandler(),
     steps.StartCapture.kind: StartCaptureHandler(),
 }
 

@@ -38,8 +38,9 @@ class BindDriverHandler(Handler[BindDriver]):
     def do(self, step: BindDriver, before: Json, context: Context) -> Json:
         """Check that nothing else is hurt, then bind and read back."""
         files = context.machine.files
-        _refuse_shared_group(step.device, files)
-        storage.refuse_disks_in_use(step.device, files)
+        if "iommu-group" not in context.plan.forced:
+            _refuse_shared_group(step.device, files)
+        storage.refuse_disks_in_use(step.device, files, spare_held="disk-held" in context.plan.forced)
         run_checked(
             context.machine,
             ["modprobe", step.driver],
@@ -60,7 +61,7 @@ class BindDriverHandler(Handler[BindDriver]):
         """Give it back to its former driver. Where that one drives disks, they must answer again."""
         files = context.machine.files
         if not files.exists(f"{PCI_DEVICES}/{step.device}"):
-            if step.device == context.plan.vf:
+            if step.device in _virtual(context):
                 return ("the VF is gone already",)
             raise StepFailed(f"{step.device} is gone from the PCI bus", hint="echo 1 > /sys/bus/pci/rescan")
         before = trace.before
@@ -81,6 +82,13 @@ class BindDriverHandler(Handler[BindDriver]):
         if before["disks"]:
             return storage.wait_for_disks(step.device, before["disks"], context)
         return ()
+
+
+def _virtual(context: Context) -> tuple[PciAddress | None, ...]:
+    """The functions that are VFs, and go with their PF's restart."""
+    plan = context.plan
+    network = plan.function if plan.vf_index is not None else None
+    return network, plan.controller if plan.request.storage.mode == "nvme-vf" else None
 
 
 def _file(device: PciAddress, name: str) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from hpcapvf.apply.checked import run_checked, wait_until
+from hpcapvf.apply.checked import run_any, run_checked, wait_until
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
-from hpcapvf.apply.handlers.guest import DRIVER
-from hpcapvf.apply.in_guest import PCI_DEVICES, find_function, last_lines, read_attribute, start_unit, unit_is_active
+from hpcapvf.apply.in_guest import driver_folder, last_lines, read_attribute, start_unit, unit_is_active
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
+from hpcapvf.model.request import NOT_STORED
 from hpcapvf.model.steps import InstallDriver, StartCapture
 
 UNIT = "hpcapvf-capture.service"
 _UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+_LISTENS = "listening on"  # what tcpdump says once its filter is in place
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 180.0  # SIGTERM makes hpcapdd write what is left in the ring
 
 
 class StartCaptureHandler(Handler[StartCapture]):
-    """Install the unit, start it, and wait until the driver counts a listener."""
+    """Install the unit, start it, and wait until it listens: the driver counts it, or it has its socket."""
 
     phase = "capture"
 
@@ -25,7 +26,7 @@ class StartCaptureHandler(Handler[StartCapture]):
         """The same unit runs and listens."""
         guest = context.guest()
         same = read_attribute(guest, _UNIT_PATH) == step.unit.strip()
-        running = same and unit_is_active(guest, UNIT) and _listeners(guest, context) > 0
+        running = same and unit_is_active(guest, UNIT) and _listeners(guest, step, context) > 0
         return "the capture service runs" if running else None
 
     def observe(self, step: StartCapture, context: Context) -> Json:
@@ -35,15 +36,16 @@ class StartCaptureHandler(Handler[StartCapture]):
     def do(self, step: StartCapture, before: Json, context: Context) -> Json:
         """Install, start, wait for the listener."""
         guest = context.guest()
-        run_checked(guest, ["mkdir", "-p", step.directory])
+        if step.directory != NOT_STORED:
+            run_checked(guest, ["mkdir", "-p", step.directory])
         guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
         start_unit(guest, UNIT, _START_TIMEOUT_S)
         try:
             listeners = wait_until(
                 context.machine.clock,
-                "the capture service to listen to the driver",
+                "the capture service to listen",
                 _START_TIMEOUT_S,
-                lambda: _listeners(guest, context) or None,
+                lambda: _listeners(guest, step, context) or None,
                 poll_s=1.0,
             )
         except WaitTimedOut as error:
@@ -67,10 +69,13 @@ class StartCaptureHandler(Handler[StartCapture]):
         return ()
 
 
-def _listeners(guest: Guest, context: Context) -> int:
-    step = next((s for s in context.plan.steps if isinstance(s, InstallDriver)), None)
-    if step is None:
+def _listeners(guest: Guest, step: StartCapture, context: Context) -> int:
+    """How many read what the driver captures; 1 for another engine that has said that it listens."""
+    if step.engine != "hpcapvf":
+        lines = run_any(guest, ["journalctl", "--no-pager", "-o", "cat", "-b", "-u", UNIT]).stdout
+        return int(_LISTENS in lines)
+    install = next((s for s in context.plan.steps if isinstance(s, InstallDriver)), None)
+    if install is None:
         raise StepFailed("the plan starts a capture without installing a driver", hint="plan again with this version")
-    function = find_function(guest, step.vf_vendor, step.vf_device)
-    text = read_attribute(guest, f"{PCI_DEVICES}/{function}/{DRIVER}/listeners")
+    text = read_attribute(guest, f"{driver_folder(guest, install)}/listeners")
     return int(text) if text is not None and text.isdecimal() else 0

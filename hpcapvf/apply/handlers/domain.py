@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hpcapvf.apply.checked import wait_until
+from hpcapvf.apply.checked import read_word, wait_until
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.model.errors import Conflict, NotFound, StepFailed
 from hpcapvf.model.host import DomainInfo
@@ -53,7 +53,7 @@ class DefineDomainHandler(Handler[DefineDomain]):
     def satisfied(self, step: DefineDomain, context: Context) -> str | None:
         """Defined with exactly this text."""
         found = _ours(step, context)
-        same = found is not None and context.machine.hypervisor.xml(step.domain) == step.xml
+        same = found is not None and context.machine.hypervisor.xml(step.domain) == _xml(step, context)
         return f"{step.domain} is defined so" if same else None
 
     def observe(self, step: DefineDomain, context: Context) -> Json:
@@ -67,7 +67,7 @@ class DefineDomainHandler(Handler[DefineDomain]):
 
     def do(self, step: DefineDomain, before: Json, context: Context) -> Json:
         """Define, and read back name and UUID."""
-        context.machine.hypervisor.define(step.xml)
+        context.machine.hypervisor.define(_xml(step, context))
         if _ours(step, context) is None:
             raise StepFailed(f"libvirt took the definition of {step.domain}, but does not list it")
         return {}
@@ -115,6 +115,13 @@ class StartDomainHandler(Handler[StartDomain]):
         if context.guest_runs(step.domain):
             raise StepFailed(f"domain {step.domain} still runs", hint=f"virsh destroy {step.domain}")
         return () if orderly else (f"did not power off within {step.stop_timeout_s} s and was switched off",)
+
+
+def _xml(step: DefineDomain, context: Context) -> str:
+    """The XML as libvirt is given it, with the token that nobody else is told."""
+    if not step.token_path:
+        return step.xml
+    return step.xml.replace("@VF_TOKEN@", read_word(context.machine.files, step.token_path))
 
 
 def _network_active(step: StartNetwork, context: Context) -> bool:

@@ -1,4 +1,4 @@
-"""Handlers for the guest once it runs: wait for it, and install the capture driver.
+"""Handlers for the guest once it runs: wait for it, and put the capture driver or the function's own to work.
 
 The guest's disk goes away with the deployment, so nothing is undone inside the guest that only lives there.
 """
@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from hpcapvf.apply.checked import command_failed, run_any, run_checked, wait_until
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.apply.in_guest import (
+    DRIVER,
     PCI_DEVICES,
     bound_driver,
+    driver_folder,
     find_function,
+    find_interface,
     read_attribute,
     same_file,
     write_attribute,
 )
-from hpcapvf.apply.state import DRIVER_STORE
 from hpcapvf.host.protocols import Files, Guest
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
-from hpcapvf.model.paths import known_hosts_path
-from hpcapvf.model.steps import InstallDriver, WaitGuest
+from hpcapvf.model.paths import DRIVER_STORE, INTERFACE_FILE, known_hosts_path
+from hpcapvf.model.steps import InstallDriver, UseInterface, WaitGuest
 
-DRIVER = "hpcapvf"
 MODPROBE_CONF = "/etc/modprobe.d/hpcapvf.conf"
 _TOOLS = ("hpcapdd", "raw2pcap", "pcap2raw", "checkraw", "hpcapdump", "hpcapstat")
 # Who may read the device nodes: a udev rule, and the group that it names.
@@ -92,6 +93,42 @@ def _first_answer(step: WaitGuest, context: Context) -> tuple[Guest, int]:
     return context.guest(step.timeout_s / 2), 1
 
 
+class UseInterfaceHandler(Handler[UseInterface]):
+    """Wait for the interface of the function's own driver and write down its name for the capture service."""
+
+    phase = "driver"
+
+    def satisfied(self, step: UseInterface, context: Context) -> str | None:
+        """The interface is there and written down."""
+        guest = context.guest()
+        interface = find_interface(guest, find_function(guest, step.vendor, step.device))
+        known = read_attribute(guest, INTERFACE_FILE)
+        same = interface is not None and known == _interface_line(interface).strip()
+        return f"{interface} is there" if same else None
+
+    def observe(self, step: UseInterface, context: Context) -> Json:
+        """Nothing."""
+        return {}
+
+    def do(self, step: UseInterface, before: Json, context: Context) -> Json:
+        """Wait, and write its name."""
+        guest = context.guest()
+        function = find_function(guest, step.vendor, step.device)
+        interface = _wait_for_interface(guest, function, context)
+        _settle_interface(guest, interface)
+        run_checked(guest, ["mkdir", "-p", INTERFACE_FILE.rpartition("/")[0]])
+        guest.put(_interface_line(interface).encode(), INTERFACE_FILE, 0o644)
+        return {"function": str(function), "interface": interface, "driver": bound_driver(guest, function)}
+
+    def undo(self, step: UseInterface, trace: Trace, context: Context) -> tuple[str, ...]:
+        """Nothing: the guest's disk goes."""
+        return ()
+
+
+def _interface_line(interface: str) -> str:
+    return f"INTERFACE={interface}\n"
+
+
 @dataclass(frozen=True)
 class _Payload:
     """What is installed: contents by path in the guest, with modes."""
@@ -101,19 +138,20 @@ class _Payload:
 
 
 class InstallDriverHandler(Handler[InstallDriver]):
-    """Copy module, tools and udev rule, then bind the VF by ``driver_override`` (igbvf claims the same IDs)."""
+    """Copy module, tools and udev rule, then bind the VF by ``driver_override`` (igbvf claims the same IDs), or name
+    the function's network interface to the module (its parameter ``interfaces``)."""
 
     phase = "driver"
 
     def satisfied(self, step: InstallDriver, context: Context) -> str | None:
-        """The same files are there and the VF is bound."""
+        """The same files are there and the function is captured."""
         guest = context.guest()
-        function = find_function(guest, step.vf_vendor, step.vf_device)
-        if bound_driver(guest, function) != DRIVER:
+        function = find_function(guest, step.vendor, step.device)
+        if read_attribute(guest, f"{driver_folder(guest, step)}/link") is None:
             return None
         payload = _payload(step, guest, context.machine.files)
         same = all(same_file(guest, path, hashlib.sha256(data).hexdigest()) for path, data, _ in payload.files)
-        return f"{function} in the guest is bound to the same {DRIVER}" if same else None
+        return f"{function} in the guest is captured by the same {DRIVER}" if same else None
 
     def observe(self, step: InstallDriver, context: Context) -> Json:
         """Nothing."""
@@ -127,8 +165,11 @@ class InstallDriverHandler(Handler[InstallDriver]):
             guest.put(data, path, mode)
         run_checked(guest, ["systemd-sysusers", f"/{_GROUP}"])
         run_checked(guest, ["udevadm", "control", "--reload"])
-        function = find_function(guest, step.vf_vendor, step.vf_device)
-        _bind(guest, function)
+        function = find_function(guest, step.vendor, step.device)
+        if step.by_interface:
+            _capture_interface(guest, function, context)
+        else:
+            _bind(guest, function)
         node = wait_until(
             context.machine.clock,
             "the capture device node in the guest",
@@ -136,9 +177,10 @@ class InstallDriverHandler(Handler[InstallDriver]):
             lambda: _device_node(guest),
             poll_s=1.0,
         )
-        link = read_attribute(guest, f"{PCI_DEVICES}/{function}/{DRIVER}/link")
+        folder = driver_folder(guest, step)
+        link = read_attribute(guest, f"{folder}/link")
         if link is None:
-            raise StepFailed(f"{function} in the guest has no {DRIVER}/link", details=_kernel_lines(guest))
+            raise StepFailed(f"{folder} in the guest has no link", details=_kernel_lines(guest))
         return {"function": str(function), "node": node, "link": link}
 
     def undo(self, step: InstallDriver, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -176,17 +218,7 @@ def _bind(guest: Guest, function: PciAddress) -> None:
     write_attribute(guest, f"{folder}/driver_override", DRIVER)
     if bound_driver(guest, function) is not None:
         write_attribute(guest, f"{folder}/driver/unbind", str(function))
-    try:
-        if read_attribute(guest, f"/sys/module/{DRIVER}/refcnt") is not None:
-            run_checked(guest, ["modprobe", "-r", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
-        run_checked(guest, ["modprobe", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
-        write_attribute(guest, "/sys/bus/pci/drivers_probe", str(function))
-    except (StepFailed, WaitTimedOut) as error:
-        raise StepFailed(
-            f"the driver does not load in the guest: {error.message}",
-            hint="the details are the guest's last kernel messages",
-            details=_kernel_lines(guest),
-        ) from error
+    _load(guest, "/sys/bus/pci/drivers_probe", str(function))
     found = bound_driver(guest, function)
     if found != DRIVER:
         raise StepFailed(
@@ -194,6 +226,52 @@ def _bind(guest: Guest, function: PciAddress) -> None:
             hint="the details are the guest's last kernel messages",
             details=_kernel_lines(guest),
         )
+
+
+def _load(guest: Guest, attribute: str, value: str) -> None:
+    """Load the module afresh and give it its device, by writing to an attribute."""
+    try:
+        if read_attribute(guest, f"/sys/module/{DRIVER}/refcnt") is not None:
+            run_checked(guest, ["modprobe", "-r", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
+        run_checked(guest, ["modprobe", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
+        write_attribute(guest, attribute, value)
+    except (StepFailed, WaitTimedOut) as error:
+        raise StepFailed(
+            f"the driver does not load in the guest, or does not take {value}: {error.message}",
+            hint="the details are the guest's last kernel messages",
+            details=_kernel_lines(guest),
+        ) from error
+
+
+def _capture_interface(guest: Guest, function: PciAddress, context: Context) -> None:
+    interface = _wait_for_interface(guest, function, context)
+    _settle_interface(guest, interface)
+    _load(guest, f"/sys/module/{DRIVER}/parameters/interfaces", interface)
+
+
+def _wait_for_interface(guest: Guest, function: PciAddress, context: Context) -> str:
+    """The interface that the function's own driver makes; it may be loading still."""
+    try:
+        return wait_until(
+            context.machine.clock,
+            f"the network interface of {function} in the guest",
+            _READY_TIMEOUT_S,
+            lambda: find_interface(guest, function),
+            poll_s=1.0,
+        )
+    except WaitTimedOut as error:
+        driver = bound_driver(guest, function)
+        has = f"its driver there is {driver}" if driver else "no driver there has taken it"
+        raise WaitTimedOut(
+            f"{error.message}; {has}", hint="is the card's driver in the guest's image?", details=_kernel_lines(guest)
+        ) from error
+
+
+def _settle_interface(guest: Guest, interface: str) -> None:
+    """No pause frames from a card that the guest has (thesis appendix A.2.1), and one receive queue: frames of several
+    do not come in the order of the link (seen: 1402 of 5000). What has no such setting, as a VF, needs none."""
+    run_any(guest, ["ethtool", "-A", interface, "autoneg", "off", "rx", "off", "tx", "off"])
+    run_any(guest, ["ethtool", "-L", interface, "combined", "1"])
 
 
 def _device_node(guest: Guest) -> str | None:

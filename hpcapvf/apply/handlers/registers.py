@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hpcapvf.apply import state
 from hpcapvf.apply.card import Card, key_of, mirrors_of, open_card, want_of, wants_of
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.steps import ProgramReceiveAll, RegisterStep, ReplicateTraffic
 from hpcapvf.nic.mirror import Mirror
@@ -39,9 +41,27 @@ class ProgramReceiveAllHandler(Handler[ProgramReceiveAll]):
             return {"registers": len(wants)}
 
     def undo(self, step: ProgramReceiveAll, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Put the bits back, last written first."""
-        _put_back(step, trace, context)
-        return ()
+        """Put the bits back, last written first. What another deployment found as this one had set it stays: the other
+        needs it too, and from now on is the one that knows what was there before."""
+        heirs = _others_that_receive_all(step, context)
+        with open_card(step, context.machine) as card:
+            wants = wants_of(step, card)
+        ours = {key_of(want): want.value for want in wants}
+        unreadable = {key_of(want) for want in wants if not want.reads_back}
+        left = dict(trace.before)
+        for name, heir in heirs:
+            theirs = heir.trace.before
+            handed = {
+                key: bits
+                for key, bits in trace.before.items()
+                if key in theirs and (key in unreadable or theirs[key] == ours.get(key))
+            }
+            machine = context.machine
+            journal = Journal(machine.files, machine.clock, state.journal_path(name))
+            journal.write("inherit", index=heir.index, before=handed)
+            left = {key: bits for key, bits in left.items() if key not in handed}
+        _put_back(step, Trace(left, trace.after), context)
+        return tuple(f"{name} still receives everything: the card stays as it needs it" for name, _ in heirs)
 
 
 class ReplicateTrafficHandler(Handler[ReplicateTraffic]):
@@ -92,6 +112,19 @@ class ReplicateTrafficHandler(Handler[ReplicateTraffic]):
         """Put the bits back, last written first."""
         _put_back(step, trace, context)
         return ()
+
+
+def _others_that_receive_all(step: ProgramReceiveAll, context: Context) -> list[tuple[str, Begun]]:
+    """Other deployments whose registers of the same card are programmed now, with that step of theirs."""
+    files = context.machine.files
+    names = [d.name for d in state.list_deployments(files) if d.receive_all_pf == step.pf]
+    found = []
+    for name in names:
+        if name != context.plan.request.name:
+            path = state.journal_path(name)
+            begun = to_undo(read_events(files, path), path)
+            found += [(name, other) for other in begun if isinstance(other.step, ProgramReceiveAll)]
+    return found
 
 
 def _held_for(mirror: Mirror, card: Card) -> tuple[RegisterWant, ...]:

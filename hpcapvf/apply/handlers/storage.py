@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 
-from hpcapvf.apply.checked import run_any, wait_until
+from hpcapvf.apply.checked import run_any, run_checked, wait_until
 from hpcapvf.apply.handler import Context
 from hpcapvf.host.protocols import Files
 from hpcapvf.model.address import PciAddress
-from hpcapvf.model.errors import Conflict, FileFailed, WaitTimedOut
+from hpcapvf.model.block import openable_name
+from hpcapvf.model.errors import Conflict, FileFailed, StepFailed, WaitTimedOut
 
 _DISKS_TIMEOUT_S = 60.0
 _READ_TIMEOUT_S = 30.0
@@ -18,21 +19,53 @@ _READ_TIMEOUT_S = 30.0
 def disks_of(controller: PciAddress, files: Files) -> tuple[str, ...]:
     """Names of the block devices behind a PCI function."""
     names = files.list("/sys/block") or ()
-    return tuple(n for n in names if f"/{controller}/" in f"{files.real_path(f'/sys/block/{n}') or ''}/")
+    behind = (n for n in names if f"/{controller}/" in f"{files.real_path(f'/sys/block/{n}') or ''}/")
+    return tuple(sorted({openable_name(n) for n in behind}))
 
 
-def refuse_disks_in_use(controller: PciAddress, files: Files) -> None:
-    """Conflict if a disk behind the controller is mounted, swapped to, or part of something."""
+def refuse_disks_in_use(controller: PciAddress, files: Files, *, spare_held: bool = False) -> None:
+    """Conflict if a disk behind the controller is mounted, swapped to, or (unless spare_held) part of something."""
     for disk in disks_of(controller, files):
-        parts = [n for n in files.list(f"/sys/block/{disk}") or () if n.startswith(disk)]
-        for folder in (f"/sys/block/{disk}", *(f"/sys/block/{disk}/{part}" for part in parts)):
-            holders = files.list(f"{folder}/holders")
-            if holders:
-                raise _in_use(controller, disk, f"part of {', '.join(holders)}")
+        parts = _partitions(disk, files)
+        holders = holders_of(disk, files)
+        if holders and not spare_held:
+            raise _in_use(controller, disk, f"part of {', '.join(holders)}")
+        named = {disk, *parts, *holders}
         for table in ("/proc/mounts", "/proc/swaps"):
             for line in (files.read_text(table) or "").splitlines():
-                if line.split(" ", 1)[0] in {f"/dev/{name}" for name in (disk, *parts)}:
+                if line.split(" ", 1)[0] in {f"/dev/{name}" for name in named}:
                     raise _in_use(controller, disk, f"listed in {table}: {line}")
+
+
+def holders_of(disk: str, files: Files) -> tuple[str, ...]:
+    """What is stacked on a disk or on one of its partitions (``md127``, ``dm-0``)."""
+    folders = (f"/sys/block/{disk}", *(f"/sys/block/{disk}/{part}" for part in _partitions(disk, files)))
+    return tuple(sorted({name for folder in folders for name in files.list(f"{folder}/holders") or ()}))
+
+
+def _partitions(disk: str, files: Files) -> tuple[str, ...]:
+    return tuple(n for n in files.list(f"/sys/block/{disk}") or () if n.startswith(disk))
+
+
+def release_disks(disks: tuple[str, ...], context: Context) -> tuple[str, ...]:
+    """Stop the md arrays that the host made of a guest's disks as soon as it saw them; what was done, for people.
+
+    Only disks that nothing used before are lent, so what holds them now came by itself.
+    """
+    machine = context.machine
+    run_any(machine, ["udevadm", "settle"])
+    arrays = sorted({name for disk in disks for name in holders_of(disk, machine.files) if name.startswith("md")})
+    for array in arrays:
+        run_checked(
+            machine,
+            ["mdadm", "--stop", f"/dev/{array}"],
+            hint="the host assembled it by itself: unmount it, or put `AUTO -all` into mdadm.conf",
+        )
+    left = {disk: holders for disk in disks if (holders := holders_of(disk, machine.files))}
+    if left:
+        told = "; ".join(f"/dev/{disk}: {', '.join(holders)}" for disk, holders in left.items())
+        raise StepFailed(f"the host uses disks of the guest: {told}", hint="take them out of use, then run this again")
+    return tuple(f"the host had assembled {array} by itself: stopped" for array in arrays)
 
 
 def reset_controller(controller: PciAddress, context: Context) -> None:
@@ -76,7 +109,8 @@ def _read_disks(controller: PciAddress, count: int, context: Context) -> str:
         answers = functools.partial(_reads, disk, context)
         what = f"a sector of /dev/{disk} (behind {controller})"
         wait_until(machine.clock, what, _READ_TIMEOUT_S, answers, poll_s=1.0)
-    return f"a sector of each of {', '.join(disks)} was read"
+    notes = release_disks(disks, context)
+    return "; ".join((f"a sector of each of {', '.join(disks)} was read", *notes))
 
 
 def _reads(disk: str, context: Context) -> bool | None:

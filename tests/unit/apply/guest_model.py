@@ -11,7 +11,8 @@ from tests.fakes.guest import FakeGuest
 from tests.fakes.machine import FakeMachine
 from tests.fakes.tree import GUEST_RELEASE
 
-VF = "0000:05:00.0"
+VF = "0000:05:00.0"  # the function that the guest gets of the card: a VF, or the PF itself
+INTERFACE = "ens5"
 CONTROLLER = "0000:06:00.0"
 Answer = tuple[int, str, str]
 OK: Answer = (0, "", "")
@@ -38,6 +39,8 @@ class GuestModel:
         self.filesystems: dict[str, str] = {}
         self.mounts: dict[str, str] = {}
         self.drivers: dict[str, str] = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
+        self.ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
+        self.captured = ""  # the interface that our module was told
         self.override = ""
         self.chunk_kib = 0
         self.formatted = 0
@@ -46,7 +49,8 @@ class GuestModel:
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
-            "journalctl": lambda _a, _i: (0, "a line\n", ""), "dmesg": lambda _a, _i: (0, "kernel line\n", ""),
+            "journalctl": self._journalctl, "ethtool": lambda _a, _i: OK,
+            "dmesg": lambda _a, _i: (0, "kernel line\n", ""),
         }  # fmt: skip
         for program, handler in handlers.items():
             self.guest.on(program, handler)
@@ -58,17 +62,28 @@ class GuestModel:
 
     def _ls(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         path = argv[-1]
+        if path.endswith(f"/{VF}/net") and self.drivers[VF].startswith("igb"):
+            return 0, f"{INTERFACE}\n", ""
         if path != "/dev":
             return 2, "", f"ls: cannot access '{path}'\n"
-        return 0, "null\nhpcap_hpcap5_0\n" if self.drivers[VF] == "hpcapvf" else "null\n", ""
+        return 0, "null\nhpcap_hpcap5_0\n" if self._captures() else "null\n", ""
+
+    def _captures(self) -> bool:
+        return self.drivers[VF] == "hpcapvf" or self.captured == INTERFACE
+
+    def _journalctl(self, _argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        tcpdump = b"tcpdump" in (self.data("/etc/systemd/system/hpcapvf-capture.service") or b"")
+        runs = "hpcapvf-capture.service" in self.guest.units
+        return 0, f"tcpdump: listening on {INTERFACE}\n" if tcpdump and runs else "a line\n", ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "/sys/block" in argv:
             return 0, "".join(f"..{self._real(name)}\n" for name in [*self.disks, "vda", *self.arrays]), ""
         folder = argv[2]
-        ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
         lines = [
-            f"{folder}/{name}/{word}:{ids[name][word == 'device']}" for name in ids for word in ("vendor", "device")
+            f"{folder}/{name}/{word}:{pair[word == 'device']}"
+            for name, pair in self.ids.items()
+            for word in ("vendor", "device")
         ]
         return 0, "\n".join(lines) + "\n", ""
 
@@ -81,7 +96,7 @@ class GuestModel:
 
     def _cat(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         path = argv[-1]
-        if path.endswith("/hpcapvf/link") and self.drivers[VF] == "hpcapvf":
+        if path.endswith("/hpcapvf/link") and self._captures():
             return 0, "up\n", ""
         if path.endswith("/hpcapvf/listeners"):
             return 0, f"{int('hpcapvf-capture.service' in self.guest.units)}\n", ""
@@ -96,6 +111,8 @@ class GuestModel:
         path, value = argv[-1], stdin.decode()
         if path.endswith("/driver_override"):
             self.override = value
+        elif path == "/sys/module/hpcapvf/parameters/interfaces" and "hpcapvf" in self.guest.modules:
+            self.captured = value
         elif path.endswith("/unbind"):
             self.drivers[value] = ""
         elif path.endswith("/drivers_probe") and self.override in self.guest.modules and not self.drivers[value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,25 @@ def test_controller_with_a_disk_in_use_is_refused(world: World, use: str) -> Non
     with pytest.raises(Conflict, match="/dev/sdb"):
         do(world, BindDriver(CONTROLLER, "vfio-pci"))
     assert world.fake.kernel.driver(str(CONTROLLER)) == "megaraid_sas"
+
+
+def test_what_was_forced_is_not_refused_again(world: World) -> None:
+    files, host = world.fake.files, world.fake.kernel.tree
+    group = files.real_path(f"/sys/bus/pci/devices/{CONTROLLER}/iommu_group")
+    host.link(f"{group}/devices/{tree.MANAGEMENT_NIC}", tree.device_folder(tree.MANAGEMENT_NIC))
+    host.write(f"{files.real_path('/sys/block/sdb')}/holders/md0/dev", "9:0")
+    step = BindDriver(CONTROLLER, "vfio-pci")
+    for forced in (("iommu-group",), ("disk-held",)):
+        world.plan = dataclasses.replace(world.plan, forced=forced)
+        with pytest.raises(Conflict):
+            do(world, step)
+    world.plan = dataclasses.replace(world.plan, forced=("disk-held", "iommu-group"))
+    host.write("/proc/mounts", "/dev/md0 /data xfs rw 0 0\n")
+    with pytest.raises(Conflict, match="/proc/mounts"):
+        do(world, step)
+    host.write("/proc/mounts", "")
+    do(world, step)
+    assert world.fake.kernel.driver(str(CONTROLLER)) == "vfio-pci"
 
 
 def test_controller_is_reset_before_its_disks_are_read(world: World) -> None:

@@ -1,4 +1,5 @@
-"""A fake server with the plan of a probe, or of an agent that watches a running VM: together every kind of step."""
+"""A fake server with the plan of a probe (of a VF or of the whole card), or of an agent that watches a running VM:
+together every kind of step."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ from typing import Any
 from hpcapvf.model import paths
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.plan import Placement, Plan
-from hpcapvf.model.request import GuestRequest, NetworkRequest, Request, StorageRequest
+from hpcapvf.model.request import EngineRequest, GuestRequest, NetworkRequest, Request, StorageRequest
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldPort,
     InstallDriver,
     MakeDisk,
     MakeRaid,
@@ -24,6 +26,7 @@ from hpcapvf.model.steps import (
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
+    SetModuleParameter,
     SetNumVfs,
     SetOffloads,
     SetPause,
@@ -33,12 +36,14 @@ from hpcapvf.model.steps import (
     StartGuard,
     StartNetwork,
     Step,
+    UseInterface,
     WaitGuest,
     WatchedVf,
 )
 from tests.fakes import tree
 from tests.fakes.kernel import vf_address
 from tests.fakes.machine import FakeMachine, fake_machine
+from tests.unit.apply import guest_model
 from tests.unit.apply.guest_model import GuestModel
 
 NAME = "probe1"
@@ -138,8 +143,73 @@ def make_monitor_plan(probe: Plan) -> Plan:
         storage=StorageRequest(mode="guest-disk"),
         watch=(WATCHED,),
     )
-    changes = {"vf": MONITOR_VF, "vf_index": 1, "vf_mac": MONITOR_MAC, "controller": None}
+    changes = {"function": MONITOR_VF, "vf_index": 1, "function_mac": MONITOR_MAC, "controller": None}
     return replace(probe, request=request, steps=steps, **changes)  # type: ignore[arg-type]
+
+
+def make_whole_card_world(root: Path, engine: str) -> World:
+    """A fresh one with a plan that gives the whole card to the guest, captured by hpcapvf or tcpdump."""
+    world = make_world(root)
+    world.fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
+    world.guest.ids[guest_model.VF] = ("0x8086", "0x10c9")
+    world.guest.drivers[guest_model.VF] = "igb"
+    world.fake.faults.log.clear()
+    return replace(world, plan=make_whole_card_plan(world.plan, engine))
+
+
+def make_whole_card_plan(probe: Plan, engine: str) -> Plan:
+    """The steps of a probe that has the whole card, in the planner's order."""
+    kept = (ReserveHugepages, BindDriver, StartNetwork, MakeDisk, MakeSeed, StartDomain, WaitGuest, MakeRaid)
+    old = {type(s): s for s in probe.steps if isinstance(s, kept)}
+    attach = InstallDriver(NAME, 0x8086, 0x10C9, 1, "", by_interface=True)
+    unit = f"[Service]\nExecStart=/usr/bin/{'hpcapdd' if engine == 'hpcapvf' else 'tcpdump'}\n"
+    steps: tuple[Step, ...] = (
+        SetLink(tree.PF_INTERFACE, up=False),
+        old[ReserveHugepages],
+        BindDriver(PF, "vfio-pci"),
+        BindDriver(CONTROLLER, "vfio-pci"),
+        *(old[kind] for kind in (StartNetwork, MakeDisk, MakeSeed)),
+        DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (PF, CONTROLLER))),
+        *(old[kind] for kind in (StartDomain, WaitGuest)),
+        attach if engine == "hpcapvf" else UseInterface(NAME, 0x8086, 0x10C9),
+        old[MakeRaid],
+        StartCapture(NAME, "/capture", 1, unit, engine),
+    )
+    network = replace(probe.request.network, mode="passthrough")
+    request = replace(probe.request, network=network, engine=EngineRequest(kind=engine))
+    return replace(probe, request=request, steps=steps, function=PF, vf_index=None)
+
+
+def make_dpdk_world(root: Path) -> World:
+    """A fresh one with a plan whose VFs are made and answered by DPDK."""
+    world = make_world(root)
+
+    def journalctl(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        return 0, "Checking link statuses...\n" if argv[-1] in world.fake.commands.units else "", ""
+
+    world.fake.commands.on("journalctl", journalctl)
+    return replace(world, plan=make_dpdk_plan(world.plan))
+
+
+def make_dpdk_plan(probe: Plan) -> Plan:
+    """The steps of a probe whose PF DPDK holds, in the planner's order."""
+    token = paths.token_path(NAME)
+    index = next(i for i, step in enumerate(probe.steps) if isinstance(step, ReserveHugepages))
+    host: tuple[Step, ...] = (
+        SetLink(tree.PF_INTERFACE, up=False),
+        SetModuleParameter("vfio_pci", "enable_sriov", "Y"),
+        BindDriver(PF, "vfio-pci"),
+        SetNumVfs(PF, 1),
+        HoldPort(PF, NAME, token, CpuSet.of([3])),
+    )
+    rest = [
+        replace(s, xml=s.xml.replace("<name>", "<title>@VF_TOKEN@</title><name>"), token_path=token)
+        if isinstance(s, DefineDomain)
+        else s
+        for s in probe.steps[index:]
+    ]
+    network = replace(probe.request.network, generator="dpdk")
+    return replace(probe, request=replace(probe.request, network=network), steps=(*host, *rest))
 
 
 def make_plan(image_sha256: str) -> Plan:
@@ -157,9 +227,9 @@ def make_plan(image_sha256: str) -> Plan:
         pf=PF,
         pf_interface=tree.PF_INTERFACE,
         family="82576",
-        vf=VF,
+        function=VF,
         vf_index=0,
-        vf_mac=VF_MAC,
+        function_mac=VF_MAC,
         management_mac=MANAGEMENT_MAC,
         controller=CONTROLLER,
         placement=placement,
@@ -229,10 +299,17 @@ def _add_host_programs(fake: FakeMachine) -> None:
 
     def systemd_run(argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
         answer = start_unit(argv, stdin)
-        fake.kernel.tree.write(paths.guard_path(argv[-1]), '{"checks": 1}')
+        if "guard" in argv:
+            fake.kernel.tree.write(paths.guard_path(argv[-1]), '{"checks": 1}')
         return answer
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")
+
+    def link(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        (fake.root / argv[-1].lstrip("/")).hardlink_to(fake.root / argv[-2].lstrip("/"))
+        return 0, "", ""
+
+    fake.commands.on("ln", link)
     fake.commands.on("chmod", exists)
     fake.commands.on("id", lambda _a, _i: (0, "64055\n", ""))
     fake.commands.on("qemu-img", qemu_img)

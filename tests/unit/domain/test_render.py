@@ -19,26 +19,32 @@ from hpcapvf.domain.render import (
     render_domain,
     render_module_options,
     render_seed,
+    render_tcpdump_unit,
     template_root,
 )
 from hpcapvf.domain.views import (
+    BlockDisk,
     CaptureView,
     DomainView,
     DriverView,
     PassedDevice,
     SeedView,
+    TcpdumpView,
+    VfToken,
     capture_view,
     domain_view,
     driver_view,
     seed_view,
+    tcpdump_view,
 )
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
+from hpcapvf.model.request import EngineRequest, StorageRequest
 from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture
 from hpcapvf.plan import plan_deployment
-from tests.factories import GUEST_DISK, WEB1, make_host, make_request
+from tests.factories import GUEST_DISK, RAID, WEB1, make_host, make_request
 
 SCHEMAS = ("/usr/share/libvirt/schemas/domain.rng", "/usr/local/share/libvirt/schemas/domain.rng")
 
@@ -50,7 +56,12 @@ def plan_of(name: str) -> Plan:
         "six-cores": ({"vcpus": 5, "memory_mib": 2048, "node": 1}, {"threads_per_core": 2}),
         "shared-cpus": ({"vcpus": 4}, {"cores_per_node": 2, "vfs": 2}),
         "agent": ({"receive": "own", "watch": ("web1",), "storage": GUEST_DISK}, {"vfs": 2, "domains": (WEB1,)}),
+        "virtio": ({"storage": StorageRequest(mode="virtio", controller=str(RAID))}, {}),
+        "no-storage": ({"storage": StorageRequest(mode="none")}, {}),
         "emulated": ({"vcpus": 3, "receive": "own"}, {"kvm_available": False}),
+        "whole-card": ({"mode": "passthrough", "receive": "own"}, {}),
+        "dpdk": ({"generator": "dpdk"}, {}),
+        "tcpdump": ({"engine": EngineRequest(kind="tcpdump", caplen=96)}, {}),
     }
     request, host = variants[name]
     plan = plan_deployment(make_request(**request), make_host(**host), "ab" * 32)
@@ -58,7 +69,7 @@ def plan_of(name: str) -> Plan:
     return plan
 
 
-PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated")
+PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated", "whole-card", "dpdk", "virtio")
 
 
 def step_of(plan: Plan, kind: type[Any]) -> Any:
@@ -70,7 +81,7 @@ def test_domain_xml_is_as_kept(name: str, golden: Callable[[str, str], None]) ->
     golden(f"domain-{name}.xml", step_of(complete_plan(plan_of(name)), DefineDomain).xml)
 
 
-@pytest.mark.parametrize("name", ["smallest", "six-cores"])
+@pytest.mark.parametrize("name", ["smallest", "six-cores", "no-storage"])
 def test_guest_files_are_as_kept(name: str, golden: Callable[[str, str], None]) -> None:
     plan = complete_plan(plan_of(name))
     seed: MakeSeed = step_of(plan, MakeSeed)
@@ -79,6 +90,11 @@ def test_guest_files_are_as_kept(name: str, golden: Callable[[str, str], None]) 
     golden(f"network-config-{name}.yaml", seed.network_config)
     golden(f"hpcapvf-{name}.conf", step_of(plan, InstallDriver).modprobe_conf)
     golden(f"hpcapvf-capture-{name}.service", step_of(plan, StartCapture).unit)
+
+
+def test_files_of_other_configurations_are_as_kept(golden: Callable[[str, str], None]) -> None:
+    golden("hpcapvf-whole-card.conf", step_of(complete_plan(plan_of("whole-card")), InstallDriver).modprobe_conf)
+    golden("tcpdump-capture.service", step_of(complete_plan(plan_of("tcpdump")), StartCapture).unit)
 
 
 def test_completing_changes_nothing_else() -> None:
@@ -108,10 +124,18 @@ def test_the_schema_check_can_fail() -> None:
 
 
 VIEWS: dict[type[Any], tuple[Any, Callable[[Any], str]]] = {
-    DomainView: (domain_view(plan_of("smallest")), render_domain),
+    DomainView: (domain_view(plan_of("virtio")), render_domain),
     SeedView: (seed_view(plan_of("smallest")), lambda view: "".join(render_seed(view))),
     DriverView: (driver_view(plan_of("smallest")), render_module_options),
     CaptureView: (capture_view(plan_of("smallest")), render_capture_unit),
+    TcpdumpView: (tcpdump_view(plan_of("tcpdump")), render_tcpdump_unit),
+}
+
+
+ANOTHER_OF = {
+    CpuSet: CpuSet.of([63]),
+    BlockDisk: BlockDisk("/dev/disk/by-id/other", "vdz", "other"),
+    PassedDevice: PassedDevice.of("other", "ua-other", PciAddress.parse("0001:7f:1e.6")),
 }
 
 
@@ -126,10 +150,10 @@ def another(value: Any) -> Any:
             return CpuSet.of([61, 62])
         case Mac():
             return Mac(value.value ^ 0xFF)
-        case (CpuSet(), *_):
-            return (*value[:-1], CpuSet.of([63]))
-        case (PassedDevice(), *_):
-            return (*value, PassedDevice.of("other", PciAddress.parse("0001:7f:1e.6")))
+        case (first, *_):
+            return (*value[:-1], ANOTHER_OF[type(first)])
+        case ():
+            return (VfToken("other", "word"),)
         case _:
             raise TypeError(value)
 
@@ -150,6 +174,13 @@ def test_every_value_of_a_passed_device_reaches_the_xml(field: str) -> None:
     assert render_domain(dataclasses.replace(view, passed=(device, *view.passed[1:]))) != render_domain(view)
 
 
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(BlockDisk)])
+def test_every_value_of_a_block_disk_reaches_the_xml(field: str) -> None:
+    view = domain_view(plan_of("virtio"))
+    disk = dataclasses.replace(view.block_disks[0], **{field: getattr(view.block_disks[0], field) + "z9"})
+    assert render_domain(dataclasses.replace(view, block_disks=(disk, *view.block_disks[1:]))) != render_domain(view)
+
+
 @pytest.mark.parametrize("place", ["hpcapvf/vm-templates", "vm-templates"])
 def test_templates_are_found_in_a_package_and_in_a_source_tree(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,7 +195,8 @@ def test_templates_are_found_in_a_package_and_in_a_source_tree(
 
 def test_every_template_is_rendered_and_no_other_lies_there() -> None:
     used = {"domain.xml.j2", "user-data.j2", "meta-data.j2", "network-config.j2"}
-    assert {p.name for p in template_root().iterdir()} == used | {"hpcapvf.conf.j2", "hpcapvf-capture.service.j2"}
+    used |= {"hpcapvf.conf.j2", "hpcapvf-capture.service.j2", "tcpdump-capture.service.j2"}
+    assert {p.name for p in template_root().iterdir()} == used
 
 
 def test_templates_compute_and_look_up_nothing() -> None:
@@ -231,7 +263,7 @@ def test_the_domain_matches_the_plan() -> None:
         "{domain}:{bus}:{slot}.{function}".format(**{k: v.removeprefix("0x") for k, v in a.attrib.items()})
         for a in tree.findall("devices/hostdev/source/address")
     ]
-    assert sources == [str(plan.vf), str(plan.controller)]
+    assert sources == [str(plan.function), str(plan.controller)]
     assert {h.get("managed") for h in tree.findall("devices/hostdev")} == {"no"}
 
 

@@ -105,6 +105,18 @@ def test_others_keep_what_they_had() -> None:
     assert deliver(card.inside, Frame(OTHER_MAC)).pools == {OTHER_VF, PROBE}
 
 
+@pytest.mark.parametrize("vlan", [None, JOINED_VLAN, 100])
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_second_probe_gets_every_frame_as_well(kind: str, vlan: int | None) -> None:
+    card = card_as_the_driver_leaves_it()
+    card.write(receive_all("82576", PROBE, card.read))
+    card.write(receive_all("82576", OTHER_VF, card.read, default_pool=False))
+    delivery = deliver(card.inside, Frame(FRAMES[kind], 60, vlan))
+    assert {PROBE, OTHER_VF} <= delivery.pools
+    assert not {PROBE, OTHER_VF} & delivery.stripped
+    assert not drift(receive_all("82576", PROBE, card.read, default_pool=True), card.read)
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.family)
 def test_wants_stay_inside_the_allow_list_and_name_each_register_once(table) -> None:  # type: ignore[no-untyped-def]
     card = Registers(table)

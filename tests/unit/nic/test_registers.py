@@ -35,6 +35,8 @@ from hpcapvf.nic.registers import TABLE_82576, TABLE_I350, TABLES, BitField, Reg
         ("DTXSWC", 0, 0x3500),
         ("RQDPC", 3, 0x2B30),
         ("RQDPC", 4, 0xC130),
+        ("PFVFGPRC", 0, 0x10010),
+        ("PFVFGPRC", 7, 0x10710),
     ],
 )
 def test_offsets_of_the_82576(name: str, index: int, offset: int) -> None:

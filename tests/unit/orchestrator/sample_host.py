@@ -32,7 +32,7 @@ def watched_host(cores_per_node: int = 6) -> Host:
     pinned = probe.placement.emulator_pins
     for pins in probe.placement.vcpu_pins:
         pinned = pinned | pins
-    running = DomainInfo(probe.request.name, probe.domain_uuid, running=True, hostdevs=(probe.vf,), pinned=pinned)
+    running = DomainInfo(probe.request.name, probe.domain_uuid, running=True, hostdevs=(probe.function,), pinned=pinned)
     return replace(host, domains=(running,))
 
 

@@ -117,8 +117,10 @@ def test_the_command_line_is_this_pythons_own_ansible(tmp_path: Path) -> None:
     assert "--check" in argv
     assert argv[argv.index("--limit") + 1] == "lab-*"
     variables = json.loads(argv[argv.index("--extra-vars") + 1])
-    assert variables == {"hpcapvf_spec": str(tmp_path / "spec.yaml"), "hpcapvf_source": "wire"}
+    assert variables == {"hpcapvf_spec": str(tmp_path / "spec.yaml"), "hpcapvf_source": "wire", "hpcapvf_force": []}
     assert "--check" not in command(tmp_path)
+    forced = command(tmp_path, "--force", "bridge", "--force", "disk-held")
+    assert json.loads(forced[forced.index("--extra-vars") + 1])["hpcapvf_force"] == ["bridge", "disk-held"]
 
 
 def test_what_cannot_be_is_refused_before_ansible_starts(tmp_path: Path) -> None:

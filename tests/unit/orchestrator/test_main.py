@@ -7,6 +7,8 @@ import importlib
 
 import pytest
 
+from hpcapvf.model.errors import ExitCode
+from orchestrator.commands.deploy import deploy_vnma_parser, deploy_vnp_parser
 from orchestrator.main import MODULES, hpcapvf_parser
 
 
@@ -30,6 +32,26 @@ def test_a_command_is_parsed_with_its_module_alone(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         hpcapvf_parser(["mirrros"]).parse_args(["mirrros"])
     assert "'verify'" in capsys.readouterr().err  # the choices of all modules
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("brigde", "no guard is named 'brigde'; guards: default-route, bridge, vf-in-use"),
+        ("disk-mounted", "disk-mounted cannot be forced: the host would lose a file system"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "deploy-vnp", "deploy-vnma"])
+def test_only_a_guard_that_can_be_forced_is_taken(
+    command: str, name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parsers = {"plan": hpcapvf_parser, "deploy-vnp": deploy_vnp_parser, "deploy-vnma": deploy_vnma_parser}
+    first = ["plan"] if command == "plan" else []
+    assert parsers[command]().parse_args([*first, "a.yaml", "--force", "bridge"]).force == ["bridge"]
+    with pytest.raises(SystemExit) as ended:
+        parsers[command]().parse_args([*first, "a.yaml", "--force", name])
+    assert ended.value.code == ExitCode.USAGE
+    assert said in capsys.readouterr().err
 
 
 def test_the_version_needs_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from orchestrator.report import (
 from tests.unit.orchestrator.printed import text_of_parts
 from tests.unit.orchestrator.sample_host import agent_plan, sample_host, sample_plan, watched_host
 
-FRAMES = traffic_mix(50, targets=MixTargets(sample_plan().vf_mac))
+FRAMES = traffic_mix(50, targets=MixTargets(sample_plan().function_mac))
 FOR_AGENT = FRAMES[::2]
 FOREIGN = bytes.fromhex("333300000002020000000001") + b"\x86\xdd" + bytes(50)
 

@@ -53,7 +53,13 @@ def test_the_plan_names_each_step_and_where_everything_goes() -> None:
         assert step.describe() in text
     pins = plan.placement
     polling = f"vCPU {pins.polling_vcpu} (polling)"
-    for wanted in (polling, f"CPU {pins.vcpu_pins[0]}", f"{pins.hugepages} hugepages", str(plan.vf), "pause frames"):
+    for wanted in (
+        polling,
+        f"CPU {pins.vcpu_pins[0]}",
+        f"{pins.hugepages} hugepages",
+        str(plan.function),
+        "pause frames",
+    ):
         assert wanted in text, wanted
 
 

@@ -52,6 +52,36 @@ def plus(host: Host, *devices: PciDevice) -> Host:
     return dataclasses.replace(host, pci=(*host.pci, *devices))
 
 
+def test_a_whole_card_is_refused_while_it_has_vfs() -> None:
+    code, reason = only_reason(make_host(vfs=2), mode="passthrough")
+    assert (code, reason.subject) == (REFUSED, str(PF))
+    assert "has 2 VF(s), which would vanish" in reason.why
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"class_code": 0x010700}, "is no network card"),
+        ({"physfn": RAID}, "is itself a virtual function"),
+        ({"iommu_group": None}, "is in no IOMMU group"),
+    ],
+)
+def test_what_cannot_be_a_whole_card(changes: dict[str, Any], words: str) -> None:
+    _, reason = only_reason(replace_device(make_host(), PF, **changes), mode="passthrough")
+    assert words in reason.why
+
+
+def test_a_whole_card_of_a_domain_is_refused() -> None:
+    taken = DomainInfo("other", "u-u", running=False, hostdevs=(PF,))
+    code, reason = only_reason(make_host(domains=(taken,)), mode="passthrough")
+    assert (code, reason.why) == (REFUSED, "belongs to domain other")
+
+
+def test_a_whole_card_with_the_default_route_is_refused() -> None:
+    code, reason = only_reason(replace_interface(make_host(), "ens5", default_route=True), mode="passthrough")
+    assert (code, reason.subject) == (REFUSED, "ens5")
+
+
 def sriov_changed(**changes: Any) -> Host:
     host = make_host()
     sriov = host.device(PF).sriov  # type: ignore[union-attr]
@@ -92,9 +122,6 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
             replace_device(make_host(), PF, driver="vfio-pci"), interfaces=make_host().interfaces[:1]
         ),
         {"pf": str(PF)}, NOT_CAPABLE, str(PF), "driver: vfio-pci",
-    ),
-    "card guarded by another deployment": (
-        make_host(deployments=(Deployed("probe0", SHA, "deployed", PF),)), {}, REFUSED, str(PF), "deployment probe0",
     ),
     "no such controller": (
         make_host(), {"controller": "0000:99:00.0"}, NOT_FOUND, "0000:99:00.0", "0000:22:00.0 (1000:0079)",
@@ -209,7 +236,7 @@ def test_each_vf_that_was_tried_is_named() -> None:
     why = {r.subject: r.why for r in result.reasons}
     assert why.pop(str(PF)) == "none of its 5 VFs is free"
     assert why == {
-        str(vf_at(0)): "belongs to domain web1",
+        str(vf_at(0)): "belongs to domain web1, which runs",
         str(vf_at(1)): "shares IOMMU group 2 with 0000:00:03.0 (driver virtio-pci)",
         str(vf_at(2)): "the host does not say what this VF is",
         str(vf_at(3)): "its interface v3 is up",
@@ -221,7 +248,7 @@ def test_the_first_free_vf_is_taken() -> None:
     host = make_host(vfs=3, domains=(dataclasses.replace(DOMAIN, hostdevs=(vf_at(0), vf_at(1))),))
     result = plan_deployment(make_request(), host, SHA)
     assert isinstance(result, Plan)
-    assert (result.vf, result.vf_index) == (vf_at(2), 2)
+    assert (result.function, result.vf_index) == (vf_at(2), 2)
 
 
 def test_a_vf_whose_interface_is_down_is_free() -> None:

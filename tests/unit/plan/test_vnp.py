@@ -14,6 +14,7 @@ from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
+from hpcapvf.model.steps import InstallDriver, ProgramReceiveAll, SetLink
 from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.link import vf_address
 from tests.factories import (
@@ -65,6 +66,38 @@ def test_the_steps_and_their_order() -> None:
     ]
 
 
+def test_the_steps_of_a_whole_card() -> None:
+    plan = planned(mode="passthrough")
+    assert kinds(plan)[:4] == ["set-link", "reserve-hugepages", "bind-driver", "bind-driver"]
+    assert kinds(plan)[-3:] == ["install-driver", "make-raid", "start-capture"]
+    assert (plan.function, plan.vf_index, plan.function_name) == (PF, None, "whole card")
+    install = next(s for s in plan.steps if isinstance(s, InstallDriver))
+    assert (install.vendor, install.device, install.by_interface) == (0x8086, 0x10C9, True)
+    assert plan.steps[0] == SetLink("ens5", up=False)
+
+
+def test_a_whole_card_of_an_unknown_family_will_do() -> None:
+    host = replace_device(make_host(), PF, vendor=0x15B3, device=0x1017, sriov=None)
+    assert planned(host, mode="passthrough").family == ""
+
+
+def test_tcpdump_shakes_hands_before_registers_are_set() -> None:
+    order = kinds(planned(engine=EngineRequest(kind="tcpdump")))
+    assert order[order.index("wait-guest") :] == [
+        "wait-guest", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
+    ]  # fmt: skip
+
+
+def test_a_second_probe_of_a_card_leaves_the_default_pool_to_the_first() -> None:
+    first = Deployed("probe0", SHA, "deployed", PF)
+    plan = planned(make_host(vfs=2, deployments=(first,)))
+    step = next(s for s in plan.steps if isinstance(s, ProgramReceiveAll))
+    assert step.default_pool is False
+    assert any("probe0 receives everything from this card as well" in w.text for w in plan.warnings)
+    alone = planned(make_host(vfs=2, deployments=(dataclasses.replace(first, condition="destroyed"),)))
+    assert next(s for s in alone.steps if isinstance(s, ProgramReceiveAll)).default_pool is True
+
+
 def test_what_cannot_be_undone_comes_after_all_that_may_fail() -> None:
     steps = planned().steps
     first = next(i for i, step in enumerate(steps) if not step.reversible)
@@ -80,13 +113,13 @@ def test_receive_own_touches_no_register() -> None:
 def test_existing_vfs_are_used_and_their_number_is_left_alone() -> None:
     plan = planned(make_host(vfs=3))
     assert not {"set-autoprobe", "set-numvfs"} & set(kinds(plan))
-    assert (plan.vf, plan.vf_index) == (vf_at(0), 0)
+    assert (plan.function, plan.vf_index) == (vf_at(0), 0)
 
 
 def test_the_plan_says_who_gets_what() -> None:
     plan = planned(vcpus=3, pf=str(PF))
     assert (plan.pf, plan.pf_interface, plan.family, plan.controller) == (PF, "ens5", "82576", RAID)
-    assert plan.vf == PciAddress.parse("0000:21:10.0")
+    assert plan.function == PciAddress.parse("0000:21:10.0")
     assert plan.placement.node == 0
     assert plan.placement.vcpu_pins == tuple(CpuSet.of([c]) for c in (1, 2, 3))
     assert plan.placement.emulator_pins == CpuSet.of([0])
@@ -99,8 +132,8 @@ def test_the_plan_says_who_gets_what() -> None:
 def test_names_give_the_same_macs_and_uuid_and_other_names_others() -> None:
     one, again, other = planned(), planned(vcpus=3), planned(name="probe2")
     there = planned(make_host(hostname="elsewhere"))
-    identity = [(p.vf_mac, p.management_mac, p.domain_uuid) for p in (one, other, there)]
-    assert (again.vf_mac, again.management_mac, again.domain_uuid) == identity[0]
+    identity = [(p.function_mac, p.management_mac, p.domain_uuid) for p in (one, other, there)]
+    assert (again.function_mac, again.management_mac, again.domain_uuid) == identity[0]
     assert len({x for three in identity for x in three}) == 9
 
 

@@ -89,10 +89,10 @@ def test_the_steps_and_their_order() -> None:
 
 def test_it_takes_the_free_vf_and_copies_the_watched_one() -> None:
     plan = planned()
-    assert (plan.vf, plan.vf_index, plan.controller) == (vf_at(1), 1, None)
+    assert (plan.function, plan.vf_index, plan.controller) == (vf_at(1), 1, None)
     (step,) = (s for s in plan.steps if isinstance(s, ReplicateTraffic))
-    assert step == ReplicateTraffic(PF, "82576", 1, plan.vf_mac, (WatchedVf("web1", vf_at(0), 0),))
-    assert SetVfMac("ens5", 1, plan.vf_mac) in plan.steps
+    assert step == ReplicateTraffic(PF, "82576", 1, plan.function_mac, (WatchedVf("web1", vf_at(0), 0),))
+    assert SetVfMac("ens5", 1, plan.function_mac) in plan.steps
     (capture,) = (s for s in plan.steps if isinstance(s, StartCapture))
     assert capture.directory == "/srv/capture"
     assert from_json(Plan, to_json(plan)) == plan
@@ -182,7 +182,7 @@ def test_no_free_vf_names_who_has_them() -> None:
     result = ask(host_with(vfs=1))
     assert isinstance(result, Refusal)
     assert result.code == ExitCode.REFUSED
-    assert [r.why for r in result.reasons] == ["none of its 1 VFs is free", "belongs to domain web1"]
+    assert [r.why for r in result.reasons] == ["none of its 1 VFs is free", "belongs to domain web1, which runs"]
 
 
 def test_every_vm_that_cannot_be_watched_is_named() -> None:

@@ -8,10 +8,12 @@ import random
 import tarfile
 from pathlib import Path
 
+from hpcapvf.doctor import examine
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import Host
 from hpcapvf.probe import probe_host
+from hpcapvf.probe.vitals import probe_vitals
 
 
 def unpack(archive: Path, into: Path) -> Path:
@@ -52,6 +54,7 @@ def damage_and_probe(tree: Path, *, rounds: int, files_at_a_time: int, seed: str
         try:
             host = probe_host(LocalFiles(str(tree)))
             assert from_json(Host, json.loads(json.dumps(to_json(host)))) == host
+            assert examine(host, probe_vitals(LocalFiles(str(tree)), host))
         except Exception as error:
             error.add_note("\n".join(f"{h}: {path.relative_to(tree)}" for h, path in zip(how, chosen, strict=True)))
             raise

@@ -127,9 +127,24 @@ def test_an_unknown_key_is_named_with_its_path(text: str, path: str, hint: str) 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"network__mode": "passthrough"}, "network.mode: not yet: passthrough"),
-        ({"network__generator": "dpdk"}, "network.generator: not yet: dpdk"),
-        ({"storage__mode": "virtio"}, "storage.mode: not yet: virtio"),
+        (
+            {"network__mode": "passthrough", "watch": ["web1"]},
+            "network.mode: passthrough cannot be combined with watch",
+        ),
+        ({"network__generator": "dpdk", "watch": ["web1"]}, "network.generator: dpdk cannot be combined with watch"),
+        (
+            {"network__generator": "dpdk", "network__mode": "passthrough"},
+            "network.generator: mode passthrough makes no VFs",
+        ),
+    ],
+)
+def test_ways_to_the_link_that_exclude_each_other(change: dict[str, Any], said: str) -> None:
+    assert said in refused(spec(**change)).message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
         ({"engine__kind": "dpdk"}, "engine.kind: not yet: dpdk"),
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
         ({"ttl": "2h"}, "ttl: not yet"),
@@ -256,7 +271,7 @@ def test_a_probe_may_store_on_the_guests_own_disk() -> None:
         (WATCH.replace("db1", "a/b"), "watch[1]: 'a/b' is not a domain's name"),
         (WATCH.replace("[web1, db1]", "web1"), "watch: must be a list of texts"),
         (WATCH + "storage: {mode: passthrough}\n", "storage.controller: is missing"),
-        (WATCH + "storage: {mode: guest-disk, controller: auto}\n", "storage.controller: mode guest-disk passes no"),
+        (WATCH + "storage: {mode: guest-disk, controller: auto}\n", "storage.controller: mode guest-disk uses no"),
         (WATCH + "wipe: [all]\n", "wipe: mode guest-disk formats no disk"),
         (WATCH + "storage: none\n", "storage: must be a mapping"),
         (WATCH + "storage: {directory: /etc/x}\n", "storage.directory: '/etc/x': must not lie in the guest's /etc"),
@@ -271,3 +286,16 @@ def test_a_probe_without_a_controller_is_refused() -> None:
         error = refused(text)
         assert error.message == "storage.controller: is missing"
         assert "controller" in error.hint
+
+
+@pytest.mark.parametrize(("pf", "card", "vf"), [
+    ("enp5s0f0", "enp5s0f0", None), ("enp5s0f0|vf3", "enp5s0f0", 3), ("05:00.0|vf12", "0000:05:00.0", 12),
+])  # fmt: skip
+def test_a_vf_of_the_card_may_be_named(pf: str, card: str, vf: int | None) -> None:
+    network = parse_spec(spec(network__pf=pf)).network
+    assert (network.card, network.vf_index) == (card, vf)
+
+
+@pytest.mark.parametrize("pf", ["enp5s0|3", "enp5s0|vf", "enp5s0|vf03", "|vf3", "enp5s0|vf3|vf4", "enp5s0|vf-1"])
+def test_what_names_no_vf_is_refused(pf: str) -> None:
+    assert refused(spec(network__pf=pf)).path == "network.pf"

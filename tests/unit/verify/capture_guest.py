@@ -10,13 +10,14 @@ from hpcapvf.host.protocols import CommandResult
 from hpcapvf.model.errors import NotFound
 from hpcapvf.raw.records import read_records, write_records
 from hpcapvf.verify.capture import STATUS_PATH
+from tests.fakes.streams import StreamsByRunning
 
 FOLDER = "/sys/bus/pci/drivers/hpcapvf/0000:07:00.0/hpcapvf"
 Arrival = Callable[[list[bytes]], list[bytes]]
 
 
 @dataclass
-class CaptureGuest:
+class CaptureGuest(StreamsByRunning):
     """arrival: what the wire and the driver make of the frames. damage: what storage makes of a file's bytes."""
 
     arrival: Arrival = lambda frames: frames
@@ -79,7 +80,7 @@ class CaptureGuest:
                 if not self.deaf:
                     self.close_file()
                 return 0, ""
-            case ["sh", "-c", script] if script.startswith("grep -HZ"):
+            case ["sh", "-c", script] if script.startswith("grep -sHZ"):
                 lines = [f"{FOLDER}/{name}\0{value}" for name, value in self.counters.items()]
                 return 0, "\n".join([*lines, f"{FOLDER}/mac\00002:00:00:00:00:11"]) + "\n"
             case ["journalctl", *_]:

@@ -12,6 +12,7 @@ from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.plan import Placement, Plan
 from hpcapvf.model.request import EngineRequest, GuestRequest, NetworkRequest, Request, StorageRequest
 from hpcapvf.model.steps import (
+    InstallDriver,
     MakeRaid,
     ProgramReceiveAll,
     SetOffloads,
@@ -36,6 +37,7 @@ def sample_plan(**changes: Any) -> Plan:
         SetPause("enp5s0", rx=False, tx=False),
         SetOffloads("enp5s0", ("generic-receive-offload", "large-receive-offload")),
         WaitGuest("probe", MANAGEMENT_MAC, "probe", "/key", 600),
+        InstallDriver("probe", 0x8086, 0x10CA, 1, ""),
         ProgramReceiveAll(PF, "82576", 0),
         StartGuard("probe"),
         MakeRaid("probe", "capture", 1024, "xfs", "/srv/capture", ()),
@@ -54,9 +56,9 @@ def sample_plan(**changes: Any) -> Plan:
         pf=PF,
         pf_interface="enp5s0",
         family="82576",
-        vf=VF,
+        function=VF,
         vf_index=0,
-        vf_mac=VF_MAC,
+        function_mac=VF_MAC,
         management_mac=MANAGEMENT_MAC,
         controller=CONTROLLER,
         placement=Placement(0, (CpuSet.of([1]), CpuSet.of([2])), CpuSet.of([0]), 0, 1, 2048, 512),

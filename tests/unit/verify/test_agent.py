@@ -31,7 +31,7 @@ WEB1 = DomainInfo("web1", "u", running=True, hostdevs=(VF,))
 def agent_plan(step: ReplicateTraffic = STEP) -> Plan:
     plan = sample_plan()
     steps: tuple[Step, ...] = tuple(step if isinstance(s, ProgramReceiveAll) else s for s in plan.steps)
-    return replace(plan, steps=steps, vf_index=card.MONITOR, vf_mac=card.MONITOR_MAC)
+    return replace(plan, steps=steps, vf_index=card.MONITOR, function_mac=card.MONITOR_MAC)
 
 
 def bench(*, replicated: bool = True, guest: CaptureGuest | None = None) -> Bench:
@@ -118,7 +118,7 @@ def proof_checks(arrival: Callable[[list[bytes]], list[bytes]]) -> set[str]:
     made = bench(guest=CaptureGuest(arrival=arrival))
     plan = agent_plan()
     frames = traffic_mix(200, targets=targets_of(plan, made.machine()))
-    return red(made.prove(frames=frames, steps=plan.steps, vf_index=1, vf_mac=card.MONITOR_MAC))
+    return red(made.prove(frames=frames, steps=plan.steps, vf_index=1, function_mac=card.MONITOR_MAC))
 
 
 def only_expected(frames: list[bytes]) -> list[bytes]:

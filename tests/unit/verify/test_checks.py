@@ -18,6 +18,7 @@ from hpcapvf.nic.receive import receive_all
 from hpcapvf.nic.registers import register_table
 from hpcapvf.verify.checks import verify_plan
 from hpcapvf.verify.readings import hugepages_by_node, read_interface, read_qemu
+from tests.fakes.streams import StreamsByRunning
 from tests.unit.verify.capture_guest import FOLDER
 from tests.unit.verify.sample import (
     CONTROLLER,
@@ -101,7 +102,7 @@ def good_registers() -> RegisterCells:
 
 
 @dataclass
-class ScriptGuest:
+class ScriptGuest(StreamsByRunning):
     """Answers the two readings of the checks."""
 
     facts: dict[str, str]
@@ -113,7 +114,7 @@ class ScriptGuest:
             assert tuple(argv[3:]) == ("hpcapvf", "/srv/capture", "hpcapvf-capture.service")
             lines = [f"{k}={v}" for k, v in self.facts.items()] + [f"node={n}" for n in self.nodes]
         else:
-            assert argv[2].startswith("grep -HZ")
+            assert argv[2].startswith("grep -sHZ")
             lines = [f"{FOLDER}/{k}\0{v}" for k, v in self.driver.items()]
         return CommandResult(tuple(argv), 0, "\n".join(lines) + "\n", "")
 
@@ -180,7 +181,7 @@ def test_a_machine_as_planned_is_green_in_every_check() -> None:
         (lambda s: s.guest.facts.update(filesystem="ext4"), "file system on /srv/capture"),
         (lambda s: s.guest.facts.update(level=""), "array behind /srv/capture"),
         (lambda s: s.guest.facts.update(chunk_bytes="524288"), "chunk of the array"),
-        (lambda s: s.guest.driver.update(link="0"), "link of the VF"),
+        (lambda s: s.guest.driver.update(link="0"), "link in the guest"),
         (lambda s: s.guest.driver.update(listeners="0"), "listeners of the driver"),
         (lambda s: s.guest.driver.update(cpu="1"), "CPU of the polling thread"),
         (lambda s: setattr(s.guest, "nodes", ()), "device node"),
@@ -242,7 +243,7 @@ def test_parts_that_cannot_be_read_are_findings_with_their_remedy() -> None:
 def test_no_vf_bound_says_so() -> None:
     server = Server()
     server.guest.driver.clear()
-    assert "0 VFs" in server.red()["VF bound to hpcapvf"].found
+    assert "0 devices" in server.red()["device captured by hpcapvf"].found
 
 
 def test_drifted_registers_are_named() -> None:

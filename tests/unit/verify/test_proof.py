@@ -92,6 +92,43 @@ def test_green_with_foreign_frames_between_and_files_of_several_sizes() -> None:
     assert bench.registers.open_windows == 0
 
 
+@dataclass
+class CountingWire(Wire):
+    """The card counts what it gives the VF (PFVFGPRC of the PF), except for some frames."""
+
+    bench: Bench | None = None
+    uncounted: int = 0
+
+    def send(self, frames: Sequence[bytes], *, timeout_s: float) -> SendReport:
+        assert self.bench is not None
+        values = self.bench.registers.values
+        values[0x10010] = values.get(0x10010, 0) + len(frames) - self.uncounted
+        return super().send(frames, timeout_s=timeout_s)
+
+
+def test_the_four_counts_are_told_separately() -> None:
+    bench = Bench(CaptureGuest(arrival=lambda f: [FOREIGN, *f]))
+    bench.registers.values[0x10010] = 7
+    report = bench.prove(source=CountingWire(bench.guest, bench=bench)).report()
+    names = ("frames_sent", "frames_in_vf", "frames_received", "frames_stored")
+    assert [report[name] for name in names] == [400, 400, 401, 400]
+    assert report["ok"]
+
+
+def test_a_card_that_gave_the_vf_too_few_is_red() -> None:
+    bench = Bench(CaptureGuest())
+    proof = bench.prove(source=CountingWire(bench.guest, bench=bench, uncounted=3))
+    assert red(proof) == {"frames given to the VF"}
+
+
+def test_a_card_that_does_not_count_is_unknown_and_no_failure() -> None:
+    for bench in (Bench(CaptureGuest()), Bench(CaptureGuest())):
+        bench.registers.refusal = "" if bench.registers.values else "strict"
+        proof = bench.prove()
+        assert proof.frames_in_vf is None
+        assert red(proof) == set()
+
+
 def test_frames_from_before_are_not_counted() -> None:
     guest = CaptureGuest()
     guest.receive(FRAMES[:100])
@@ -161,7 +198,7 @@ def test_a_counter_that_moves_or_is_absent_is_red(counter: str, check: str) -> N
 
 def test_damaged_file_is_red_and_names_the_place() -> None:
     proof = Bench(CaptureGuest(damage=lambda data: b"\xff" * 12 + data[12:])).prove()
-    assert "RAW files without faults" in red(proof)
+    assert "capture files without faults" in red(proof)
     assert "/srv/capture/1700000000/1_0.raw: byte" in proof.faults[0]
 
 
@@ -331,5 +368,5 @@ def test_an_old_flush_is_not_taken_for_the_new_one() -> None:
 def test_counters_of_no_or_two_devices_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     guest = CaptureGuest()
     monkeypatch.setattr(guest, "_answer", lambda argv: (0, "/a/x\0001\n/b/x\0002\n"))
-    with pytest.raises(StepFailed, match="2 VFs"):
+    with pytest.raises(StepFailed, match="2 devices"):
         read_counters(guest)

@@ -13,6 +13,16 @@ is "$(cat "$HERE/allmulti")" granted
 becomes 1 "$HERE/link"
 sent_is_captured "$PORT" "$NODE" 0 2000
 account_of "$HERE"
+# frames of several descriptors: on the border of a buffer, and of an MTU of 9000
+log_has "frames up to 9724 bytes"
+ip link set "$PF_PORT" mtu 9000
+ip link set "$PORT" mtu 9000
+becomes 1 "$HERE/link"
+for bytes in 2044 2045 2048 2049 4096 9014; do
+	sent_is_captured "$PORT" "$NODE" 0 100 $bytes
+done
+account_of "$HERE"
+is "$(cat "$HERE/errors")" 0
 # the same frames again: duplicates, once they are looked for (of one flow, so they share one place)
 echo 1024 64 10000000 70 >"$HERE/dedup"
 is "$(cat "$HERE/dedup")" "1024 64 10000000 70"
@@ -41,6 +51,7 @@ done
 becomes 1 "$HERE/link"
 CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 300
 CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 1514
+CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 9014
 for name in "$HERE"/*; do
 	echo "${name##*/}: $(cat "$name")"
 done

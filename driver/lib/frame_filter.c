@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "filter.h"
+#include "lib/frame_filter.h"
 
 #include <dlfcn.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -98,11 +97,11 @@ int filter_compile(const char *expression, struct filter **out, char *message, s
 	return 0;
 }
 
-bool filter_passes(const struct filter *filter, const struct hpcapvf_frame *frame)
+bool filter_passes(const struct filter *filter, const void *data, uint32_t caplen, uint32_t len)
 {
-	const struct packet_header header = { .caplen = frame->caplen, .len = frame->len };
+	const struct packet_header header = { .caplen = caplen, .len = len };
 
-	return !filter || filter->passes(&filter->program, &header, frame->data) != 0;
+	return !filter || filter->passes(&filter->program, &header, data) != 0;
 }
 
 void filter_free(struct filter *filter)

@@ -1,0 +1,34 @@
+"""The disks that a plan gives its guest, as the guest shows them."""
+
+from __future__ import annotations
+
+from hpcapvf.apply.checked import read_int
+from hpcapvf.apply.guest_disks import GuestDisk, disks_behind, disks_with_serials
+from hpcapvf.apply.handler import Context, Json
+from hpcapvf.apply.in_guest import find_function
+from hpcapvf.host.protocols import Guest
+from hpcapvf.model.errors import StepFailed
+
+
+def given_disks(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:
+    """Those behind the function that was passed to it, or the virtio block devices with the serials of the plan."""
+    plan = context.plan
+    if plan.block_devices:
+        return disks_with_serials(guest, tuple(disk.serial for disk in plan.block_devices))
+    if plan.controller is None:
+        raise StepFailed("the plan uses disks without giving the guest any", hint="plan again with this version")
+    folder = f"/sys/bus/pci/devices/{plan.controller}"
+    files = context.machine.files
+    function = find_function(guest, read_int(files, f"{folder}/vendor"), read_int(files, f"{folder}/device"))
+    disks = disks_behind(guest, function)
+    if not disks:
+        raise StepFailed(
+            f"the guest sees no disk behind controller {plan.controller} ({function} in the guest)",
+            hint="look for the controller in the guest's kernel log; is its driver in the image?",
+        )
+    return disks
+
+
+def for_record(disks: tuple[GuestDisk, ...]) -> Json:
+    """The disks and what they carry, for the journal."""
+    return {"disks": [{"serial": d.serial, "size_bytes": d.size_bytes, "carries": d.carries} for d in disks]}
