@@ -72,3 +72,14 @@ device-tests: $(BUILD)/tests/sender
 $(BUILD)/tests/sender: $(call objects,plain,tests/device/sender.c)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
+
+# For comparing capture programs (../tests/comparison).
+device-tests: $(BUILD)/tests/count_numbered
+$(BUILD)/tests/count_numbered: $(call objects,plain,tests/device/count_numbered.c tests/device/numbered.c tests/frames.c \
+		$(RAW_READING) $(PCAP_READING))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+device-tests: $(BUILD)/tests/feed_card
+$(BUILD)/tests/feed_card: $(call objects,plain,tests/device/feed_card.c tests/device/numbered.c tests/frames.c)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^

@@ -244,6 +244,22 @@ class InstallDriver:
 
 
 @dataclass(frozen=True)
+class KeepClock:
+    """Have chrony in the guest follow the host's clock, where the guest's kernel can read that (``ptp_kvm``).
+
+    Elsewhere whoever keeps the guest's clock is left alone.
+    """
+
+    kind: ClassVar[str] = "keep-clock"
+    reversible: ClassVar[bool] = True
+    domain: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"keep the clock of {self.domain} by the host's, if it can be read there"
+
+
+@dataclass(frozen=True)
 class ProgramReceiveAll:
     """Set the card's registers so that a pool receives everything, and keep them so.
 
@@ -363,6 +379,7 @@ Step = (
     | DefineDomain
     | StartDomain
     | WaitGuest
+    | KeepClock
     | InstallDriver
     | ProgramReceiveAll
     | ReplicateTraffic

@@ -14,6 +14,7 @@ from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
     InstallDriver,
+    KeepClock,
     MakeDisk,
     MakeRaid,
     MakeSeed,
@@ -179,6 +180,7 @@ def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, manageme
         DefineDomain(name, domain_uuid, xml=""),
         StartDomain(name),
         WaitGuest(name, management_mac, guest.user, key, guest.boot_timeout_s),
+        KeepClock(name),
     )
 
 

@@ -52,8 +52,9 @@ def build() -> Kit:
 def key_of(kit: Kit) -> str:
     """What a passed case depends on: the driver's sources, these cases, the root file system."""
     digest = hashlib.sha256(modules.source_hash(DRIVER).encode() + str(kit.root).encode())
-    for path in sorted(Path(__file__).parent.glob("*.*")):
-        digest.update(path.read_bytes())
+    for folder in (Path(__file__).parent, TOP / "tests/small_vm"):
+        for path in sorted(folder.glob("*.*")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

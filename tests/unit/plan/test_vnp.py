@@ -57,6 +57,7 @@ def test_the_steps_and_their_order() -> None:
         "define-domain",
         "start-domain",
         "wait-guest",
+        "keep-clock",
         "install-driver",
         "program-receive-all",
         "start-guard",
