@@ -7,9 +7,8 @@ from statistics import median
 from typing import Any
 
 # Frames a second: the preferred numbers of ISO 3, series R10, each about 1.26 times the one before.
-RATES = tuple(
-    base * tens for tens in (10, 100, 1000) for base in (100, 125, 160, 200, 250, 315, 400, 500, 630, 800)
-) + (100_000,)
+_SERIES = (100, 125, 160, 200, 250, 315, 400, 500, 630, 800)
+RATES = (*(base * tens for tens in (10, 100) for base in _SERIES), 100_000)
 REPEATS = 3
 ABOVE = 4
 Row = Mapping[str, Any]
@@ -21,7 +20,7 @@ def of(rows: Iterable[Row], engine: str, length: int, rate: int | None = None) -
 
 
 def share(row: Row) -> float:
-    """Of what was sent, what was stored; more cannot be stored than was sent, though a counter may have counted more."""
+    """Of what was sent, what was stored; a counter may have counted more than that."""
     return min(1.0, row["stored"] / row["sent"]) if row["sent"] else 0.0
 
 

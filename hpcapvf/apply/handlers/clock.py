@@ -11,7 +11,7 @@ from hpcapvf.model.steps import KeepClock
 UNIT = "chrony.service"
 CHRONY_CONF = "/etc/chrony/conf.d/hpcapvf.conf"
 MODULES_CONF = "/etc/modules-load.d/hpcapvf-clock.conf"
-# The kernel's name of that clock (Linux, drivers/ptp/ptp_kvm_common.c), and systemd's link to it (50-udev-default.rules).
+# The kernel's name of that clock (drivers/ptp/ptp_kvm_common.c), and systemd's link to it (50-udev-default.rules).
 PTP_NAME = "KVM virtual PTP"
 PTP_LINK = "/dev/ptp_kvm"
 _START_TIMEOUT_S = 60.0

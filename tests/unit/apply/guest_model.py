@@ -44,7 +44,8 @@ class GuestModel:
         self.formatted = 0
         self.has = {"clock", "link", "chronyd", "folder"}
         handlers = {
-            "ls": self._ls, "sh": lambda _a, _i: (0, "\n".join(self.has), ""), "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
+            "ls": self._ls, "sh": lambda _a, _i: (0, "\n".join(self.has), ""),
+            "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
