@@ -17,7 +17,7 @@ DEMO ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-kernel test-soak test-debug-kernel test-model \
         test-lab test-agent check check-python check-files check-shell \
-        check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
+        check-yaml check-playbooks check-driver bench bench-capture bench-driver bench-planner user clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ bench-driver: packages
 	@mkdir -p build/bench
 	cp driver/build/bench.json build/bench/driver.json
 	cp driver/build/bench-tools.json build/bench/tools.json
+
+bench-capture: $(STAMP) ## hpcapvf, tcpdump and DPDK on one emulated VF at the same rates; needs a quiet machine; goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.comparison docs/results/capture_comparison.json
 
 bench-planner: $(STAMP)
 	$(BIN)/python -m tests.bench.planner build/bench/planner.json

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
+from hpcapvf.model.guest_steps import InstallDriver, KeepClock, MakeRaid, StartCapture, UseInterface, WaitGuest
 from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 __all__ = (
@@ -19,6 +19,7 @@ __all__ = (
     "FreeNvmeQueues",
     "HoldPort",
     "InstallDriver",
+    "KeepClock",
     "LendDisks",
     "MakeDisk",
     "MakeRaid",
@@ -364,6 +365,7 @@ Step = (
     | DefineDomain
     | StartDomain
     | WaitGuest
+    | KeepClock
     | InstallDriver
     | UseInterface
     | ProgramReceiveAll

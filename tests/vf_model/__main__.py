@@ -46,7 +46,7 @@ def build() -> Kit:
 def key_of(kit: Kit) -> str:
     """What a passed case depends on: the driver's sources, these cases, the root file system."""
     digest = hashlib.sha256(modules.source_hash(DRIVER).encode() + str(kit.root).encode())
-    for path in sorted([*Path(__file__).parent.glob("*.*"), *(TOP / "tests/vm").glob("*.py")]):
+    for path in sorted([*Path(__file__).parent.glob("*.*"), *(TOP / "tests/vm").glob("*.*")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -29,7 +29,8 @@ class Disk:
 
 
 class GuestModel:
-    """Replaces the fake guest's own programs. drivers: what each function is bound to. arrays: active md devices."""
+    """Replaces the fake guest's own programs. drivers: what each function is bound to. arrays: active md devices.
+    has: what the guest has for keeping its clock, in the words of apply's handler."""
 
     def __init__(self, fake: FakeMachine) -> None:
         self.fake = fake
@@ -44,8 +45,10 @@ class GuestModel:
         self.override = ""
         self.chunk_kib = 0
         self.formatted = 0
+        self.has = {"clock", "link", "chronyd", "folder"}
         handlers = {
-            "ls": self._ls, "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
+            "ls": self._ls, "sh": lambda _a, _i: (0, "\n".join(self.has), ""),
+            "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
