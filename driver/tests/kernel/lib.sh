@@ -33,11 +33,20 @@ say() {
 
 # Five minutes of the machine's time at most: on a busy host it may pass several times faster than the host's.
 wait_until() {
-	for _ in {1..3000}; do
+	local end=$((SECONDS + 300))
+	while ((SECONDS < end)); do
 		"$@" && return
 		sleep 0.1
 	done
 	fail "never: $*"
+}
+# The same for a word in what a program says, and not beyond the program's end: says WORD LOG PROCESS
+said_or_ended() {
+	grep -q "$1" "$2" || ! kill -0 "$3" 2>/dev/null
+}
+says() {
+	wait_until said_or_ended "$@" || true
+	grep -q "$1" "$2" || { cat "$2"; fail "it does not say '$1'"; }
 }
 
 # A file that is to hold a value: reads VALUE FILE
@@ -121,7 +130,7 @@ sent_is_captured() {
 	rm -f "$log"	# an earlier one says "ready", too
 	expect_frames "$node" "$1" "$2" "${3:-0}" "${4:-0}" "${CAPLEN:-0}" >"$log" 2>&1 &
 	listener=$!
-	wait_until grep -q ready "$log"
+	says ready "$log" $listener
 	send_frames "$port" "$1" "$2" "${3:-0}" "${4:-0}" "$(pause_us_on "$port")"
 	wait $listener || { cat "$log"; fail "$port to $node: $*"; }
 }
