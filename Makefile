@@ -15,9 +15,9 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model test-kill \
-        test-lab test-agent test-recover test-matrix matrix-table check check-python check-files check-shell \
-        check-yaml check-playbooks check-driver bench bench-driver bench-planner bench-deployment user clean
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-kernel test-soak test-debug-kernel \
+        test-model test-kill test-lab test-agent test-recover test-matrix matrix-table check check-python check-files check-shell \
+        check-yaml check-playbooks check-driver bench bench-capture bench-driver bench-planner bench-deployment user clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,10 +57,13 @@ test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backpo
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.kernels docs/results/kernels.json
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.packages docs/results/packages.json
 
-test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
-	$(LIMIT) 9000 $(BIN)/python -m tests.device.soak docs/results/soak.json
+test-kernel: setup ## the module in a real kernel: parameters, a VF, network devices, the ring; a second run does what is left
+	$(LIMIT) 3600 $(BIN)/python -m tests.device.suites kernel docs/results/kernel.json
 
-test-debug-kernel: $(STAMP) ## the same on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
+test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.device.suites soak docs/results/soak.json
+
+test-debug-kernel: $(STAMP) ## both on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.debug_kernel docs/results/debug-kernel.json
 
 test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family's VF; a second run does what is left
@@ -121,6 +124,9 @@ bench-driver: packages
 	@mkdir -p build/bench
 	cp driver/build/bench.json build/bench/driver.json
 	cp driver/build/bench-tools.json build/bench/tools.json
+
+bench-capture: $(STAMP) ## hpcapvf, tcpdump and DPDK on one emulated VF at the same rates; needs a quiet machine; goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.comparison docs/results/capture_comparison.json
 
 bench-planner: $(STAMP)
 	$(BIN)/python -m tests.bench.planner build/bench/planner.json

@@ -68,8 +68,12 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 
 include tests/kernel/kernel.mk
 
-# For the small machine of ../../tests/device.
-device-tests: $(BUILD)/tests/sender
-$(BUILD)/tests/sender: $(call objects,plain,tests/device/sender.c)
+# For comparing capture programs (../tests/comparison).
+COMPARISON_PROGRAMS := $(BUILD)/tests/count_numbered $(BUILD)/tests/feed_card
+device-tests: $(COMPARISON_PROGRAMS)
+$(BUILD)/tests/count_numbered: $(call objects,plain,tests/device/count_numbered.c tests/device/numbered.c tests/frames.c \
+	$(RAW_READING) $(PCAP_READING))
+$(BUILD)/tests/feed_card: $(call objects,plain,tests/device/feed_card.c tests/device/numbered.c tests/frames.c)
+$(COMPARISON_PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^

@@ -30,6 +30,22 @@ class WaitGuest:
 
 
 @dataclass(frozen=True)
+class KeepClock:
+    """Have chrony in the guest follow the host's clock, where the guest's kernel can read that (``ptp_kvm``).
+
+    Elsewhere whoever keeps the guest's clock is left alone.
+    """
+
+    kind: ClassVar[str] = "keep-clock"
+    reversible: ClassVar[bool] = True
+    domain: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"keep the clock of {self.domain} by the host's, if it can be read there"
+
+
+@dataclass(frozen=True)
 class InstallDriver:
     """Install HPCAPvf in the guest, built for the guest's kernel, and give it the function with these IDs.
 

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.guest_steps import HoldFunction, InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
+from hpcapvf.model.guest_steps import (
+    HoldFunction,
+    InstallDriver,
+    KeepClock,
+    MakeRaid,
+    StartCapture,
+    UseInterface,
+    WaitGuest,
+)
 from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 __all__ = (
@@ -20,6 +28,7 @@ __all__ = (
     "HoldFunction",
     "HoldPort",
     "InstallDriver",
+    "KeepClock",
     "LendDisks",
     "MakeDisk",
     "MakeRaid",
@@ -365,6 +374,7 @@ Step = (
     | DefineDomain
     | StartDomain
     | WaitGuest
+    | KeepClock
     | InstallDriver
     | UseInterface
     | HoldFunction

@@ -18,6 +18,7 @@ from hpcapvf.model.steps import (
     HoldFunction,
     HoldPort,
     InstallDriver,
+    KeepClock,
     LendDisks,
     MakeDisk,
     MakeRaid,
@@ -186,6 +187,11 @@ def _(step: StartDomain, now: _Now) -> Iterable[Change]:
 @_changes.register
 def _(step: WaitGuest, now: _Now) -> Iterable[Change]:
     return ()
+
+
+@_changes.register
+def _(step: KeepClock, now: _Now) -> Iterable[Change]:
+    yield _one(Area.GUEST, "clock", None, "chrony follows the host's, if the guest's kernel can read it")
 
 
 @_changes.register

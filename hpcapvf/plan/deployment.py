@@ -16,6 +16,7 @@ from hpcapvf.model.steps import (
     HoldFunction,
     HoldPort,
     InstallDriver,
+    KeepClock,
     MakeDisk,
     MakeSeed,
     ProgramReceiveAll,
@@ -239,6 +240,7 @@ def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, manageme
         DefineDomain(name, domain_uuid, xml="", token_path=token),
         StartDomain(name),
         WaitGuest(name, management_mac, guest.user, key, guest.boot_timeout_s),
+        KeepClock(name),
     )
 
 

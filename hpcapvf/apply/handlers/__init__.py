@@ -7,6 +7,7 @@ from typing import Any
 from hpcapvf.apply.handler import Handler
 from hpcapvf.apply.handlers.binding import BindDriverHandler
 from hpcapvf.apply.handlers.capture import StartCaptureHandler
+from hpcapvf.apply.handlers.clock import KeepClockHandler
 from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
@@ -43,6 +44,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.DefineDomain.kind: DefineDomainHandler(),
     steps.StartDomain.kind: StartDomainHandler(),
     steps.WaitGuest.kind: WaitGuestHandler(),
+    steps.KeepClock.kind: KeepClockHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
     steps.UseInterface.kind: UseInterfaceHandler(),
     steps.HoldFunction.kind: HoldFunctionHandler(),

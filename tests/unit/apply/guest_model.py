@@ -30,7 +30,7 @@ class Disk:
 
 class GuestModel:
     """Replaces the fake guest's own programs. drivers: what each function is bound to, at the start those of stock.
-    arrays: active md devices."""
+    arrays: active md devices. has: what the guest has for keeping its clock, in the words of apply's handler."""
 
     def __init__(self, fake: FakeMachine) -> None:
         self.fake = fake
@@ -44,14 +44,15 @@ class GuestModel:
         self.most_hugepages = 1000
         self.chunk_kib = 0
         self.formatted = 0
+        self.has = {"clock", "link", "chronyd", "folder"}
         self.power_off()
         handlers = {
-            "ls": self._ls, "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
+            "ls": self._ls, "sh": self._sh,
+            "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
             "journalctl": self._journalctl, "ethtool": lambda _a, _i: OK,
-            "sh": lambda _a, _i: OK if self.has_dpdk else (127, "", ""),
             "dmesg": lambda _a, _i: (0, "kernel line\n", ""),
         }  # fmt: skip
         for program, handler in handlers.items():
@@ -93,6 +94,11 @@ class GuestModel:
                 b"testpmd": "rxonly packet forwarding - ports=1 - cores=1\n"}  # fmt: skip
         said = "".join(words for program, words in says.items() if program in text)
         return 0, said if said and unit in self.guest.units else "a line\n", ""
+
+    def _sh(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if "dpdk-testpmd" in argv[2]:
+            return OK if self.has_dpdk else (127, "", "")
+        return 0, "\n".join(self.has), ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "/sys/block" in argv:

@@ -20,6 +20,7 @@ from hpcapvf.model.steps import (
     HoldFunction,
     HoldPort,
     InstallDriver,
+    KeepClock,
     MakeDisk,
     MakeRaid,
     MakeSeed,
@@ -153,7 +154,7 @@ def make_monitor_plan(probe: Plan) -> Plan:
     """The steps of a monitoring agent, in the planner's order."""
     image = next(step.sha256 for step in probe.steps if isinstance(step, MakeDisk))
     old = [s for s in _host_steps(image) if isinstance(s, ReserveHugepages | StartNetwork | MakeDisk | MakeSeed)]
-    wait, install, *_ = _guest_steps()
+    wait, clock, install, *_ = _guest_steps()
     steps: tuple[Step, ...] = (
         SetLink(tree.PF_INTERFACE),
         SetVfMac(tree.PF_INTERFACE, 1, MONITOR_MAC),
@@ -162,6 +163,7 @@ def make_monitor_plan(probe: Plan) -> Plan:
         DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (MONITOR_VF,))),
         StartDomain(NAME),
         wait,
+        clock,
         install,
         StartCapture(NAME, "/capture", 1, "[Service]\nExecStart=/usr/local/bin/hpcapdd\n"),
         ReplicateTraffic(PF, "82576", 1, MONITOR_MAC, (WatchedVf(WATCHED, VF, 0),)),
@@ -306,6 +308,7 @@ def _host_steps(image_sha256: str) -> tuple[Step, ...]:
 def _guest_steps() -> tuple[Step, ...]:
     return (
         WaitGuest(NAME, MANAGEMENT_MAC, "probe", paths.key_path(NAME), 600),
+        KeepClock(NAME),
         InstallDriver(NAME, 0x8086, 0x10CA, 1, "options hpcapvf cpu=1\n"),
         ProgramReceiveAll(PF, "82576", 0),
         StartGuard(NAME),

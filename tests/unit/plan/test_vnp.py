@@ -58,6 +58,7 @@ def test_the_steps_and_their_order() -> None:
         "define-domain",
         "start-domain",
         "wait-guest",
+        "keep-clock",
         "install-driver",
         "program-receive-all",
         "start-guard",
@@ -84,7 +85,7 @@ def test_a_whole_card_of_an_unknown_family_will_do() -> None:
 def test_tcpdump_shakes_hands_before_registers_are_set() -> None:
     order = kinds(planned(engine=EngineRequest(kind="tcpdump")))
     assert order[order.index("wait-guest") :] == [
-        "wait-guest", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
+        "wait-guest", "keep-clock", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
     ]  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def test_dpdk_holds_the_function_before_anything_is_captured() -> None:
     plan = planned(engine=EngineRequest(kind="dpdk", ring_mib=100))
     order = kinds(plan)
     assert order[order.index("wait-guest") :] == [
-        "wait-guest", "hold-function", "program-receive-all", "start-guard", "make-raid", "start-capture",
+        "wait-guest", "keep-clock", "hold-function", "program-receive-all", "start-guard", "make-raid", "start-capture",
     ]  # fmt: skip
     hold = next(s for s in plan.steps if isinstance(s, HoldFunction))
     assert (hold.polling_cpu, hold.memory_mib) == (plan.placement.polling_vcpu, 164)

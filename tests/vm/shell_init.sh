@@ -5,9 +5,10 @@
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-for module in netfs 9pnet 9p 9pnet_virtio; do
+mkdir /host
+while read -r module; do
 	insmod "/modules/$module.ko"
-done
+done </modules/order
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144,cache=loose root /host
 mount -t tmpfs tmp /host/tmp
 mkdir /host/tmp/share
@@ -18,9 +19,6 @@ mount -t devtmpfs dev /host/dev
 mount -t tmpfs run /host/run
 mkdir -p /host/dev/hugepages
 mount -t hugetlbfs huge /host/dev/hugepages
-# What the machine itself would send must not be among the frames under test.
-echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
-echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 # Open for good: the last close of a serial port throws away what has arrived.
 exec 3<>/dev/ttyS1
 stty raw -echo <&3

@@ -44,16 +44,16 @@ mkfifo to_lender
 lend_memory /dev/hpcap_probe0_0 16 <to_lender >lender 2>&1 &
 lender=$!
 exec 9>to_lender
-wait_until grep -q lent lender || { cat lender; false; }
+says lent lender $lender
 is "$(cat $HERE/ring_mib)" 16
 ! (echo 2 >$HERE/ring_mib) 2>/dev/null || fail "changed although it is lent"
 sent_is_captured wire0 /dev/hpcap_probe0_0 0 3000
 echo >&9
-wait_until grep -q 'read 3[0-9][0-9][0-9]' lender || { cat lender; false; }
+says 'read 3[0-9][0-9][0-9]' lender $lender
 # the lender dies while another reads: the memory stays until that one went, too
 expect_frames /dev/hpcap_probe0_0 0 2000 >expected 2>&1 &
 other=$!
-wait_until grep -q ready expected
+says ready expected $other
 kill -KILL $lender
 becomes 1 $HERE/listeners
 is "$(cat $HERE/ring_mib)" 16
@@ -70,7 +70,7 @@ sleep 1000 >to_lender &
 rm lender
 lend_memory /dev/hpcap_probe0_0 16 <to_lender >lender 2>&1 &
 lender=$!
-wait_until grep -q lent lender
+says lent lender $lender
 ip link del wire0
 wait_until [ ! -e /dev/hpcap_probe0_0 ]
 kill -KILL $lender
