@@ -40,7 +40,7 @@ $(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c $(TEST_RIN
 	$(CC) -shared -Wl,-soname,libhpcapvf.so.1 -Wl,--version-script=lib/libhpcapvf.map -pthread -o $@ $(filter %.o,$^)
 
 # The model of a virtual function: a program for QEMU's vfio-user-pci, and its parts against a hostile guest.
-VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
+VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/rss.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
 $(TEST_BIN)/test_vf_model: $(call objects,address,tests/test_vf_model.c $(VF_MODEL))
 .PHONY: model
 model: $(BUILD)/bin/vf-model
