@@ -66,6 +66,14 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 
+# Not among the tests: it takes 5 GiB of memory, if there are as many.
+.PHONY: test-large-ring
+test-large-ring: $(TEST_BIN)/large_ring
+	$<
+$(TEST_BIN)/large_ring: $(call objects,plain,tests/large_ring.c $(TEST_RING))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^
+
 include tests/kernel/kernel.mk
 
 # For the small machine of ../../tests/device.
