@@ -40,7 +40,7 @@ $(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c $(TEST_RIN
 	$(CC) -shared -Wl,-soname,libhpcapvf.so.1 -Wl,--version-script=lib/libhpcapvf.map -pthread -o $@ $(filter %.o,$^)
 
 # The model of a virtual function: a program for QEMU's vfio-user-pci, and its parts against a hostile guest.
-VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
+VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/rss.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
 $(TEST_BIN)/test_vf_model: $(call objects,address,tests/test_vf_model.c $(VF_MODEL))
 .PHONY: model
 model: $(BUILD)/bin/vf-model
@@ -65,6 +65,14 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 	@for test in $(ADDRESS_TESTS) $(THREAD_TESTS); do \
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
+
+# Not among the tests: it takes 5 GiB of memory, if there are as many.
+.PHONY: test-large-ring
+test-large-ring: $(TEST_BIN)/large_ring
+	$<
+$(TEST_BIN)/large_ring: $(call objects,plain,tests/large_ring.c $(TEST_RING))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^
 
 include tests/kernel/kernel.mk
 

@@ -16,14 +16,14 @@ from hpcapvf.lab import modules
 from hpcapvf.lab.cache import locked, read_json, state_root, write_json
 from hpcapvf.model.errors import HpcapvfError
 from tests.results import TOP, provenance
-from tests.vf_model import cases_faults, cases_jumbo
+from tests.vf_model import cases_faults, cases_jumbo, cases_queues
 from tests.vf_model.cases import CASES
 from tests.vf_model.machine import Kit, Machine
 from tests.vm.machine import obtain_image
 
 DRIVER = TOP / "driver"
 LIMIT_S = 3600.0
-assert cases_faults and cases_jumbo  # their import registers their cases
+assert cases_faults and cases_jumbo and cases_queues  # their import registers their cases
 
 
 def say(text: str) -> None:

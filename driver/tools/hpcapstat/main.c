@@ -15,7 +15,7 @@
 
 static const char usage[] =
 	"usage: hpcapstat [options] DEVICE\n"
-	"Prints the rates of an hpcapvf device, one line an interval.\n"
+	"Prints the rates of an hpcapvf device, one line an interval. Takes one of its 8 places for listeners meanwhile.\n"
 	"\n"
 	"  -i, --interval MS  length of an interval in milliseconds (1000)\n"
 	"  -c, --count N      end after N intervals\n"
@@ -188,7 +188,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	error = hpcapvf_open(argv[optind], &device);
 	if (error) {
-		fprintf(stderr, "hpcapstat: %s: %s\n", argv[optind], strerror(-error));
+		fprintf(stderr, "hpcapstat: %s: %s%s\n", argv[optind], strerror(-error),
+			error == -EBUSY ? ": all places for listeners are taken, and hpcapstat needs one; the same counters "
+					  "are in sysfs" : "");
 		return STAT_NO_DEVICE;
 	}
 	result = watch(device, &options);
