@@ -57,11 +57,13 @@ class Handler(Generic[S]):
     phase groups the times of the report. Irreversible steps have an ``undo`` as well: it lets go of what they hold
     (unmounts, stops) and keeps the data. survives_reboot: whether what the step did is still there when the host starts
     again (files and definitions are, sysfs, registers and what runs are not); each handler says it. What a reboot took
-    is not undone: ``before`` is of a host that is gone.
+    is not undone: ``before`` is of a host that is gone. common: whether the change is one for everybody on the card or
+    the host: while another deployment has the same step it stays, and that one undoes it (``apply.heirs``).
     """
 
     phase: ClassVar[str] = ""
     survives_reboot: ClassVar[bool]
+    common: ClassVar[bool] = False
 
     def satisfied(self, step: S, context: Context) -> str | None:
         """Why there is nothing to do, or None."""

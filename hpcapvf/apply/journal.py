@@ -10,19 +10,21 @@ event           further keys
 ``boot``        ``boot_id``: what follows was written after a reboot
 ``begin``       ``index`` (place in the plan), ``step`` (by the model's codec, long texts emptied), ``before``
 ``amend``       ``index``, ``before``: keys learned later, added to that step's ``before``; keys already there stay
-``inherit``     ``index``, ``before``: keys that another deployment hands over as it goes, in the place of those there
+``inherit``     ``index``, ``before``: keys that another deployment hands over as it goes, in the place of those there;
+                with ``step`` if this deployment found it done (``skipped``): from now on it counts as begun and done
 ``done``        ``index``, ``after``
 ``skipped``     ``index``, ``kind``, ``why``; such a step was not begun and is not undone
 ``failed``      ``index``, ``message``
 ``undo-begin``  ``index``
 ``undone``      ``index``, ``notes``
 ``undo-failed`` ``index``, ``message``
+``handed-over`` ``index``, ``to``: not undone, the deployment ``to`` inherited it
 ==============  ====================================================================================================
 
-A step must be undone if it has a ``begin`` and no ``undone``; the last ``begin`` of a step counts, as it is made anew
-after a reboot. A last line without its newline was cut short and is no event; anything else that is no event is damage,
-which is told and never guessed at. The register guard appends ``amend`` lines while the deployment runs. No keys, no
-contents of seeds stand here.
+A step must be undone if it has a ``begin`` and neither ``undone`` nor ``handed-over``; the last ``begin`` of a step
+counts, as it is made anew after a reboot. A last line without its newline was cut short and is no event; anything else
+that is no event is damage, which is told and never guessed at. The register guard appends ``amend`` lines while the
+deployment runs. No keys, no contents of seeds stand here.
 """
 
 from __future__ import annotations
@@ -145,8 +147,11 @@ def _fold(begun: dict[int, Begun], event: Json, boot_id: str) -> None:
     if kind == "begin":
         step: Step = from_json(Step, event["step"])
         begun[event["index"]] = Begun(event["index"], step, Trace(dict(event["before"]), None), boot_id)
-    elif kind == "undone":
+    elif kind in ("undone", "handed-over"):
         begun.pop(event["index"], None)
+    elif kind == "inherit" and "step" in event and event["index"] not in begun:
+        inherited: Step = from_json(Step, event["step"])
+        begun[event["index"]] = Begun(event["index"], inherited, Trace(dict(event["before"]), {}), boot_id)
     elif kind in ("amend", "inherit", "done") and event["index"] in begun:
         old = begun[event["index"]]
         if kind == "amend":

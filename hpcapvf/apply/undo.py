@@ -11,6 +11,7 @@ from hpcapvf.apply.captures import keep_captures, purge_captures
 from hpcapvf.apply.checked import remove_whole
 from hpcapvf.apply.handler import Context, Json
 from hpcapvf.apply.handlers import handler_of
+from hpcapvf.apply.heirs import hand_over
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.host.protocols import Files, Machine
 from hpcapvf.model import paths
@@ -81,13 +82,16 @@ def undo_all(plan: Plan, machine: Machine, progress: Progress) -> Undone:
     for begun in to_undo(read_events(files, path), path):
         text = begun.step.describe()
         progress.phase(f"undo: {text}")
+        heir = ""
         try:
-            remarks = _twice_if_interrupted(begun, undo_context(plan, machine, progress, journal, begun), journal)
+            context = undo_context(plan, machine, progress, journal, begun)
+            heir = hand_over(begun, context)
+            remarks = _handed(begun, heir, journal) if heir else _twice_if_interrupted(begun, context, journal)
         except (Exception, KeyboardInterrupt) as error:
             failures.append("; ".join((f"{text}: {error or type(error).__name__}", *_hint_of(error))))
             journal.try_write("undo-failed", index=begun.index, message=str(error) or type(error).__name__)
         else:
-            restored.append(text)
+            restored += () if heir else (text,)
             notes.extend(f"{text}: {remark}" for remark in remarks)
     return Undone(tuple(restored), tuple(notes), tuple(failures))
 
@@ -104,6 +108,11 @@ def undo_one(begun: Begun, context: Context, journal: Journal) -> tuple[str, ...
         remarks = handler.undo(begun.step, begun.trace, context)
     journal.try_write("undone", index=begun.index, notes=remarks)
     return remarks
+
+
+def _handed(begun: Begun, heir: str, journal: Journal) -> tuple[str, ...]:
+    journal.try_write("handed-over", index=begun.index, to=heir)
+    return (f"left so: {heir} needs it too, and will put it back",)
 
 
 def undo_context(plan: Plan, machine: Machine, progress: Progress, journal: Journal, begun: Begun) -> Context:

@@ -18,6 +18,7 @@ class StartNetworkHandler(Handler[StartNetwork]):
 
     phase = "guest start"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: StartNetwork, context: Context) -> str | None:
         """Active already."""

@@ -25,6 +25,7 @@ class SetLinkHandler(Handler[SetLink]):
 
     phase = "network card"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetLink, context: Context) -> str | None:
         """The link is as wanted. A card that a run before this one gave away has no interface, and so no link."""
@@ -54,6 +55,7 @@ class SetPauseHandler(Handler[SetPause]):
 
     phase = "network card"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetPause, context: Context) -> str | None:
         """Pause frames are as wanted."""
@@ -84,6 +86,7 @@ class SetOffloadsHandler(Handler[SetOffloads]):
 
     phase = "network card"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetOffloads, context: Context) -> str | None:
         """All are off, or cannot be changed."""

@@ -26,6 +26,7 @@ class SetModuleParameterHandler(Handler[SetModuleParameter]):
 
     phase = "network card"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetModuleParameter, context: Context) -> str | None:
         """It has the value."""

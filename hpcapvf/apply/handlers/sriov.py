@@ -14,6 +14,7 @@ class SetAutoprobeHandler(Handler[SetAutoprobe]):
 
     phase = "network card"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetAutoprobe, context: Context) -> str | None:
         """It has the value, or this kernel has no such file."""
@@ -42,6 +43,7 @@ class SetNumVfsHandler(Handler[SetNumVfs]):
 
     phase = "network card"
     survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetNumVfs, context: Context) -> str | None:
         """There are as many."""
