@@ -138,7 +138,7 @@ def _run_step(
         journal.write("skipped", index=index, kind=step.kind, why=why)
         return why, {}
     before = handler.observe(step, context)
-    if made is not None and made.boot_id == state.boot_id(context.machine.files):
+    if made is not None and (handler.survives_reboot or made.boot_id == state.boot_id(context.machine.files)):
         before |= made.trace.before  # what was there before the first time is what an undo has to put back
     journal.write("begin", index=index, step=handler.for_journal(step), before=before)
     try:

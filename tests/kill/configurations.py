@@ -18,6 +18,7 @@ from hpcapvf.model.steps import (
     StartGuard,
     Step,
 )
+from tests.kill.storage import nothing_stored, nvme_vf, virtio
 from tests.unit.apply.world import (
     CONTROLLER,
     NAME,
@@ -109,6 +110,9 @@ CONFIGURATIONS: dict[str, Callable[[Path], World]] = {
     "whole card, tcpdump": whole_card_tcpdump,
     "DPDK on the host": dpdk_port,
     "DPDK in the guest": dpdk_engine,
+    "virtio disks": virtio,
+    "NVMe VF": nvme_vf,
+    "nothing stored": nothing_stored,
 }
 
 

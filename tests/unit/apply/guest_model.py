@@ -30,12 +30,15 @@ class Disk:
 
 class GuestModel:
     """Replaces the fake guest's own programs. drivers: what each function is bound to, at the start those of stock.
-    arrays: active md devices. has: what the guest has for keeping its clock, in the words of apply's handler."""
+    arrays: active md devices. disk_names: of the disks that it is given: ``sd`` behind a controller, ``vd`` virtio.
+    has: what the guest has for keeping its clock, in the words of apply's handler."""
 
-    def __init__(self, fake: FakeMachine) -> None:
+    def __init__(self, fake: FakeMachine, disk_names: str = "sd") -> None:
         self.fake = fake
         self.guest: FakeGuest = fake.guest
-        self.disks = {f"sd{letter}": Disk(f"SERIAL-{letter}") for letter in "abcd"}
+        self.disk_names = disk_names
+        places = "abcd" if disk_names == "sd" else "bcde"  # vda is the guest's own
+        self.disks = {f"{disk_names}{place}": Disk(f"SERIAL-{n}") for place, n in zip(places, "abcd", strict=True)}
         self.filesystems: dict[str, str] = {}
         self.ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
         self.stock = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
@@ -101,6 +104,8 @@ class GuestModel:
         return 0, "\n".join(self.has), ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if "serial" in argv:
+            return 0, "".join(f"/sys/block/{name}/serial:{disk.serial}\n" for name, disk in self.disks.items()), ""
         if "/sys/block" in argv:
             return 0, "".join(f"..{self._real(name)}\n" for name in [*self.disks, "vda", *self.arrays]), ""
         folder = argv[2]
@@ -234,4 +239,4 @@ class GuestModel:
 
 def _names(argv: tuple[str, ...]) -> list[str]:
     """The disks that a command line names."""
-    return [word.removeprefix("/dev/") for word in argv[1:] if word.startswith("/dev/sd")]
+    return [word.removeprefix("/dev/") for word in argv[1:] if word.startswith(("/dev/sd", "/dev/vd"))]

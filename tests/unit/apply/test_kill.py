@@ -10,7 +10,7 @@ from tests.kill.configurations import CONFIGURATIONS
 from tests.kill.cuts import DEPLOY, KILL, Bench, Cut, Unreached
 from tests.kill.plan import cuts_of, sample_of
 
-EVERY = 67
+EVERY = 89
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_the_host_is_as_it_was_wherever_it_is_cut(configuration: str, tmp_path: 
             made += 1
         except Unreached:
             bench.spoil()
-    assert made > 8
+    assert made > 6
 
 
 def test_a_recovery_that_forgets_something_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ class World:
         for state_of_old in (guest.files, guest.modules, guest.units, guest.enabled):
             state_of_old.clear()
         functions = self.guest.ids, self.guest.stock
-        self.guest = GuestModel(self.fake)
+        self.guest = GuestModel(self.fake, self.guest.disk_names)
         self.guest.ids, self.guest.stock = functions
         self.guest.power_off()
         self.fake.faults.log.clear()
