@@ -112,13 +112,22 @@ def _recover(name: str, machine: Machine, progress: Progress, direction: str) ->
     if direction == FORWARD or (direction == BY_SPEC and persists):
         return _forward(deployment, machine, progress)
     if condition == LOST and direction == BY_SPEC:
-        return Recovered(name, condition, LEFT, notes=(how_to_go_on(name),))
+        return Recovered(name, condition, LEFT, notes=(how_to_go_on(name, condition, persists),))
     return _back(deployment, machine, progress)
 
 
-def how_to_go_on(name: str) -> str:
-    """What the operator of a deployment that was lost by a reboot can do."""
-    return f"`hpcapvf recover {name} --forward` makes it anew, `hpcapvf destroy {name}` takes the rest away"
+def how_to_go_on(name: str, condition: str, persists: bool) -> str:
+    """What the operator of a deployment that was cut short, or lost by a reboot, can do; empty if it stands."""
+    recover = f"hpcapvf recover {name}"
+    if condition == LOST:
+        return f"`{recover} --forward` makes it anew, `hpcapvf destroy {name}` takes the rest away"
+    if condition == INCOMPLETE and persists:
+        return f"unless a run is under way: `{recover}` makes it to the end, `{recover} --back` takes it back"
+    if condition == INCOMPLETE:
+        return f"unless a run is under way: `{recover}` takes it back, `{recover} --forward` makes it to the end"
+    if condition == UNDOING:
+        return f"unless a run is under way: `{recover}` takes it away to the end"
+    return ""
 
 
 def _back(deployment: Deployment, machine: Machine, progress: Progress) -> Recovered:

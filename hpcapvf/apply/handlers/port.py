@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from hpcapvf.apply.checked import read_word, run_any, run_checked, wait_until, write_and_read_back
+from hpcapvf.apply.checked import read_word, remove_whole, run_any, run_checked, wait_until, write_and_read_back
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.model import paths
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
@@ -87,13 +87,15 @@ class HoldPortHandler(Handler[HoldPort]):
         return {}
 
     def undo(self, step: HoldPort, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Stop it and remove the token."""
+        """Stop it and remove the token, unless a domain is defined that knows it, as one is after a reboot."""
         context.refuse_while_running(_unit(step))
         run_any(context.machine, ["systemctl", "stop", _unit(step)], timeout_s=_STOP_TIMEOUT_S)
         run_any(context.machine, ["systemctl", "reset-failed", _unit(step)])
         if _is_active(step, context):
             raise StepFailed(f"{_unit(step)} still runs", hint=f"systemctl kill {_unit(step)}")
-        context.machine.files.remove(step.token_path)
+        if any(domain.name == step.deployment for domain in context.machine.hypervisor.domains()):
+            return ("the token stays: the domain knows it",)
+        remove_whole(context.machine.files, step.token_path)
         return ()
 
 

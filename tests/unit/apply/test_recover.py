@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from hpcapvf.apply import state
-from hpcapvf.apply.recover import BACK, FORWARD, recover_all, recover_one
+from hpcapvf.apply.handlers.port import HoldPortHandler
+from hpcapvf.apply.recover import BACK, FORWARD, how_to_go_on, recover_all, recover_one
 from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.model.errors import Conflict
-from hpcapvf.model.paths import RECOVER_UNIT, RECOVER_UNIT_PATH
+from hpcapvf.model.paths import RECOVER_UNIT, RECOVER_UNIT_PATH, token_path
 from hpcapvf.model.progress import Silent
 from tests.fakes.faults import Killed
 from tests.kill.cuts import essence
-from tests.unit.apply.world import NAME, World, make_world
+from tests.unit.apply.world import NAME, World, make_dpdk_world, make_world
 
 
 @pytest.fixture
@@ -178,3 +179,36 @@ def test_a_folder_in_which_nothing_was_begun_is_cleared(world: World) -> None:
     world.fake.files.make_folder(state.folder("empty"))
     assert actions(world) == [("empty", "cleared away")]
     assert not world.fake.files.exists(state.folder("empty"))
+
+
+def test_a_token_that_the_domain_knows_outlives_a_recovery_that_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_dpdk_world(tmp_path)
+    before = world.snapshot()
+    deploy(world, persist=True)
+    token = world.fake.files.read_text(token_path(NAME))
+    world.reboot()
+    with monkeypatch.context() as patched:
+        patched.setattr(HoldPortHandler, "do", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            recover_all(world.fake.machine, Silent())
+    assert actions(world) == [(NAME, "completed")]
+    assert world.fake.files.read_text(token_path(NAME)) == token
+    assert f"<title>{token}</title>" in (world.fake.machine.hypervisor.xml(NAME) or "")
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("condition", "persists", "said"),
+    [
+        ("lost by reboot", True, "--forward` makes it anew"),
+        ("incomplete", False, "recover probe1` takes it back"),
+        ("incomplete", True, "recover probe1` makes it to the end"),
+        ("undoing", True, "takes it away to the end"),
+    ],
+)
+def test_what_was_cut_short_says_how_to_go_on(condition: str, persists: bool, said: str) -> None:
+    assert said in how_to_go_on(NAME, condition, persists)
+    assert how_to_go_on(NAME, "deployed", persists) == ""

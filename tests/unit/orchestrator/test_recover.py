@@ -48,6 +48,8 @@ def test_what_was_cut_short_is_put_back(world: World, capsys: pytest.CaptureFixt
     with pytest.raises(Killed):
         apply_plan(world.plan, world.fake.machine, Silent())
     world.fake.faults.revive()
+    told = asked(capsys, "status", "probe1")["result"]
+    assert told["condition"] == "incomplete" and "`hpcapvf recover probe1` takes it back" in told["how_to_go_on"]
     (done,) = asked(capsys, "recover", "--wait", "1")["result"]["deployments"]
     assert (done["condition"], done["action"]) == ("incomplete", "put back")
     assert asked(capsys, "recover")["result"] == {"deployments": []}
