@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-kernel test-soak test-debug-kernel \
+.PHONY: help setup packages demo test test-unit test-specs test-driver test-fuzz test-builds test-kernel test-soak test-debug-kernel \
         test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table check check-python check-files check-shell \
         check-yaml check-playbooks check-driver bench bench-capture bench-driver bench-planner bench-deployment user clean
 
@@ -44,6 +44,9 @@ test: test-unit test-driver test-lab ## every test but test-agent
 
 test-unit: setup ## tests that need no emulated server
 	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' --ignore tests/validation tests
+
+test-specs: setup ## 50 000 specs made by a fuzzer; `make test-unit` has 4 000
+	FUZZED_SPECS=50000 $(LIMIT) 1800 $(BIN)/python -m pytest --result docs/results/specs.json tests/unit/spec/test_fuzz.py
 
 test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
