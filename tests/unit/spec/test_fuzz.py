@@ -1,4 +1,4 @@
-"""Specs made by a fuzzer: whatever a file holds, the parser gives a request or says what is wrong, and never a traceback.
+"""Specs made by a fuzzer: whatever a file holds, the parser gives a request or says what is wrong, without a traceback.
 
 FUZZED_SPECS says how many are made (make test-specs: 50 000).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -31,17 +32,16 @@ _ODD = (
 
 
 def whole(dice: random.Random) -> str:
-    """A document with values of all kinds at keys that exist, and at some that do not."""
-    document: dict[str, object] = {}
-    for key in dice.sample(KEYS, dice.randint(1, len(KEYS))):
+    """A spec that works, with values of all kinds at a few of its keys, and now and then at one that does not exist."""
+    document: dict[Any, Any] = yaml.safe_load(FIVE_LINES.replace("0000:06:00.0", "'0000:06:00.0'"))
+    for key in dice.sample(KEYS, dice.randint(1, 3)):
         place = document
         *sections, name = key.path.split(".")
         for section in sections:
-            inner = place.setdefault(section, {})
-            if not isinstance(inner, dict):
-                break
-            place = inner
-        place[dice.choice((name, name, name, name + "s", 7))] = value(dice, key.choices)  # type: ignore[index]
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                return yaml.safe_dump(document)
+        place[dice.choice((name,) * 9 + (name + "s", 7))] = value(dice, key.choices)
     return yaml.safe_dump(document, allow_unicode=dice.random() < 0.5)
 
 
@@ -91,5 +91,4 @@ def test_no_spec_makes_a_traceback(make: Callable[[random.Random], str]) -> None
             found[outcome(text)] += 1
         except Exception as error:
             pytest.fail(f"spec {number}: {type(error).__name__}: {error}\n{text[:2000]!r}")
-    assert found["refused"] > COUNT // 4
-    assert make is whole or found["planned"] > COUNT // 200
+    assert min(found.values()) > COUNT // 100
