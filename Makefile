@@ -15,9 +15,10 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-specs test-driver test-fuzz test-builds test-kernel test-soak test-debug-kernel \
-        test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table check check-python check-files check-shell \
-        check-yaml check-playbooks check-driver bench bench-capture bench-driver bench-planner bench-deployment user clean
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak \
+        test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table \
+        check check-python check-files check-shell check-yaml check-playbooks check-driver \
+        bench bench-capture bench-driver bench-planner bench-deployment user clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,9 +46,6 @@ test: test-unit test-driver test-lab ## every test but test-agent
 test-unit: setup ## tests that need no emulated server
 	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' --ignore tests/validation tests
 
-test-specs: setup ## 50 000 specs made by a fuzzer; `make test-unit` has 4 000
-	FUZZED_SPECS=50000 $(LIMIT) 1800 $(BIN)/python -m pytest --result docs/results/specs.json tests/unit/spec/test_fuzz.py
-
 test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
 
@@ -55,6 +53,9 @@ test-fuzz: packages ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_S
 	$(MAKE) --no-print-directory -C driver test-fuzz
 	@mkdir -p docs/results
 	cp driver/build/fuzz/fuzz.json docs/results/fuzz.json
+
+test-fuzz-spec: $(STAMP) ## 50 000 fuzzed specs through `hpcapvf plan`; JSON in docs/results
+	$(IN_MEMORY) $(LIMIT) 3600 $(BIN)/python -m tests.fuzz_spec docs/results/fuzz_spec.json
 
 test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backports) and the packages; JSON in docs/results
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.kernels docs/results/kernels.json

@@ -9,6 +9,7 @@ from pathlib import Path
 from hpcapvf.domain import complete_plan
 from hpcapvf.host.protocols import Commands, Files, Hypervisor, Machine
 from hpcapvf.model.errors import (
+    BadSpec,
     Conflict,
     ExitCode,
     HpcapvfError,
@@ -51,7 +52,9 @@ def read_spec(path: str) -> Request:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFound(f"no spec file {path}", hint="name a YAML file; docs/reference.md lists the keys") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BadSpec(f"{path} is not UTF-8: {error.reason} at byte {error.start}", hint="save it as UTF-8") from None
+    except OSError as error:
         raise HpcapvfError(f"cannot read {path}: {error}") from error
     return parse_spec(text)
 
