@@ -8,6 +8,9 @@ Levels of sharing, best first; the first one that the node can afford is taken:
 4. ``shared CPUs``: the polling thread's vCPU keeps a CPU for itself, the others share what is left;
 5. ``one CPU``: everything on one.
 
+On levels 3 and 4 the reader is not beside the polling thread on one physical core where the guest has another core,
+and the plan says so where it has not: each would slow the other.
+
 Policy ``strict`` takes level 1 only. CPUs that another domain is pinned to are used last of all.
 """
 
@@ -55,12 +58,15 @@ def choose_cores(host: Host, node: int, vcpus: int, policy: str) -> Choice[CoreU
         pins = [core.first for core in whole[:vcpus]]
         return Choice(_use(pins, online - CpuSet.of(pins[-1:])), (), (names.first_core(pins[0]),))
     if len(free) >= vcpus:
-        pins = _threads(cores, vcpus)
-        return Choice(_use(pins, online - CpuSet.of(pins[-1:])), (), (names.threads(),))
+        pins = _apart(_threads(cores, vcpus), host)
+        notes = (names.threads(), *names.beside(pins, host))
+        return Choice(_use(pins, online - CpuSet.of(pins[-1:])), (), notes)
     usable = sorted(free) if len(free) >= 2 else sorted(online)
-    others = usable[:-1] or usable
-    pins = [others[i % len(others)] for i in range(vcpus - 1)] + [usable[-1]]
-    return Choice(_use(pins, CpuSet.of(others)), (), (names.shared(usable, taken),))
+    beside = _core_of(host, usable[-1])
+    others = sorted(usable[:-1], key=lambda cpu: (cpu in beside, cpu)) or usable
+    pins = _apart([others[i % len(others)] for i in range(vcpus - 1)] + [usable[-1]], host)
+    notes = (names.shared(usable, taken), *names.beside(pins, host))
+    return Choice(_use(pins, CpuSet.of(others)), (), notes)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,29 @@ class _Names:
             f"{CpuSet.of(usable)}, {held}; expect loss at high rates"
         )
         return Advice(text, INDEPENDENT_CORES)
+
+    def beside(self, pins: list[int], host: Host) -> tuple[Advice, ...]:
+        """A warning if the last two, reader and polling thread, are on one core."""
+        if pins[-2] not in _core_of(host, pins[-1]):
+            return ()
+        text = (
+            f"reader and polling thread share a physical core (CPUs {CpuSet.of(pins[-2:])}): node {self.node} has no "
+            "other core for the guest, and each slows the other"
+        )
+        return (Advice(text, INDEPENDENT_CORES),)
+
+
+def _core_of(host: Host, cpu: int) -> CpuSet:
+    """All threads of a CPU's core, itself included."""
+    return next((c.siblings for c in host.cpus if c.index == cpu), CpuSet()) | CpuSet.of([cpu])
+
+
+def _apart(pins: list[int], host: Host) -> list[int]:
+    """The same CPUs, the reader's (last but one) off the polling thread's core if any of them is."""
+    beside = _core_of(host, pins[-1])
+    place = max((i for i, cpu in enumerate(pins[:-1]) if cpu not in beside), default=len(pins) - 2)
+    rest = [cpu for i, cpu in enumerate(pins[:-1]) if i != place]
+    return [*rest, pins[place], pins[-1]]
 
 
 def _use(pins: list[int], emulator: CpuSet) -> CoreUse:
