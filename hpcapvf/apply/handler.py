@@ -15,6 +15,7 @@ Json = dict[str, Any]
 S = TypeVar("S")
 
 GUEST_ANSWER_TIMEOUT_S = 60.0
+SILENT_GUEST_TIMEOUT_S = 5.0  # for one that was waited for in vain a moment ago
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,20 @@ class Trace:
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler works with. amend adds to the journalled ``before`` of the running step (keys there stay)."""
+    """What a handler works with. amend adds to the journalled ``before`` of the running step (keys there stay).
+
+    guest_timeout_s: how long its guest is waited for.
+    """
 
     machine: Machine
     plan: Plan
     progress: Progress
     amend: Callable[[Json], None]
+    guest_timeout_s: float = GUEST_ANSWER_TIMEOUT_S
 
-    def guest(self, timeout_s: float = GUEST_ANSWER_TIMEOUT_S) -> Guest:
-        """The guest of this plan over ssh; WaitTimedOut if it does not answer."""
-        return self.machine.guests.connect(guest_access(self.plan), timeout_s=timeout_s)
+    def guest(self, timeout_s: float | None = None) -> Guest:
+        """The guest of this plan over ssh; GuestSilent if it does not answer."""
+        return self.machine.guests.connect(guest_access(self.plan), timeout_s=timeout_s or self.guest_timeout_s)
 
     def refuse_while_running(self, what: str) -> None:
         """StepFailed if the plan's domain still runs, so that nothing is taken away from under it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from dataclasses import dataclass
 from hpcapvf.apply import boot_service, state
 from hpcapvf.apply.captures import keep_captures, purge_captures
 from hpcapvf.apply.checked import remove_whole
-from hpcapvf.apply.handler import Context, Json
+from hpcapvf.apply.handler import SILENT_GUEST_TIMEOUT_S, Context, Json
 from hpcapvf.apply.handlers import handler_of
 from hpcapvf.apply.heirs import hand_over
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.host.protocols import Files, Machine
 from hpcapvf.model import paths
-from hpcapvf.model.errors import Conflict, FileFailed, HpcapvfError, UndoIncomplete
+from hpcapvf.model.errors import Conflict, FileFailed, GuestSilent, HpcapvfError, UndoIncomplete
 from hpcapvf.model.host import UNDOING
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
@@ -76,24 +77,48 @@ def undo_all(plan: Plan, machine: Machine, progress: Progress) -> Undone:
     to_undo(read_events(files, path), path)  # one that cannot be used is told before anything is changed
     _tolerating_full_disk(lambda: state.write_state(files, plan, UNDOING, {}))
     _tolerating_full_disk(lambda: journal.go_on(boot_id))
+    trial = _try_all(to_undo(read_events(files, path), path), plan, machine, progress, journal)
+    if trial.silence:
+        # what a guest would not do has gone with it, unless it could not be switched off either
+        again = _try_all(to_undo(read_events(files, path), path), plan, machine, progress, journal)
+        notes = (*trial.notes, trial.silence, *again.notes)
+        return Undone(trial.restored + again.restored, notes, again.failures)
+    return Undone(trial.restored, trial.notes, trial.failures)
+
+
+@dataclass(frozen=True)
+class _Trial(Undone):
+    """silence: what was lost because the guest does not answer; empty if it does."""
+
+    silence: str = ""
+
+
+def _try_all(
+    begun_steps: tuple[Begun, ...], plan: Plan, machine: Machine, progress: Progress, journal: Journal
+) -> _Trial:
     restored: list[str] = []
     notes: list[str] = []
     failures: list[str] = []
-    for begun in to_undo(read_events(files, path), path):
+    silence = ""
+    for begun in begun_steps:
         text = begun.step.describe()
         progress.phase(f"undo: {text}")
         heir = ""
         try:
             context = undo_context(plan, machine, progress, journal, begun)
+            if silence:
+                context = dataclasses.replace(context, guest_timeout_s=SILENT_GUEST_TIMEOUT_S)
             heir = hand_over(begun, context)
             remarks = _handed(begun, heir, journal) if heir else _twice_if_interrupted(begun, context, journal)
         except (Exception, KeyboardInterrupt) as error:
             failures.append("; ".join((f"{text}: {error or type(error).__name__}", *_hint_of(error))))
             journal.try_write("undo-failed", index=begun.index, message=str(error) or type(error).__name__)
+            if isinstance(error, GuestSilent):
+                silence = silence or f"{error.message}: what it had not written to its disks is lost"
         else:
             restored += () if heir else (text,)
             notes.extend(f"{text}: {remark}" for remark in remarks)
-    return Undone(tuple(restored), tuple(notes), tuple(failures))
+    return _Trial(tuple(restored), tuple(notes), tuple(failures), silence)
 
 
 def undo_one(begun: Begun, context: Context, journal: Journal) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ class Guests(Protocol):
     """Reaches guests."""
 
     def connect(self, access: GuestAccess, *, timeout_s: float) -> Guest:
-        """Wait until the guest answers; WaitTimedOut names the last thing seen (no lease, refused, console)."""
+        """Wait until the guest answers; GuestSilent names the last thing seen (no lease, refused, console)."""
 
 
 class Udev(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,15 +37,20 @@ def guests() -> SshGuests:
 
 
 @pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestAccess]:
     key = tmp_path_factory.mktemp("key") / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=60)
     allowed = Path.home() / ".ssh" / "authorized_keys"
     allowed.parent.mkdir(mode=0o700, exist_ok=True)
     before = allowed.read_text() if allowed.exists() else ""
     allowed.write_text(before + key.with_suffix(".pub").read_text())
-    yield guests().connect(GuestAccess("contract", MAC, "root", str(key)), timeout_s=120)
+    yield GuestAccess("contract", MAC, "root", str(key))
     allowed.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def guest(access: GuestAccess) -> Guest:
+    return guests().connect(access, timeout_s=120)
 
 
 def test_programs_run_as_root_with_their_words_kept_apart(guest: Guest) -> None:
@@ -72,6 +79,19 @@ def test_a_program_that_takes_too_long_is_given_up(guest: Guest) -> None:
     with pytest.raises(WaitTimedOut):
         guest.run(["sleep", "60"], timeout_s=2)
     assert guest.run(["true"], timeout_s=60).returncode == 0
+
+
+def test_a_shared_connection_that_has_died_does_not_make_the_guest_silent(guest: Guest, access: GuestAccess) -> None:
+    assert guest.run(["true"], timeout_s=60).returncode == 0
+    found = subprocess.check_output(["pgrep", "-f", r"ssh: /run/hpcapvf/ssh-.*\[mux\]"], text=True, timeout=60)
+    pids = [int(word) for word in found.split()]
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        assert guests().connect(access, timeout_s=60).run(["true"], timeout_s=60).returncode == 0
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_key_that_is_not_allowed_is_told(tmp_path: Path) -> None:

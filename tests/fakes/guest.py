@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hpcapvf.host.protocols import CommandResult, GuestAccess
-from hpcapvf.model.errors import NotFound, WaitTimedOut
+from hpcapvf.model.errors import GuestSilent, NotFound
 from tests.fakes.faults import Faults
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.fakes.streams import StreamsByRunning
@@ -181,10 +181,10 @@ class FakeGuests:
         self._faults = faults
 
     def connect(self, access: GuestAccess, *, timeout_s: float) -> FakeGuest:
-        """The guest, or WaitTimedOut."""
+        """The guest, or GuestSilent."""
         with self._faults.effect("guest", f"connect {access.domain}"):
             if self.silent or self._hypervisor.guest_address(access.domain, access.management_mac) is None:
-                raise WaitTimedOut(
+                raise GuestSilent(
                     f"guest {access.domain} did not answer within {timeout_s:g} s: {self.silent or 'no lease'}"
                 )
             return self.guest
