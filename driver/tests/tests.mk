@@ -30,7 +30,7 @@ $(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) lib/json_text.c tests/rin
 $(TEST_BIN)/checkraw: $(call objects,address,$(CHECKRAW) $(SHARED))
 $(TEST_BIN)/hpcapdump: $(call objects,address,$(HPCAPDUMP) lib/pcap_writer.c lib/byte_output.c tests/ring_device.c \
 	$(TEST_RING))
-$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) tests/ring_device.c $(TEST_RING))
+$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) lib/counters.c)
 $(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
 

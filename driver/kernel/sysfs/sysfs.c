@@ -34,12 +34,17 @@ COUNTER(received_bytes);
 COUNTER(published);
 COUNTER(published_bytes);
 COUNTER(ring_full_drops);
+COUNTER(ring_full_bytes);
 COUNTER(no_listener_drops);
+COUNTER(no_listener_bytes);
 COUNTER(errors);
+COUNTER(error_bytes);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
 COUNTER(duplicates);
+COUNTER(duplicate_bytes);
 COUNTER(queue_full_drops);
+COUNTER(queue_full_bytes);
 COUNTER(clock_steps_back);
 COUNTER(clock_stepped_back_ns);
 
@@ -232,7 +237,9 @@ static struct attribute *attributes[] = {
 	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
 	&dev_attr_duplicates.attr,	&dev_attr_queue_full_drops.attr, &dev_attr_promiscuous.attr,
 	&dev_attr_family.attr,		&dev_attr_receive.attr,		&dev_attr_ring_mib.attr,
-	&dev_attr_queue.attr,		&dev_attr_queues.attr,
+	&dev_attr_queue.attr,		&dev_attr_queues.attr,		&dev_attr_ring_full_bytes.attr,
+	&dev_attr_no_listener_bytes.attr, &dev_attr_error_bytes.attr,	&dev_attr_duplicate_bytes.attr,
+	&dev_attr_queue_full_bytes.attr,
 	NULL,
 };
 

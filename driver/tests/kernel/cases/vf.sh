@@ -38,6 +38,10 @@ echo off >"$HERE/dedup"
 for wrong in "1000 1 1 70" "1024" "x" "1024 1 1000 70 9" "1024 3 1 70"; do
 	! (echo "$wrong" >"$HERE/dedup") 2>/dev/null || fail "dedup took '$wrong'"
 done
+# whoever looks takes no place, from any user
+line=$(setpriv --reuid 65534 --regid 65534 --clear-groups /test/hpcapstat --json -i 100 -c 1 "$NODE")
+[[ $line == *"\"received\":$(cat "$HERE/received"),"* ]] || fail "hpcapstat says $line"
+is "$(cat "$HERE/listeners")" 0
 # asked for less
 for mode in allmulti:"not asked":granted addressed:"not asked":"not asked"; do
 	IFS=: read -r wish promiscuous allmulti <<<"$mode"
