@@ -12,7 +12,11 @@ from tests.results import TOP
 from tests.vm.machine import obtain_image
 
 DRIVER = TOP / "driver"
-PROGRAMS = ("bin/hpcapdd", "bin/hpcapstat", *(f"tests/{name}" for name in ("abuse", "lend_memory", "send_frames", "expect_frames")))
+PROGRAMS = (
+    "bin/hpcapdd",
+    "bin/hpcapstat",
+    *(f"tests/{name}" for name in ("abuse", "lend_memory", "send_frames", "expect_frames")),
+)
 
 
 @dataclass(frozen=True)
