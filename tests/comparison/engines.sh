@@ -32,11 +32,10 @@ fail() {
 }
 
 wait_for() { # seconds, then a command that shall succeed
-	left=$(($1 * 5))
+	latest=$(($(date +%s) + $1))
 	shift
 	until "$@"; do
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || fail "not in time: $*"
+		[ "$(date +%s)" -lt "$latest" ] || fail "not in time: $*"
 		sleep 0.2
 	done
 }
@@ -75,10 +74,9 @@ says() { # name, words in its log
 
 # A program that is there, and says so; one that has ended instead will not.
 wait_word() { # name, words, seconds
-	left=$(($3 * 5))
+	latest=$(($(date +%s) + $3))
 	until says "$1" "$2"; do
-		left=$((left - 1))
-		if [ "$left" -le 0 ] || ! runs "$1"; then
+		if [ "$(date +%s)" -ge "$latest" ] || ! runs "$1"; then
 			fail "$1 does not say '$2'"
 		fi
 		sleep 0.2
@@ -214,15 +212,15 @@ take_dpdk() {
 	mkfifo "$STATE/typed" 2>/dev/null || true
 	sleep 100000 >"$STATE/typed" &
 	remember typist $!
-	dpdk-testpmd --lcores "0@$WRITE_CPU,1@$POLL_CPU" --main-lcore 0 --iova-mode=pa --no-telemetry -a "$VF" -- \
+	stdbuf -oL dpdk-testpmd --lcores "0@$WRITE_CPU,1@$POLL_CPU" --main-lcore 0 --iova-mode=pa --no-telemetry -a "$VF" -- \
 		--forward-mode=rxonly --auto-start --rxd="$DESCRIPTORS" --txd=128 --total-num-mbufs=16384 --no-mlockall \
 		--interactive <"$STATE/typed" >"$STATE/primary.log" 2>&1 &
 	remember primary $!
-	wait_word primary 'testpmd>' 180
+	wait_word primary 'packet forwarding - ports=1' 180
 }
 
 start_dpdk() {
-	dpdk-dumpcap --lcore="$WRITE_CPU" -i 0 -N 4096 -w "$DIRECTORY/capture.pcapng" >"$STATE/writer.log" 2>&1 &
+	stdbuf -oL -eL dpdk-dumpcap -q --lcore="$WRITE_CPU" -i 0 -N 4096 -w "$DIRECTORY/capture.pcapng" >"$STATE/writer.log" 2>&1 &
 	remember writer $!
 	wait_word writer 'Capturing on' 120
 }
