@@ -45,11 +45,6 @@ def next_rate(rates: Sequence[int], known: Mapping[int, bool]) -> int | None:
     return rates[(good + bad) // 2] if bad - good > 1 else None
 
 
-def highest(rates: Sequence[int], known: Mapping[int, bool]) -> int | None:
-    """The highest rate that was without loss; None if none was."""
-    return max((rate for rate in rates if known.get(rate)), default=None)
-
-
 def rates_to_compare(rates: Sequence[int], limits: Iterable[int | None]) -> list[int]:
     """The rates at which all are measured: each one's limit, and some above, as far as the list goes."""
     wanted: set[int] = set()
@@ -60,11 +55,18 @@ def rates_to_compare(rates: Sequence[int], limits: Iterable[int | None]) -> list
 
 
 def limit_of(rows: Sequence[Row], engine: str, length: int) -> dict[str, Any]:
-    """An engine's highest rate without loss: as asked for, as it really was, and how long the card held it up."""
-    rate = highest(RATES, outcomes(rows, engine, length))
-    if rate is None:
-        return {"asked": None, "sent_per_s": 0, "held_up_s": 0.0}
-    runs = of(rows, engine, length, rate)
+    """An engine's highest rate without loss, among those that have all their runs: as asked for, as it really was, and
+    how long the card held it up.
+
+    By what was really sent: beyond what the emulated card takes, asking for more sends no more.
+    """
+    without_loss = [rate for rate, whole in outcomes(rows, engine, length).items() if whole]
+    limits = [_sent_without_loss(of(rows, engine, length, rate), rate) for rate in without_loss]
+    nothing = {"asked": None, "sent_per_s": 0, "held_up_s": 0.0}
+    return max(limits, key=lambda limit: limit["sent_per_s"], default=nothing)
+
+
+def _sent_without_loss(runs: Sequence[Row], rate: int) -> dict[str, Any]:
     whole = [row for row in runs if share(row) == 1.0]
     return {
         "asked": rate,

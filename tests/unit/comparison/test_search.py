@@ -9,7 +9,6 @@ import pytest
 from tests.comparison.search import (
     RATES,
     REPEATS,
-    highest,
     limit_of,
     median_share,
     next_rate,
@@ -31,7 +30,7 @@ def test_bisection_finds_the_limit_in_few_steps(limit: int) -> None:
     while (rate := next_rate(RATES, known)) is not None:
         assert rate not in known
         known[rate] = rate <= limit
-    assert highest(RATES, known) == max((rate for rate in RATES if rate <= limit), default=None)
+    assert [rate for rate in RATES if known.get(rate)][-1:] == [rate for rate in RATES if rate <= limit][-1:]
     assert len(known) <= 5
 
 
@@ -46,6 +45,8 @@ def test_the_limit_is_what_was_really_sent() -> None:
     rows = [row(1000, 100, sent_per_s=rate) for rate in (700, 800, 900)]
     assert limit_of(rows, "hpcapvf", 60) == {"asked": 1000, "sent_per_s": 800, "held_up_s": 0.0}
     assert limit_of(rows, "dpdk", 60)["sent_per_s"] == 0
+    more_asked_less_sent = [row(1250, 100, sent_per_s=790) for _ in range(REPEATS)]
+    assert limit_of([*rows, *more_asked_less_sent, row(2000, 100)], "hpcapvf", 60)["asked"] == 1000
 
 
 def test_more_counted_than_sent_is_no_more_than_all() -> None:
