@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from hpcapvf.host.protocols import Guest, Machine, guest_access
@@ -27,16 +27,25 @@ class Trace:
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler works with. amend adds to the journalled ``before`` of the running step (keys there stay)."""
+    """What a handler works with. amend adds to the journalled ``before`` of the running step (keys there stay).
+
+    met: the guest that answered, for all steps of one run: each greeting costs a round trip. seen: what a handler read
+    and need not read again before the same step is done.
+    """
 
     machine: Machine
     plan: Plan
     progress: Progress
     amend: Callable[[Json], None]
+    met: dict[str, Guest] = field(default_factory=dict)
+    seen: dict[str, Any] = field(default_factory=dict)
 
     def guest(self, timeout_s: float = GUEST_ANSWER_TIMEOUT_S) -> Guest:
         """The guest of this plan over ssh; WaitTimedOut if it does not answer."""
-        return self.machine.guests.connect(guest_access(self.plan), timeout_s=timeout_s)
+        access = guest_access(self.plan)
+        if access.domain not in self.met:
+            self.met[access.domain] = self.machine.guests.connect(access, timeout_s=timeout_s)
+        return self.met[access.domain]
 
     def refuse_while_running(self, what: str) -> None:
         """StepFailed if the plan's domain still runs, so that nothing is taken away from under it."""

@@ -12,7 +12,7 @@ from hpcapvf.apply.handlers import handler_of, handler_of_kind
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.apply.lock import hold_host
 from hpcapvf.apply.undo import DestroyReport, forget, take_back, undo_all
-from hpcapvf.host.protocols import Machine
+from hpcapvf.host.protocols import Guest, Machine
 from hpcapvf.model.errors import (
     Conflict,
     HpcapvfError,
@@ -112,10 +112,11 @@ def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal
     """
     reports = []
     path = state.journal_path(plan.request.name)
+    met: dict[str, Guest] = {}
     made = {begun.index: begun for begun in to_undo(read_events(machine.files, path), path)}
     for index, step in enumerate(plan.steps):
         progress.phase(step.describe(), f"step {index + 1} of {len(plan.steps)}")
-        context = _context(plan, machine, progress, journal, index)
+        context = _context(plan, machine, progress, journal, index, met=met)
         begin = machine.clock.monotonic()
         try:
             why, after = _run_step(index, step, context, journal, made.get(index))
@@ -161,11 +162,13 @@ def _refuse_changed_host(plan: Plan, now: tuple[Fact, ...]) -> None:
         )
 
 
-def _context(plan: Plan, machine: Machine, progress: Progress, journal: Journal, index: int) -> Context:
+def _context(
+    plan: Plan, machine: Machine, progress: Progress, journal: Journal, index: int, *, met: dict[str, Guest]
+) -> Context:
     def amend(before: Json) -> None:
         journal.write("amend", index=index, before=before)
 
-    return Context(machine, plan, progress, amend)
+    return Context(machine, plan, progress, amend, met=met)
 
 
 def _named(step: Step, error: Exception) -> HpcapvfError:

@@ -135,11 +135,35 @@ class Registers(Protocol):
         """RegisterRefused with the reason (strict devmem, lockdown, no such file) and the alternatives."""
 
 
+@dataclass(frozen=True)
+class Job:
+    """A program that is run among others. stdin: text without NUL. needed: if it fails, those after it are not run."""
+
+    argv: tuple[str, ...]
+    stdin: str = ""
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file to be written, by its absolute path."""
+
+    path: str
+    data: bytes
+    mode: int = 0o644
+
+
 class Guest(Protocol):
-    """A guest that answers over ssh."""
+    """A guest that answers over ssh. Every call is a round trip, which costs an emulated guest half a second."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         """Run a program in the guest as root."""
+
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """Write files, then run programs one after the other, all in one round trip, with one deadline. The results of
+        those that ran; StepFailed if a file could not be written (then nothing ran) or the connection broke."""
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file in the guest."""
