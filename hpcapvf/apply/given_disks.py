@@ -11,23 +11,13 @@ from hpcapvf.apply.in_guest import find_function
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.errors import StepFailed
 
-_SEEN = "given disks"
-
 
 def given_disks(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:
     """Those behind the function that was passed to it, or the virtio block devices with the serials of the plan.
 
-    They are looked at once for a step: until it changes them they stay as they are.
+    They are looked at once for a step: what a step makes of them it sees for itself.
     """
-    if _SEEN not in context.seen:
-        context.seen[_SEEN] = _look(guest, context)
-    found: tuple[GuestDisk, ...] = context.seen[_SEEN]
-    return found
-
-
-def forget_disks(context: Context) -> None:
-    """They were changed: whoever asks again looks again."""
-    context.seen.pop(_SEEN, None)
+    return context.once("given disks", lambda: _look(guest, context))
 
 
 def _look(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:

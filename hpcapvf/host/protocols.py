@@ -76,8 +76,21 @@ class Files(Protocol):
         """Hold a machine-wide lock without waiting for it; Conflict names who holds it, as that one wrote it."""
 
 
+class Running(Protocol):
+    """A program that runs while its caller does something else. It prints little: nobody reads before ``wait``."""
+
+    def wait(self) -> CommandResult:
+        """To the end; WaitTimedOut at the deadline."""
+
+    def end(self) -> None:
+        """End it, if nobody wants to know any more."""
+
+
 class Commands(Protocol):
     """Runs programs. argv[0] is looked up on the PATH; no shell."""
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> Running:
+        """Start a program without waiting for it. StepFailed if it is missing."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         """Run to the end. StepFailed if the program is missing, WaitTimedOut at the deadline; a non-zero status

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.facts import Fact
+from hpcapvf.model.host import DEPLOYED, Deployed
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
 from hpcapvf.model.storage_steps import HostDisk
@@ -103,6 +105,13 @@ class Unchanged:
 
     name: str
     condition: str
+
+
+def unchanged_by(name: str, spec_sha256: str, deployments: Iterable[Deployed]) -> Unchanged | None:
+    """Unchanged if one of these deployments is that very spec and stands; None otherwise."""
+    wanted = (name, spec_sha256, DEPLOYED)
+    same = any((d.name, d.spec_sha256, d.condition) == wanted for d in deployments)
+    return Unchanged(name, DEPLOYED) if same else None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hpcapvf.apply.at_once import answered, ask, do_all, needed
 from hpcapvf.apply.checked import command_failed, run_any, run_checked, wait_until
+from hpcapvf.apply.guest_binding import DRIVERS_PROBE, driver_link, free_for
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
 from hpcapvf.apply.in_guest import (
@@ -40,9 +41,7 @@ _READY_TIMEOUT_S = 60.0
 _MOST_DESCRIPTORS = 4096
 _RELEASE = ("uname", "-r")
 _MODULE_LOADED = ("cat", f"/sys/module/{DRIVER}/refcnt")
-_UNBIND = '[ ! -e "$1" ] || printf %s "$2" > "$1"'  # by whatever driver has it, if one has
 _READERS = (needed("systemd-sysusers", f"/{_GROUP}"), needed("udevadm", "control", "--reload"))
-DRIVERS_PROBE = "/sys/bus/pci/drivers_probe"
 _RECOVERABLE = 2  # cloud-init's status: done, with complaints
 
 
@@ -176,11 +175,11 @@ class InstallDriverHandler(Handler[InstallDriver]):
         function = find_function(known, step.vendor, step.device)
         interface = _wait_for_interface(guest, function, context) if step.by_interface else ""
         folder = f"/sys/class/net/{interface}/{DRIVER}" if step.by_interface else f"{PCI_DEVICES}/{function}/{DRIVER}"
-        give = _settling(interface) if step.by_interface else _freeing(function)
+        give = _settling(interface) if step.by_interface else free_for(function, DRIVER)
         value = interface or str(function)
         attribute = f"/sys/module/{DRIVER}/parameters/interfaces" if step.by_interface else DRIVERS_PROBE
         loaded = read_attribute(known, _MODULE_LOADED[-1]) is not None
-        questions = [_driver_link(function), ("ls", "/dev"), ("cat", f"{folder}/link")]
+        questions = [driver_link(function), ("ls", "/dev"), ("cat", f"{folder}/link")]
         jobs = (*_READERS, *give, *_loading(attribute, value, loaded=loaded))
         known = _load(guest, jobs, files, value, questions)
         if not step.by_interface:
@@ -247,15 +246,6 @@ def _stored(files: Files, name: str, remedy: str) -> bytes:
     return data
 
 
-def _freeing(function: PciAddress) -> tuple[Job, ...]:
-    """Have the function wait for our driver: the stock driver claims the same IDs, and may have it."""
-    folder = f"{PCI_DEVICES}/{function}"
-    return (
-        needed("tee", f"{folder}/driver_override", stdin=DRIVER),
-        needed("sh", "-c", _UNBIND, DRIVER, f"{folder}/driver/unbind", str(function)),
-    )
-
-
 def _loading(attribute: str, value: str, *, loaded: bool) -> tuple[Job, ...]:
     """Load the module afresh and give it its device, by writing to an attribute."""
     unload = (needed("modprobe", "-r", DRIVER),) if loaded else ()
@@ -285,11 +275,6 @@ def _refuse_unbound(guest: Guest, function: PciAddress) -> None:
             hint="the details are the guest's last kernel messages",
             details=_kernel_lines(guest),
         )
-
-
-def _driver_link(function: PciAddress) -> tuple[str, ...]:
-    """The question that ``bound_driver`` asks."""
-    return ("readlink", f"{PCI_DEVICES}/{function}/driver")
 
 
 def _wait_for_interface(guest: Guest, function: PciAddress, context: Context) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpcapvf.apply import guest_mounts
 from hpcapvf.apply.checked import run_checked
-from hpcapvf.apply.given_disks import for_record, forget_disks, given_disks
+from hpcapvf.apply.given_disks import for_record, given_disks
 from hpcapvf.apply.guest_disks import assemble, create, holder_of, members_of, mounted_source
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.apply.in_guest import read_attribute
@@ -45,7 +45,6 @@ class MakeRaidHandler(Handler[MakeRaid]):
             guest_mounts.refuse_unnamed(disks, step.wipe)
             context.progress.phase(f"make {step.array} of {len(disks)} disks")
             device = create(guest, disks, step.array, step.chunk_kib)
-            forget_disks(context)
         stripes = ("-d", f"su={step.chunk_kib}k,sw={len(members or disks)}")
         found = guest_mounts.format_if_empty(guest, device, step.filesystem, step.array, stripes)
         known = guest_mounts.mount(guest, device, found, step.mount, [("cat", _chunk_path(device))])
