@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
@@ -18,7 +18,7 @@ from hpcapvf.model.storage_steps import HostDisk
 class Placement:
     """Who sits where. vcpu_pins[i] are the host CPUs of guest CPU i; polling_vcpu and reader_vcpu are guest CPUs.
 
-    why: why this node, where there was a choice.
+    why: why this node, where there was a choice. io_pins: of the IO thread of virtio disks; empty without such disks.
     """
 
     node: int
@@ -29,6 +29,7 @@ class Placement:
     hugepage_kib: int
     hugepages: int
     why: str = ""
+    io_pins: CpuSet = field(default_factory=CpuSet)
 
 
 @dataclass(frozen=True)
