@@ -14,7 +14,8 @@ from orchestrator.runner import run
 # Module -> the commands that its add_commands defines.
 MODULES = {
     "orchestrator.commands.inspect": ("probe", "plan", "snapshot"),
-    "orchestrator.commands.upkeep": ("verify", "destroy", "recover", "guard"),
+    "orchestrator.commands.upkeep": ("verify", "destroy", "recover"),
+    "orchestrator.commands.guard": ("guard",),
     "orchestrator.commands.doctor": ("doctor",),
     "orchestrator.commands.fetch": ("fetch",),
     "orchestrator.commands.status": ("status",),

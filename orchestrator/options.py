@@ -16,7 +16,7 @@ else:  # generic for type checkers only
 _MEANINGS = {
     ExitCode.OK: "done, or nothing to do",
     ExitCode.PROOF_FAILED: "a frame is missing, altered or out of order, or a check after deployment failed",
-    ExitCode.USAGE: "wrong command line",
+    ExitCode.USAGE: "wrong command line, or the spec file that it names cannot be read",
     ExitCode.BAD_SPEC: "the spec cannot be read or says something impossible",
     ExitCode.NOT_CAPABLE: "this host lacks something the request needs",
     ExitCode.REFUSED: "the host could, but it would hurt or does not fit",

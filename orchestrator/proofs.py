@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hpcapvf.host.acquainted import AcquaintedGuests
 from hpcapvf.host.protocols import Clock, FrameSource, Machine, guest_access
 from hpcapvf.host.source import open_source
 from hpcapvf.model.codec import to_json
@@ -94,6 +95,7 @@ def verify_deployment(
     plan: Plan, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
 ) -> Verified:
     """Read the machine anew, check it against the plan, then send each traffic and compare what was stored."""
+    machine = replace(machine, guests=AcquaintedGuests(machine.guests))
     with clock.measure("verify"):
         progress.phase("check the machine against the plan")
         host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)

@@ -1,15 +1,13 @@
-"""From a spec file to what the planner says about it, and a refusal to the error that people see."""
+"""From a request to what the planner says about it, and a refusal to the error that people see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hpcapvf.domain import complete_plan
 from hpcapvf.host.protocols import Commands, Files, Hypervisor, Machine
 from hpcapvf.model.errors import (
-    BadSpec,
     Conflict,
     ExitCode,
     HpcapvfError,
@@ -26,7 +24,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.facts import facts_of
 from hpcapvf.probe import probe_host
-from hpcapvf.spec import parse_spec, spec_sha256
+from hpcapvf.spec import spec_sha256
 
 _CLASSES: dict[ExitCode, type[HpcapvfError]] = {
     ExitCode.NOT_CAPABLE: NotCapable,
@@ -44,19 +42,6 @@ class Planned:
     request: Request
     host: Host
     verdict: Plan | Unchanged
-
-
-def read_spec(path: str) -> Request:
-    """Read and parse a spec file. NotFound if there is none, BadSpec otherwise."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFound(f"no spec file {path}", hint="name a YAML file; docs/reference.md lists the keys") from None
-    except UnicodeDecodeError as error:
-        raise BadSpec(f"{path} is not UTF-8: {error.reason} at byte {error.start}", hint="save it as UTF-8") from None
-    except OSError as error:
-        raise HpcapvfError(f"cannot read {path}: {error}") from error
-    return parse_spec(text)
 
 
 def plan_request(

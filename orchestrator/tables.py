@@ -69,6 +69,8 @@ def show_placement(plan: Plan) -> Table:
         parts = [name for name, at in (("polling", pins.polling_vcpu), ("reader", pins.reader_vcpu)) if at == vcpu]
         rows.append((f"vCPU {vcpu}" + (f" ({', '.join(parts)})" if parts else ""), f"CPU {cpus}"))
     rows.append(("emulator threads", f"CPU {pins.emulator_pins}"))
+    if pins.io_pins:
+        rows.append(("IO thread of the disks", f"CPU {pins.io_pins}"))
     rows.append(("memory", f"{pins.hugepages} hugepages of {pins.hugepage_kib} KiB on node {pins.node}"))
     of = f"{plan.pf_interface or 'a card without an interface'}, {plan.pf}"
     rows.append(("network", f"{plan.function_name} at {plan.function} (MAC {plan.function_mac}) of {of}"))

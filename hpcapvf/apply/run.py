@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpcapvf.apply import boot_service, state
+from hpcapvf.apply.early import begun_early
 from hpcapvf.apply.handler import Context, Handler, Json
 from hpcapvf.apply.handlers import handler_of, handler_of_kind
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.apply.lock import hold_host
 from hpcapvf.apply.undo import DestroyReport, forget, take_back, undo_all
-from hpcapvf.host.protocols import Machine
+from hpcapvf.host.protocols import Guest, Machine, Running
 from hpcapvf.model.errors import (
     Conflict,
     HpcapvfError,
@@ -110,12 +111,21 @@ def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal
 
     A step that the journal of this deployment has as done is done again only if it no longer holds.
     """
+    with begun_early(plan.steps, machine) as early:
+        return _run_each(plan, machine, progress, journal, early)
+
+
+def _run_each(
+    plan: Plan, machine: Machine, progress: Progress, journal: Journal, early: dict[int, Running]
+) -> tuple[StepReport, ...]:
     reports = []
     path = state.journal_path(plan.request.name)
+    met: dict[str, Guest] = {}
     made = {begun.index: begun for begun in to_undo(read_events(machine.files, path), path)}
     for index, step in enumerate(plan.steps):
         progress.phase(step.describe(), f"step {index + 1} of {len(plan.steps)}")
         context = _context(plan, machine, progress, journal, index)
+        context = replace(context, met=met, early=early.get(index))
         begin = machine.clock.monotonic()
         try:
             why, after = _run_step(index, step, context, journal, made.get(index))

@@ -181,8 +181,8 @@ def domain_view(plan: Plan) -> DomainView:
             BlockDisk(disk.path, _target(_OWN_DISKS + number), disk.serial)
             for number, disk in enumerate(plan.block_devices)
         ),
-        # one IO thread for all of them, where QEMU's other threads run
-        io_thread_pins=(place.emulator_pins,) if plan.block_devices else (),
+        # one IO thread for all of them; a plan of an earlier version has no CPUs for it
+        io_thread_pins=(place.io_pins or place.emulator_pins,) if plan.block_devices else (),
         console_log=paths.console_path(name),
     )
 

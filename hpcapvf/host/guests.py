@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
+import secrets
 import shlex
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,14 +13,15 @@ from pathlib import Path
 
 from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
-from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor
+from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor, Job, NewFile
+from hpcapvf.host.round_trip import UNPACK, results_of, script_of, tar_of
 from hpcapvf.host.streaming import stream_command
 from hpcapvf.model.errors import GuestSilent, NotFound, StepFailed, WaitTimedOut
 from hpcapvf.model.paths import console_path, known_hosts_path
 
 _SOCKETS = "/run/hpcapvf"
 _CONNECT_S = 10
-_POLL_S = 2.0
+_POLL_S = 1.0
 _CONSOLE_BYTES = 1 << 20
 _CONSOLE_LINES = 12
 _COMPLAINTS_KEPT = 20
@@ -80,6 +82,26 @@ class SshGuest:
         """Run a program in the guest as root. StepFailed if the connection breaks; other statuses are returned."""
         status, out, err = self._raw(shlex.join(argv), timeout_s, stdin)
         return CommandResult(tuple(argv), status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """One shell script for all. Files come as a tar stream, which replaces those that are there by new ones."""
+        stream = tar_of(files) if files else b""
+        todo = (UNPACK, *jobs) if files else tuple(jobs)
+        mark = f"hpcapvf-{secrets.token_hex(16)}"
+        script = script_of(todo, mark, unpacks=bool(files))
+        deadline = timeout_s + (_transfer_s(len(stream)) if files else 0)
+        _, out, err = self._raw(shlex.join(["sh", "-c", script]), deadline, stream or None)
+        results = results_of(todo, mark, out, err)
+        if not files:
+            return results
+        if results[0].returncode != 0:
+            paths = ", ".join(file.path for file in files)
+            raise StepFailed(
+                f"cannot write {paths} in guest {self._access.domain}: {_last_line(results[0].stderr.encode())}"
+            )
+        return results[1:]
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file in the guest: beside its place first, then moved there; folders are made."""

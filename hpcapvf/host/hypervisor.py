@@ -233,9 +233,17 @@ def hostdevs_of(xml: str) -> tuple[PciAddress, ...]:
 
 
 def pinned_cpus_of(xml: str) -> CpuSet:
-    """The host CPUs that a domain's vCPUs are pinned to. ValueError if the XML cannot be read."""
-    pins = _parsed(xml).findall("./cputune/vcpupin")
-    return CpuSet.of(cpu for pin in pins for cpu in CpuSet.parse(pin.get("cpuset") or ""))
+    """The host CPUs that a domain's vCPUs are pinned to, and its IO threads where QEMU's other threads do not run.
+
+    ValueError if the XML cannot be read.
+    """
+    tune = _parsed(xml)
+
+    def cpus(of: str) -> CpuSet:
+        pins = tune.findall(f"./cputune/{of}")
+        return CpuSet.of(cpu for pin in pins for cpu in CpuSet.parse(pin.get("cpuset") or ""))
+
+    return cpus("vcpupin") | (cpus("iothreadpin") - cpus("emulatorpin"))
 
 
 def block_devices_of(xml: str) -> tuple[str, ...]:

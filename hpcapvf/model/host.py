@@ -160,7 +160,11 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Host:
-    """Everything the planner may know about a host. Tuples are sorted by their natural key."""
+    """Everything the planner may know about a host. Tuples are sorted by their natural key.
+
+    isolated: CPUs that the scheduler leaves alone. governors: of CPUs whose frequency is governed. irqbalance: whether
+    it runs.
+    """
 
     hostname: str | None
     kernel_release: str | None
@@ -179,6 +183,9 @@ class Host:
     vfio_available: bool | None = None
     kvm_available: bool | None = None
     dpdk_available: bool | None = None
+    isolated: CpuSet | None = None
+    governors: tuple[tuple[int, str], ...] | None = None
+    irqbalance: bool | None = None
     unreadable: tuple[str, ...] = ()
 
     def device(self, address: PciAddress) -> PciDevice | None:

@@ -73,6 +73,15 @@ def card_on_other_node(node: int, card_node: int) -> Advice:
     )
 
 
+def card_node_unusable(card_node: int, lacks: str, node: int) -> Advice:
+    """When no guest can run on the card's node."""
+    return Advice(
+        f"the card is on node {card_node}, which has no {lacks} online: the guest is placed on node {node}, the "
+        "nearest that has both, and every frame crosses the nodes",
+        CARD_LOCALITY,
+    )
+
+
 def controller_on_other_node(controller: object, controller_node: int, node: int) -> Advice:
     """When the storage controller is not beside the guest."""
     return Advice(

@@ -12,11 +12,15 @@ On levels 3 and 4 the reader is not beside the polling thread on one physical co
 and the plan says so where it has not: each would slow the other.
 
 Policy ``strict`` takes level 1 only. CPUs that another domain is pinned to are used last of all.
+
+A guest with virtio disks has an IO thread besides. On level 1 it has a core of its own if the node has one more;
+elsewhere it runs with QEMU's emulator threads, and the plan says so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 
 from hpcapvf.model.address import CpuSet
 from hpcapvf.model.errors import ExitCode
@@ -28,16 +32,30 @@ from hpcapvf.plan.choice import Choice, objection
 
 @dataclass(frozen=True)
 class CoreUse:
-    """vcpu_pins[i] is the host CPU of guest CPU i. The last vCPU polls the card, the one before it reads the ring."""
+    """vcpu_pins[i] is the host CPU of guest CPU i. The last vCPU polls the card, the one before it reads the ring.
+
+    io_pins: of the IO thread; empty without one.
+    """
 
     vcpu_pins: tuple[int, ...]
     emulator_pins: CpuSet
     polling_vcpu: int
     reader_vcpu: int
+    io_pins: CpuSet = field(default_factory=CpuSet)
 
 
-def choose_cores(host: Host, node: int, vcpus: int, policy: str) -> Choice[CoreUse]:
+def choose_cores(host: Host, node: int, vcpus: int, policy: str, *, io_thread: bool = False) -> Choice[CoreUse]:
     """Host CPUs of a node for a guest, with a warning for each level below the best."""
+    cores = _choose_cores(host, node, vcpus, policy, io_thread=io_thread)
+    use = cores.value
+    if use is None or not io_thread or use.io_pins:
+        return cores
+    shared = dataclasses.replace(use, io_pins=use.emulator_pins)
+    return dataclasses.replace(cores, value=shared, advice=(*cores.advice, _io_thread_shares(node, use.emulator_pins)))
+
+
+def _choose_cores(host: Host, node: int, vcpus: int, policy: str, *, io_thread: bool) -> Choice[CoreUse]:
+    """As ``choose_cores``; the IO thread has CPUs only if a core is left for it."""
     online = CpuSet.of(c.index for c in host.cpus if c.node == node)
     if not online:
         why = "has no online CPU"
@@ -47,11 +65,14 @@ def choose_cores(host: Host, node: int, vcpus: int, policy: str) -> Choice[CoreU
     cores = _cores(host, free)
     whole = [core for core in cores if not core.siblings & taken]
     names = _Names(node, len(online), vcpus)
-    if len(whole) >= vcpus + 1:
+    wished = vcpus + 1 + io_thread
+    if len(whole) >= wished or (len(whole) > vcpus and policy != "strict"):
         pins = [core.first for core in whole[1 : vcpus + 1]]
-        return Choice(_use(pins, whole[0].threads))
+        io_pins = whole[vcpus + 1].threads if io_thread and len(whole) >= wished else CpuSet()
+        return Choice(dataclasses.replace(_use(pins, whole[0].threads), io_pins=io_pins))
     if policy == "strict":
-        why = f"needs {vcpus + 1} free physical cores (one per vCPU, one for the host), has {len(whole)}"
+        for_io = ", one for the IO thread" if io_thread else ""
+        why = f"needs {wished} free physical cores (one per vCPU, one for the host{for_io}), has {len(whole)}"
         hint = "lower guest.vcpus, or set placement.policy: share"
         return Choice(None, (objection(ExitCode.REFUSED, f"node {node}", why, hint),))
     if len(whole) >= vcpus:
@@ -129,6 +150,11 @@ def _apart(pins: list[int], host: Host) -> list[int]:
     place = max((i for i, cpu in enumerate(pins[:-1]) if cpu not in beside), default=len(pins) - 2)
     rest = [cpu for i, cpu in enumerate(pins[:-1]) if i != place]
     return [*rest, pins[place], pins[-1]]
+
+
+def _io_thread_shares(node: int, pins: CpuSet) -> Advice:
+    text = f"node {node} has no core to spare for the IO thread of the virtio disks: it shares CPUs {pins} with QEMU"
+    return Advice(text, INDEPENDENT_CORES)
 
 
 def _use(pins: list[int], emulator: CpuSet) -> CoreUse:

@@ -101,8 +101,10 @@ def _pages(step: ReserveHugepages, host: Host) -> Fact:
 
 
 def _cpus(plan: Plan, host: Host) -> Iterable[Fact]:
-    """Of each CPU that a guest CPU is pinned to: that it is online, and who else is pinned to it."""
-    wanted = sorted({cpu for pins in plan.placement.vcpu_pins for cpu in pins})
+    """Of each CPU that a guest CPU, or the IO thread alone, is pinned to: that it is online, and who else has it."""
+    # An IO thread that shares the emulator's CPUs shares them with the host as well: nobody's business then.
+    own_io = plan.placement.io_pins - plan.placement.emulator_pins
+    wanted = sorted({cpu for pins in (*plan.placement.vcpu_pins, own_io) for cpu in pins})
     online = {cpu.index for cpu in host.cpus}
     for cpu in wanted:
         others = sorted(d.name for d in host.domains or () if cpu in d.pinned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import LOST, Deployed, Host, Image
-from hpcapvf.model.plan import Advice, Unchanged
+from hpcapvf.model.plan import Advice, Unchanged, unchanged_by
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
@@ -16,10 +16,9 @@ _NO_LOCKDOWN = (None, "", "none")
 
 def check_name(request: Request, host: Host, spec_sha256: str) -> Unchanged | tuple[Objection, ...]:
     """Unchanged if this very spec is deployed; an objection if the name is taken by anything else."""
+    if standing := unchanged_by(request.name, spec_sha256, host.deployments):
+        return standing
     deployed = [d for d in host.deployments if d.name == request.name]
-    for found in deployed:
-        if found.condition == "deployed" and found.spec_sha256 == spec_sha256:
-            return Unchanged(request.name, found.condition)
     if deployed:
         return (_taken(request, sorted(deployed, key=lambda d: d.spec_sha256)[0]),)
     domain = next((d for d in host.domains or () if d.name == request.name), None)

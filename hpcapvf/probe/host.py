@@ -20,6 +20,7 @@ from hpcapvf.probe.kernel import (
 )
 from hpcapvf.probe.numa import probe_cpus, probe_nodes, probe_online_cpus
 from hpcapvf.probe.pci import probe_pci
+from hpcapvf.probe.quiet import probe_governors, probe_irqbalance, probe_isolated
 from hpcapvf.probe.reading import Reader
 from hpcapvf.probe.state import probe_deployments, probe_domains, probe_image
 
@@ -60,5 +61,8 @@ def probe_host(
         vfio_available=probe_vfio(reader, release),
         kvm_available=probe_kvm(reader),
         dpdk_available=probe_dpdk(reader),
+        isolated=probe_isolated(reader),
+        governors=probe_governors(reader, online),
+        irqbalance=probe_irqbalance(reader),
     )
     return replace(facts, unreadable=reader.unreadable)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from hpcapvf.host.protocols import Commands, Hypervisor
+from hpcapvf.host.protocols import Commands, Files, Hypervisor
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import INCOMPLETE, Deployed, DomainInfo, Image, condition_now
@@ -39,6 +39,11 @@ def probe_image(reader: Reader, path: str, commands: Commands | None, progress: 
         progress.phase("checksum", path)
         checksum = _computed(reader, path, commands)
     return Image(path, exists=True, size_bytes=size, sha256=checksum)
+
+
+def read_deployments(files: Files) -> tuple[Deployed, ...]:
+    """``probe_deployments`` alone, for who wants to know nothing else of the host."""
+    return probe_deployments(Reader(files))
 
 
 def probe_deployments(reader: Reader) -> tuple[Deployed, ...]:

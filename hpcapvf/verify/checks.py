@@ -31,6 +31,7 @@ from hpcapvf.verify.readings import (
     GuestReading,
     InterfaceReading,
     QemuReading,
+    is_io_thread,
     read_drift,
     read_guard,
     read_guest,
@@ -174,10 +175,15 @@ def check_qemu(plan: Plan, reading: QemuReading | None) -> list[Finding]:
         _equal(f"CPUs of vCPU {index}", pins, reading.vcpus.get(index), hint)
         for index, pins in enumerate(placement.vcpu_pins)
     ]
-    astray = [f"{name} on {cpus}" for name, cpus in reading.others if not _inside(cpus, placement.emulator_pins)]
+    io_threads = [(name, cpus) for name, cpus in reading.others if is_io_thread(name)] if placement.io_pins else []
+    others = [thread for thread in reading.others if thread not in io_threads]
+    astray = [f"{name} on {cpus}" for name, cpus in others if not _inside(cpus, placement.emulator_pins)]
     where = f"on {placement.emulator_pins}"
-    found = "no threads" if not reading.others else "; ".join(astray[:_LISTED]) or where
+    found = "no threads" if not others else "; ".join(astray[:_LISTED]) or where
     findings.append(_equal("QEMU's other threads", where, found, hint))
+    if placement.io_pins:
+        told = "; ".join(str(cpus) for _, cpus in io_threads) or "no such thread"
+        findings.append(_equal("CPUs of the IO thread", placement.io_pins, told, "virsh iothreadinfo shows it"))
     elsewhere = {node: pages for node, pages in reading.hugepages.items() if node != placement.node and pages}
     pages = reading.hugepages.get(placement.node, 0)
     text = ", ".join(f"{count} on node {node}" for node, count in sorted(reading.hugepages.items())) or "none"

@@ -1,15 +1,12 @@
-"""Commands for a deployment that exists: verify, destroy, recover, guard."""
+"""Commands for a deployment that exists: verify, destroy, recover."""
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from typing import TextIO
 
 from hpcapvf.apply.captures import Amount, count_captures
-from hpcapvf.apply.guard import run_guard
 from hpcapvf.apply.journal import read_events
 from hpcapvf.apply.recover import BACK, BY_SPEC, FORWARD, Recovered, RecoverReport, recover_all, recover_one
 from hpcapvf.apply.run import destroy
@@ -19,16 +16,16 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import BadSpec, Conflict, ExitCode, HpcapvfError
 from hpcapvf.model.progress import Progress
 from orchestrator.answer import Answer, Part
-from orchestrator.commands.deploy import add_proof_options
 from orchestrator.options import Commands, add_command, add_wait_option
 from orchestrator.phases import PhaseClock
+from orchestrator.proof_options import add_proof_options
 from orchestrator.proofs import failure_of, read_checks, show_verified, verify_deployment
 from orchestrator.restored import put_back_lines
 from orchestrator.tables import pairs
 
 
 def add_commands(commands: Commands) -> None:
-    """Define verify, destroy, recover and guard."""
+    """Define verify, destroy and recover."""
     verify = add_command(
         commands,
         "verify",
@@ -54,11 +51,6 @@ def add_commands(commands: Commands) -> None:
     add_wait_option(taken)
     taken.set_defaults(handler=run_destroy)
     _add_recover(commands)
-    guard = add_command(
-        commands, "guard", "hold the card's registers of a deployment (its service runs this)", "hpcapvf guard probe1"
-    )
-    guard.add_argument("name", metavar="NAME", help="the deployment")
-    guard.set_defaults(handler=run_guard_service)
 
 
 def _add_recover(commands: Commands) -> None:
@@ -160,16 +152,3 @@ def show_recovered(one: Recovered) -> Part:
     rows += [("error", one.error)] if one.error else []
     rows += [("journal", one.journal)] if one.journal else []
     return pairs(f"{one.name}: {one.action}", rows)
-
-
-def run_guard_service(args: argparse.Namespace, _progress: Progress) -> Answer:
-    """``hpcapvf guard``: until SIGTERM or SIGINT, which end it between two checks and are its normal end."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _signum, _frame: ended.set())
-
-    def log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    counts = run_guard(args.name, local_machine(), stop=ended.is_set, log=log)
-    return Answer(to_json(counts))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.host.clock import LocalClock
-from hpcapvf.host.protocols import CommandResult
+from hpcapvf.host.protocols import CommandResult, Running
 from hpcapvf.host.source import CommandSource, NoSource, WireSource, open_source
 from hpcapvf.lab.wire_protocol import LineBuffer, encode_error, encode_reply, parse_line, parse_send
 from hpcapvf.model.errors import BadSpec, NotCapable, StepFailed, WaitTimedOut
@@ -125,6 +125,10 @@ class Recorder:
         self.status = status
         self.argv: Sequence[str] = ()
         self.pcap = b""
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> Running:
+        """Nobody begins one here."""
+        raise NotImplementedError
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         self.argv, self.pcap = argv, Path(argv[-1]).read_bytes()

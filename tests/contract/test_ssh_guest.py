@@ -14,9 +14,9 @@ from hpcapvf.host.clock import LocalClock
 from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.guests import SshGuests
-from hpcapvf.host.protocols import Guest, GuestAccess
+from hpcapvf.host.protocols import Guest, GuestAccess, Job, NewFile
 from hpcapvf.model.address import Mac
-from hpcapvf.model.errors import NotFound, WaitTimedOut
+from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
 from tests.contract.conftest import HERE
 
 if not HERE:
@@ -110,3 +110,23 @@ def test_much_is_streamed_in_pieces_with_its_complaints_and_status(guest: Guest)
     assert max(map(len, pieces)) <= 1 << 16
     with pytest.raises(WaitTimedOut, match="nothing came"):
         guest.stream(["sleep", "60"], take=pieces.append, tell=lines.append, silence_s=2)
+
+
+def test_files_and_several_programs_go_in_one_round_trip(guest: Guest) -> None:
+    folder = "/run/hpcapvf-contract-round-trip"
+    data = bytes(range(256)) * 4096
+    files = [NewFile(f"{folder}/a/one file", data, 0o640), NewFile(f"{folder}/two", b"2")]
+    jobs = [
+        Job(("stat", "-c", "%a %s", f"{folder}/a/one file")),
+        Job(("tee", f"{folder}/three"), stdin="it's\n"),
+        Job(("sh", "-c", "echo no >&2; exit 3"), needed=True),
+        Job(("touch", f"{folder}/four")),
+    ]
+    size, _, failed = guest.run_all(jobs, timeout_s=60, files=files)
+    assert size.stdout == f"640 {len(data)}\n"
+    assert (failed.returncode, failed.stderr) == (3, "no\n")
+    assert guest.get(f"{folder}/a/one file", len(data)) == data
+    assert guest.run(["ls", folder], timeout_s=60).stdout.split() == ["a", "three", "two"]
+    with pytest.raises(StepFailed, match="cannot write"):
+        guest.run_all([], timeout_s=60, files=[NewFile(f"{folder}/two/below", b"x")])
+    guest.run(["rm", "-r", folder], timeout_s=60)

@@ -35,6 +35,22 @@ class Link:
     )  # fmt: skip
 
 
+@dataclass
+class FakeRunning:
+    """A program that has ended."""
+
+    result: CommandResult
+    ended: bool = False
+
+    def wait(self) -> CommandResult:
+        """What it gave back."""
+        return self.result
+
+    def end(self) -> None:
+        """Nothing runs."""
+        self.ended = True
+
+
 class FakeCommands:
     """``on(program, handler)`` adds or replaces one; units: systemd units that are active on the host; enabled: those
     that are started at boot. unsynced: files that programs made and that are not safely on the disk yet."""
@@ -44,6 +60,7 @@ class FakeCommands:
         self.units: set[str] = set()
         self.enabled: set[str] = set()
         self.unsynced: set[str] = set()
+        self.begun: list[FakeRunning] = []
         self.calls: list[tuple[str, ...]] = []
         self._kernel = kernel
         self._faults = faults
@@ -72,6 +89,11 @@ class FakeCommands:
         self.calls.append(call)
         with self._faults.effect("command", " ".join(call)):
             return CommandResult(call, *handler(call, stdin or b""))
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> FakeRunning:
+        """It is done at once; its answer waits."""
+        self.begun.append(FakeRunning(self.run(argv, timeout_s=timeout_s)))
+        return self.begun[-1]
 
     def link(self, interface: str) -> Link:
         """ethtool's state of an interface."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hpcapvf.host.protocols import CommandResult, GuestAccess
+from hpcapvf.host.protocols import CommandResult, GuestAccess, Job, NewFile
 from hpcapvf.model.errors import GuestSilent, NotFound
 from tests.fakes.faults import Faults
 from tests.fakes.hypervisor import FakeHypervisor
@@ -18,6 +18,7 @@ OK = (0, "", "")
 class FakeGuest(StreamsByRunning):
     """files: path to (mode, data). disks: name to signature, ``""`` for a blank one. arrays: md device to members.
     mounts: mount point to device. units: active services. modules: loaded. on_bind: called when the VF gets a driver.
+    trips: how many round trips there were to it.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -30,6 +31,7 @@ class FakeGuest(StreamsByRunning):
         self.modules: set[str] = set()
         self.on_bind: Callable[[], None] = lambda: None
         self.calls: list[tuple[str, ...]] = []
+        self.trips = 0
         self._faults = faults
         self._handlers: dict[str, Handler] = {
             "uname": lambda _a, _i: (0, f"{GUEST_RELEASE}\n", ""), "true": lambda _a, _i: OK,
@@ -49,14 +51,26 @@ class FakeGuest(StreamsByRunning):
         """Run one; a program that is not there gives 127, as a shell would."""
         call = tuple(argv)
         self.calls.append(call)
+        self.trips += 1
         with self._faults.effect("guest", " ".join(call)):
             handler = self._handlers.get(call[0])
             if handler is None:
                 return CommandResult(call, 127, "", f"{call[0]}: not found\n")
             return CommandResult(call, *handler(call, stdin or b""))
 
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """All in one trip."""
+        trips = self.trips + 1
+        try:
+            return super().run_all(jobs, timeout_s=timeout_s, files=files)
+        finally:
+            self.trips = trips
+
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file."""
+        self.trips += 1
         with self._faults.effect("guest", f"put {path}"):
             self.files[path] = (mode, data)
 
@@ -182,6 +196,7 @@ class FakeGuests:
 
     def connect(self, access: GuestAccess, *, timeout_s: float) -> FakeGuest:
         """The guest, or GuestSilent."""
+        self.guest.trips += 1
         with self._faults.effect("guest", f"connect {access.domain}"):
             if self.silent or self._hypervisor.guest_address(access.domain, access.management_mac) is None:
                 raise GuestSilent(

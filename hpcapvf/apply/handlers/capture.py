@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hpcapvf.apply.at_once import ask, install_unit, needed
 from hpcapvf.apply.checked import run_any, run_checked, wait_until
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
-from hpcapvf.apply.in_guest import driver_folder, last_lines, read_attribute, start_unit, unit_is_active
-from hpcapvf.host.protocols import Guest
+from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
+from hpcapvf.apply.in_guest import driver_folder, last_lines, read_attribute, unit_is_active
+from hpcapvf.host.protocols import Guest, NewFile
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.guest_steps import LISTENS, InstallDriver, StartCapture
 from hpcapvf.model.paths import CAPTURE_UNIT, SYSTEMD_UNITS
@@ -24,7 +26,7 @@ class StartCaptureHandler(Handler[StartCapture]):
 
     def satisfied(self, step: StartCapture, context: Context) -> str | None:
         """The same unit runs and listens."""
-        guest = context.guest()
+        guest = ask(context.guest(), ("cat", _UNIT_PATH), ("systemctl", "is-active", "--quiet", CAPTURE_UNIT))
         same = read_attribute(guest, _UNIT_PATH) == step.unit.strip()
         running = same and unit_is_active(guest, CAPTURE_UNIT) and _listeners(guest, step, context) > 0
         return "the capture service runs" if running else None
@@ -36,17 +38,18 @@ class StartCaptureHandler(Handler[StartCapture]):
     def do(self, step: StartCapture, before: Json, context: Context) -> Json:
         """Install, start, wait for the listener."""
         guest = context.guest()
-        if step.directory != NOT_STORED:
-            run_checked(guest, ["mkdir", "-p", step.directory])
-        guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
-        start_unit(guest, CAPTURE_UNIT, _START_TIMEOUT_S)
+        folder = [needed("mkdir", "-p", step.directory)] if step.directory != NOT_STORED else []
+        files = [NewFile(_UNIT_PATH, step.unit.encode())]
+        known = install_unit(
+            guest, CAPTURE_UNIT, files, timeout_s=_START_TIMEOUT_S, before=folder, questions=[READ_IDS]
+        )
         try:
             listeners = wait_until(
                 context.machine.clock,
                 "the capture service to listen",
                 _START_TIMEOUT_S,
-                lambda: _listeners(guest, step, context) or None,
-                poll_s=1.0,
+                lambda: _listeners(known, step, context) or None,
+                poll_s=0.3,
             )
         except WaitTimedOut as error:
             raise WaitTimedOut(

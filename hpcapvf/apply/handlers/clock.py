@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hpcapvf.apply.checked import run_any, run_checked
+from hpcapvf.apply.at_once import ask, do_all, needed
+from hpcapvf.apply.checked import run_any
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.apply.in_guest import read_attribute, start_unit, unit_is_active
-from hpcapvf.host.protocols import Guest
+from hpcapvf.host.protocols import Guest, NewFile
 from hpcapvf.model.steps import KeepClock
 
 UNIT = "chrony.service"
@@ -15,6 +16,8 @@ MODULES_CONF = "/etc/modules-load.d/hpcapvf-clock.conf"
 PTP_NAME = "KVM virtual PTP"
 PTP_LINK = "/dev/ptp_kvm"
 _START_TIMEOUT_S = 60.0
+_IS_ACTIVE = ("systemctl", "is-active", "--quiet", UNIT)
+_IS_ENABLED = ("systemctl", "is-enabled", "--quiet", UNIT)
 # "offset 0": this clock is UTC, not TAI as a PTP network's would be. A sample every 1/4 s, four seconds to an update.
 _CONFIGURATION = f"""\
 # Written by hpcapvf: the host's clock, as KVM gives it to guests.
@@ -45,7 +48,7 @@ class KeepClockHandler(Handler[KeepClock]):
 
     def satisfied(self, step: KeepClock, context: Context) -> str | None:
         """The same configuration is in use."""
-        guest = context.guest()
+        guest = ask(context.guest(), ("cat", CHRONY_CONF), _IS_ACTIVE)
         same = read_attribute(guest, CHRONY_CONF) == _CONFIGURATION.strip()
         return "chrony follows the host's clock" if same and unit_is_active(guest, UNIT) else None
 
@@ -55,12 +58,15 @@ class KeepClockHandler(Handler[KeepClock]):
 
     def do(self, step: KeepClock, before: Json, context: Context) -> Json:
         """Look, and set up what can be set up. Nobody waits for the clock to be right: the report says how it is."""
+        look = ("sh", "-c", _LOOK, "hpcapvf", PTP_NAME, PTP_LINK, CHRONY_CONF.rsplit("/", 1)[0])
         guest = context.guest()
-        found = run_any(guest, ["sh", "-c", _LOOK, "hpcapvf", PTP_NAME, PTP_LINK, CHRONY_CONF.rsplit("/", 1)[0]])
+        known = ask(guest, look, _IS_ACTIVE, _IS_ENABLED)
+        found = run_any(known, look)
         missing = next((why for word, why in _MISSING.items() if word not in found.stdout.split()), None)
         if missing:
             return {"kept": False, "notes": [f"the guest's clock is left to itself: {missing}"]}
-        _follow(guest)
+        is_set_up = unit_is_active(known, UNIT) and run_any(known, _IS_ENABLED).returncode == 0
+        _follow(guest, is_set_up=is_set_up)
         return {"kept": True, "notes": [f"chrony in the guest follows {PTP_NAME}, which is the host's clock"]}
 
     def undo(self, step: KeepClock, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -68,9 +74,9 @@ class KeepClockHandler(Handler[KeepClock]):
         return ()
 
 
-def _follow(guest: Guest) -> None:
-    guest.put(b"ptp_kvm\n", MODULES_CONF, 0o644)
-    guest.put(_CONFIGURATION.encode(), CHRONY_CONF, 0o644)
-    if unit_is_active(guest, UNIT):
-        run_checked(guest, ["systemctl", "restart", UNIT], timeout_s=_START_TIMEOUT_S)
-    start_unit(guest, UNIT, _START_TIMEOUT_S)
+def _follow(guest: Guest, *, is_set_up: bool) -> None:
+    """is_set_up: whether chrony runs, and will at the next start: then enabling it would only cost time."""
+    files = (NewFile(MODULES_CONF, b"ptp_kvm\n"), NewFile(CHRONY_CONF, _CONFIGURATION.encode()))
+    do_all(guest, [needed("systemctl", "restart", UNIT)], files=files, timeout_s=_START_TIMEOUT_S)
+    if not is_set_up:
+        start_unit(guest, UNIT, _START_TIMEOUT_S)

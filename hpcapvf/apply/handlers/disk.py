@@ -6,8 +6,9 @@ import dataclasses
 import json
 from pathlib import PurePosixPath
 
-from hpcapvf.apply.checked import remove_whole, run_any, run_checked
+from hpcapvf.apply.checked import command_failed, remove_whole, run_any, run_checked
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.host.protocols import Machine, Running
 from hpcapvf.model.errors import Conflict, NotCapable, NotFound, StepFailed
 from hpcapvf.model.paths import IMAGES
 from hpcapvf.model.steps import MakeDisk, MakeSeed
@@ -30,6 +31,12 @@ class MakeDiskHandler(Handler[MakeDisk]):
         if not context.machine.files.exists(step.path):
             return None
         return f"{step.path} is an overlay of {step.image}" if _backing_file(step, context) == step.image else None
+
+    def ahead(self, step: MakeDisk, machine: Machine) -> Running | None:
+        """The image's checksum: seconds of reading, for which nothing else has to wait."""
+        if machine.files.exists(step.path) or not machine.files.exists(step.image):
+            return None
+        return machine.commands.begin(_checksum_of(step), timeout_s=_CHECKSUM_TIMEOUT_S)
 
     def observe(self, step: MakeDisk, context: Context) -> Json:
         """Whether its folder was there. A file that is something else is refused, never overwritten."""
@@ -177,13 +184,20 @@ def _backing_file(step: MakeDisk, context: Context) -> str | None:
 
 def _verify_checksum(step: MakeDisk, context: Context) -> None:
     context.progress.phase(f"verify checksum of {step.image}")
-    text = run_checked(context.machine, ["sha256sum", "--", step.image], timeout_s=_CHECKSUM_TIMEOUT_S)
-    found = text.split(" ", 1)[0].lstrip("\\")
+    begun = context.early or context.machine.commands.begin(_checksum_of(step), timeout_s=_CHECKSUM_TIMEOUT_S)
+    result = begun.wait()
+    if result.returncode != 0:
+        raise command_failed(result)
+    found = result.stdout.split(" ", 1)[0].lstrip("\\")
     if found != step.sha256.lower():
         raise Conflict(
             f"guest image {step.image} has SHA-256 {found}, expected {step.sha256}",
             hint="the image is damaged or another one: fetch or build it again, or correct guest.sha256 in the spec",
         )
+
+
+def _checksum_of(step: MakeDisk) -> tuple[str, ...]:
+    return ("sha256sum", "--", step.image)
 
 
 def _qemu_user(context: Context) -> str:

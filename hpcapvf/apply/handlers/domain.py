@@ -106,6 +106,7 @@ class StartDomainHandler(Handler[StartDomain]):
 
     def do(self, step: StartDomain, before: Json, context: Context) -> Json:
         """Start and read back."""
+        context.met.clear()  # who answered before was not this one
         context.machine.hypervisor.start(step.domain)
         wait_until(
             context.machine.clock,

@@ -5,19 +5,20 @@ The guest's disk goes away with the deployment, so nothing is undone inside the 
 
 from __future__ import annotations
 
-from hpcapvf.apply.checked import run_any, run_checked, wait_until
+from hpcapvf.apply.at_once import answered, ask, do_all, install_unit, needed
+from hpcapvf.apply.checked import run_any, wait_until
+from hpcapvf.apply.guest_binding import DRIVERS_PROBE, driver_link, free_for
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
 from hpcapvf.apply.in_guest import (
     PCI_DEVICES,
     bound_driver,
     find_function,
     last_lines,
     read_attribute,
-    start_unit,
     unit_is_active,
-    write_attribute,
 )
-from hpcapvf.host.protocols import Guest
+from hpcapvf.host.protocols import Guest, Job, NewFile
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotCapable, StepFailed, WaitTimedOut
 from hpcapvf.model.paths import FUNCTION_FILE, PORT_UNIT, SYSTEMD_UNITS
@@ -30,6 +31,7 @@ _HUGEPAGE_MIB = 2
 _UNSAFE_INTERRUPTS = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"
 _RECEIVES = "packet forwarding - ports=1"  # what testpmd says as it begins
 _READY_TIMEOUT_S = 120.0
+_HAS_DPDK = ("sh", "-c", "command -v dpdk-testpmd dpdk-dumpcap")
 
 
 class HoldFunctionHandler(Handler[HoldFunction]):
@@ -40,7 +42,7 @@ class HoldFunctionHandler(Handler[HoldFunction]):
 
     def satisfied(self, step: HoldFunction, context: Context) -> str | None:
         """The same unit runs."""
-        guest = context.guest()
+        guest = ask(context.guest(), ("cat", _UNIT_PATH), ("systemctl", "is-active", "--quiet", PORT_UNIT))
         same = read_attribute(guest, _UNIT_PATH) == step.unit.strip()
         return f"{PORT_UNIT} runs" if same and unit_is_active(guest, PORT_UNIT) else None
 
@@ -51,19 +53,18 @@ class HoldFunctionHandler(Handler[HoldFunction]):
     def do(self, step: HoldFunction, before: Json, context: Context) -> Json:
         """Set memory aside, bind, start, and wait until testpmd receives."""
         guest = context.guest()
-        if run_any(guest, ["sh", "-c", "command -v dpdk-testpmd dpdk-dumpcap"]).returncode != 0:
+        known = ask(guest, _HAS_DPDK, READ_IDS)
+        if run_any(known, _HAS_DPDK).returncode != 0:
             raise NotCapable(
                 "the guest's image has no dpdk-testpmd or no dpdk-dumpcap",
                 hint="install dpdk-dev and its cards' drivers (librte-meta-net) in the image, or use another engine",
             )
-        function = find_function(guest, step.vendor, step.device)
+        function = find_function(known, step.vendor, step.device)
         _have_hugepages(guest, step.memory_mib)
         _bind(guest, function)
-        run_checked(guest, ["mkdir", "-p", FUNCTION_FILE.rpartition("/")[0]])
-        guest.put(f"FUNCTION={function}\n".encode(), FUNCTION_FILE, 0o644)
-        guest.put(step.unit.encode(), _UNIT_PATH, 0o644)
-        run_any(guest, ["systemctl", "reset-failed", PORT_UNIT])  # it began at boot, before there was anything to hold
-        start_unit(guest, PORT_UNIT, _READY_TIMEOUT_S)
+        files = (NewFile(FUNCTION_FILE, f"FUNCTION={function}\n".encode()), NewFile(_UNIT_PATH, step.unit.encode()))
+        reset = Job(("systemctl", "reset-failed", PORT_UNIT))  # it began at boot, before there was anything to hold
+        install_unit(guest, PORT_UNIT, files, timeout_s=_READY_TIMEOUT_S, before=[reset])
         try:
             wait_until(
                 context.machine.clock, "testpmd to receive", _READY_TIMEOUT_S, lambda: _receives(guest), poll_s=1
@@ -80,8 +81,9 @@ class HoldFunctionHandler(Handler[HoldFunction]):
 
 def _have_hugepages(guest: Guest, memory_mib: int) -> None:
     pages = -(-memory_mib // _HUGEPAGE_MIB)
-    write_attribute(guest, _HUGEPAGES, str(pages))
-    found = read_attribute(guest, _HUGEPAGES)
+    read_back = Job(("cat", _HUGEPAGES))
+    known = answered(guest, do_all(guest, [needed("tee", _HUGEPAGES, stdin=str(pages)), read_back]))
+    found = read_attribute(known, _HUGEPAGES)
     if found is None or not found.isdecimal() or int(found) < pages:
         raise StepFailed(
             f"the guest has {found} hugepages of {_HUGEPAGE_MIB} MiB instead of {pages}",
@@ -91,19 +93,17 @@ def _have_hugepages(guest: Guest, memory_mib: int) -> None:
 
 def _bind(guest: Guest, function: PciAddress) -> None:
     """To vfio-pci; a guest's IOMMU does not remap interrupts, which vfio wants to be told is known."""
-    run_checked(guest, ["modprobe", _VFIO], hint="does the guest's kernel have vfio-pci?")
     folder = f"{PCI_DEVICES}/{function}"
-    if run_any(guest, ["ls", f"{folder}/iommu_group/devices"]).returncode != 0:
+    load, group = needed("modprobe", _VFIO), Job(("ls", f"{folder}/iommu_group/devices"))
+    if do_all(guest, [load, group], hint="does the guest's kernel have vfio-pci?")[-1].returncode != 0:
         raise StepFailed(
             f"{function} in the guest is behind no IOMMU",
             hint="start its kernel with intel_iommu=on",
         )
-    write_attribute(guest, _UNSAFE_INTERRUPTS, "Y")
-    write_attribute(guest, f"{folder}/driver_override", _VFIO)
-    if bound_driver(guest, function) is not None:
-        write_attribute(guest, f"{folder}/driver/unbind", str(function))
-    write_attribute(guest, "/sys/bus/pci/drivers_probe", str(function))
-    found = bound_driver(guest, function)
+    unsafe = needed("tee", _UNSAFE_INTERRUPTS, stdin="Y")
+    probe = needed("tee", DRIVERS_PROBE, stdin=str(function))
+    jobs = (unsafe, *free_for(function, _VFIO), probe, Job(driver_link(function)))
+    found = bound_driver(answered(guest, do_all(guest, jobs)), function)
     if found != _VFIO:
         raise StepFailed(
             f"{function} in the guest is bound to {found or 'no driver'}, not to {_VFIO}", hint="see dmesg in the guest"

@@ -59,7 +59,7 @@ class SetPauseHandler(Handler[SetPause]):
 
     def satisfied(self, step: SetPause, context: Context) -> str | None:
         """Pause frames are as wanted."""
-        found = _read_pause(step.interface, context.machine)
+        found = _pause_before(step, context)
         if found is None:
             return f"{step.interface} has no settings for pause frames"
         wanted = {"rx": step.rx, "tx": step.tx}
@@ -67,7 +67,7 @@ class SetPauseHandler(Handler[SetPause]):
 
     def observe(self, step: SetPause, context: Context) -> Json:
         """autoneg, rx and tx."""
-        return _read_pause(step.interface, context.machine) or {}
+        return _pause_before(step, context) or {}
 
     def do(self, step: SetPause, before: Json, context: Context) -> Json:
         """Set and read back."""
@@ -90,7 +90,7 @@ class SetOffloadsHandler(Handler[SetOffloads]):
 
     def satisfied(self, step: SetOffloads, context: Context) -> str | None:
         """All are off, or cannot be changed."""
-        found = _read_features(step.interface, context.machine)
+        found = _features_before(step, context)
         if any(found.get(name) == "on" for name in step.features_off):
             return None
         stuck = [name for name in step.features_off if found.get(name) == "on fixed"]
@@ -98,7 +98,7 @@ class SetOffloadsHandler(Handler[SetOffloads]):
 
     def observe(self, step: SetOffloads, context: Context) -> Json:
         """All features that are on and can be changed: switching one off may take others with it."""
-        found = _read_features(step.interface, context.machine)
+        found = _features_before(step, context)
         return {"on": sorted(name for name, value in found.items() if value == "on")}
 
     def do(self, step: SetOffloads, before: Json, context: Context) -> Json:
@@ -128,11 +128,11 @@ class SetVfMacHandler(Handler[SetVfMac]):
 
     def satisfied(self, step: SetVfMac, context: Context) -> str | None:
         """The VF has the MAC."""
-        return f"VF {step.vf_index} has {step.mac}" if _vf_mac(step, context) == str(step.mac) else None
+        return f"VF {step.vf_index} has {step.mac}" if _vf_mac_before(step, context) == str(step.mac) else None
 
     def observe(self, step: SetVfMac, context: Context) -> Json:
         """Its MAC (all zero: none assigned)."""
-        return {"mac": _vf_mac(step, context)}
+        return {"mac": _vf_mac_before(step, context)}
 
     def do(self, step: SetVfMac, before: Json, context: Context) -> Json:
         """Set and read back."""
@@ -146,6 +146,18 @@ class SetVfMacHandler(Handler[SetVfMac]):
         if _vf_mac(step, context) != trace.before["mac"]:
             _set_vf_mac(step, trace.before["mac"], context)
         return ()
+
+
+def _pause_before(step: SetPause, context: Context) -> Json | None:
+    return context.once("pause", lambda: _read_pause(step.interface, context.machine))
+
+
+def _features_before(step: SetOffloads, context: Context) -> dict[str, str]:
+    return context.once("features", lambda: _read_features(step.interface, context.machine))
+
+
+def _vf_mac_before(step: SetVfMac, context: Context) -> str:
+    return context.once("mac", lambda: _vf_mac(step, context))
 
 
 def _updown(up: bool) -> str:

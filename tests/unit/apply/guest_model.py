@@ -101,6 +101,10 @@ class GuestModel:
     def _sh(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "dpdk-testpmd" in argv[2]:
             return OK if self.has_dpdk else (127, "", "")
+        if argv[-2].endswith("/unbind"):
+            if self.drivers[argv[-1]]:
+                self._tee(("tee", argv[-2]), argv[-1].encode())
+            return OK
         return 0, "\n".join(self.has), ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:

@@ -147,3 +147,10 @@ def test_libvirt_that_stays_away_is_told_within_a_minute(monkeypatch: pytest.Mon
     with pytest.raises(HpcapvfError, match="Connection refused"):
         hypervisor.domains()
     assert clock.monotonic() - begin < 65
+
+
+@pytest.mark.parametrize(("emulator", "io", "pinned"), [("0", "4", "2-4"), ("0,4", "4", "2-3"), ("0", "3", "2-3")])
+def test_an_io_thread_with_a_cpu_of_its_own_takes_it(emulator: str, io: str, pinned: str) -> None:
+    tune = "<vcpupin vcpu='0' cpuset='2-3'/>"
+    tune += f"<emulatorpin cpuset='{emulator}'/><iothreadpin iothread='1' cpuset='{io}'/>"
+    assert str(pinned_cpus_of(f"<domain><cputune>{tune}</cputune></domain>")) == pinned

@@ -15,7 +15,7 @@ from orchestrator.answer import Answer
 from orchestrator.commands.deploy import check_kind, deploy_vnma_parser
 from orchestrator.commands.nic import NO_MIRRORS, mirrors_answer, nic_answer
 from orchestrator.main import hpcapvf_parser
-from orchestrator.specs import read_spec
+from orchestrator.spec_file import read_spec
 from orchestrator.suggest import MONITOR_SPEC_EXAMPLE, suggest_monitor_spec
 from orchestrator.tables import show_plan
 from tests.factories import IMAGE, WEB1, make_host

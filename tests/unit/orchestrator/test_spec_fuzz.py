@@ -8,7 +8,7 @@ import pytest
 
 from hpcapvf.model.errors import BadSpec
 from hpcapvf.spec import parse_spec
-from orchestrator.specs import read_spec
+from orchestrator.spec_file import read_spec
 from tests.fuzz_spec import command
 from tests.fuzz_spec.command import fuzz
 from tests.fuzz_spec.specs import BASE, spec_of

@@ -140,3 +140,45 @@ def test_every_placement_keeps_the_promises(cores: int, threads: int, vcpus: int
         cores_used = [next(c.siblings for c in host.cpus if c.index == pin) for pin in found.vcpu_pins]
         assert len({frozenset(c.cpus) for c in cores_used}) == vcpus
         assert not any(set(c) & (pinned | found.emulator_pins.cpus) for c in cores_used)
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "vcpus", "pins", "emulator", "io", "said"),
+    [
+        (6, 1, 3, (1, 2, 3), "0", "4", ""),
+        (6, 2, 3, (1, 2, 3), "0,12", "4,16", ""),
+        (6, 1, 4, (1, 2, 3, 4), "0", "5", ""),
+        (
+            6,
+            1,
+            5,
+            (1, 2, 3, 4, 5),
+            "0",
+            "0",
+            "no core to spare for the IO thread of the virtio disks",
+        ),
+        (6, 1, 6, (0, 1, 2, 3, 4, 5), "0-4", "0-4", "it shares CPUs 0-4"),
+        (1, 1, 2, (0, 0), "0", "0", "it shares CPUs 0"),
+    ],
+)
+def test_the_io_thread_has_a_core_of_its_own_if_there_is_one(
+    cores: int, threads: int, vcpus: int, pins: tuple[int, ...], emulator: str, io: str, said: str
+) -> None:
+    host = make_host(cores_per_node=cores, threads_per_core=threads)
+    choice = choose_cores(host, 0, vcpus, "share", io_thread=True)
+    assert choice.value is not None
+    assert choice.value.vcpu_pins == pins
+    assert (str(choice.value.emulator_pins), str(choice.value.io_pins)) == (emulator, io)
+    text = " ".join(a.text for a in choice.advice)
+    assert said in text
+    assert bool(said) == bool(text)
+
+
+def test_strict_wants_a_core_for_the_io_thread_too() -> None:
+    assert choose_cores(make_host(), 0, 5, "strict").value is not None
+    assert choose_cores(make_host(), 0, 4, "strict", io_thread=True).value is not None
+    refused = choose_cores(make_host(), 0, 5, "strict", io_thread=True)
+    assert refused.value is None
+    assert "needs 7 free physical cores (one per vCPU, one for the host, one for the IO thread), has 6" in (
+        refused.objections[0].reason.why
+    )

@@ -229,6 +229,33 @@ def test_a_second_run_of_the_same_spec_changes_nothing() -> None:
     assert plan_deployment(make_request(), host, SHA) == Unchanged("probe1", "deployed")
 
 
+def without(what: str, *nodes: int) -> Host:
+    """A host with four nodes, each farther from node 0 than the one before, some of which lack CPUs or memory."""
+    host = make_host(nodes=4, memory_free_mib=6000)
+    if what == "CPUs":
+        return dataclasses.replace(host, cpus=tuple(c for c in host.cpus if c.node not in nodes))
+    changed = (dataclasses.replace(n, memory_mib=0) if n.index in nodes else n for n in host.nodes)
+    return dataclasses.replace(host, nodes=tuple(changed))
+
+
+@pytest.mark.parametrize("what", ["CPUs", "memory"])
+def test_a_card_on_a_node_that_can_hold_no_guest_has_it_on_the_nearest_that_can(what: str) -> None:
+    assert planned(without(what, 1, 2)).placement.node == 0  # the card's own
+    plan = planned(without(what, 0, 1))
+    assert plan.placement.node == 2
+    told = " ".join(w.text for w in plan.warnings)
+    assert f"on node 0, which has no {what} online: the guest is placed on node 2" in told
+
+
+@pytest.mark.parametrize(("changes", "nodes"), [({"policy": "strict"}, (0,)), ({"node": 0}, (0,)), ({}, (0, 1, 2, 3))])
+def test_no_other_node_is_taken_if_the_spec_forbids_it_or_none_can(
+    changes: dict[str, Any], nodes: tuple[int, ...]
+) -> None:
+    verdict = plan_deployment(make_request(**changes), without("memory", *nodes), SHA)
+    assert isinstance(verdict, Refusal)
+    assert ("node 0", "has no memory") in [(r.subject, r.why) for r in verdict.reasons]
+
+
 def test_the_engine_does_not_change_the_placement() -> None:
     spin = planned(engine=EngineRequest(idle="spin", ring_mib=128))
     assert spin.placement == planned().placement
