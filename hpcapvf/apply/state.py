@@ -17,7 +17,7 @@ from hpcapvf.model.errors import HpcapvfError, NotFound
 from hpcapvf.model.host import UNREADABLE, Deployed, condition_now
 from hpcapvf.model.paths import BOOT_ID, DEPLOYMENTS
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import ProgramReceiveAll
+from hpcapvf.model.steps import ProgramReceiveAll, SetNumVfs
 
 VERSION = 1
 HISTORY = "/var/lib/hpcapvf/history"
@@ -109,5 +109,7 @@ def _deployed(name: str, files: Files) -> Deployed:
         deployment = read_deployment(name, files)
     except HpcapvfError:
         return Deployed(name, "", UNREADABLE)
-    pf = next((s.pf for s in deployment.plan.steps if isinstance(s, ProgramReceiveAll)), None)
-    return Deployed(name, deployment.plan.spec_sha256, deployment.condition, receive_all_pf=pf)
+    steps = deployment.plan.steps
+    receives = next((s.pf for s in steps if isinstance(s, ProgramReceiveAll)), None)
+    makes = next((s.pf for s in steps if isinstance(s, SetNumVfs)), None)
+    return Deployed(name, deployment.plan.spec_sha256, deployment.condition, receives, makes)

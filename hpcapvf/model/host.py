@@ -149,13 +149,14 @@ class Deployed:
     condition: ``deployed``; ``incomplete`` (a run that makes it was cut short, or is under way); ``undoing`` (the same
     of taking it away); ``lost by reboot`` (VFs, registers, pages and services went with the last boot, its files and
     domain are there); ``unreadable`` (its state cannot be used). receive_all_pf: the PF whose receive
-    registers this deployment's guard holds, if it does.
+    registers this deployment's guard holds, if it does. makes_vfs_pf: the PF whose VFs it makes, if it does.
     """
 
     name: str
     spec_sha256: str
     condition: str
     receive_all_pf: PciAddress | None = None
+    makes_vfs_pf: PciAddress | None = None
 
 
 @dataclass(frozen=True)

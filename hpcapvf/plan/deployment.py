@@ -45,7 +45,6 @@ from hpcapvf.plan.guards import NO_FORCE, Force, forced_advice, lifted, refusal,
 from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
-from hpcapvf.plan.quiet import quiet_advice
 from hpcapvf.plan.storage import Storage, choose_storage
 from hpcapvf.plan.watch import Watched, choose_watched
 from hpcapvf.plan.whole_card import choose_whole_card
@@ -124,7 +123,6 @@ def plan_deployment(
         *storage.advice,
         *placement.advice,
         *controller_advice(storage.value.controller, placement.value),
-        *quiet_advice(placement.value, host),
     )
     parts = _Parts(
         link=link.value,

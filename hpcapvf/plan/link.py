@@ -134,6 +134,12 @@ def receiver_of_all(host: Host, pf: PciDevice) -> str | None:
     return min(names, default=None)
 
 
+def _maker_of_vfs(host: Host, pf: PciDevice) -> str:
+    """The deployment that made a card's VFs; empty if none of this host's did."""
+    names = (d.name for d in host.deployments if d.makes_vfs_pf == pf.address and d.condition != LOST)
+    return min(names, default="")
+
+
 def _generator_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
     """What speaks against VFs that DPDK makes: it takes the PF from its kernel driver, and so from everybody else."""
     if request.network.generator != "dpdk":
@@ -244,12 +250,15 @@ def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -
     if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
     made = link.pf.sriov.num_vfs if link.pf.sriov else 0
+    if not link.make_vfs:
+        maker = _maker_of_vfs(host, link.pf)
+        notes.append(advice.vfs_of_others(link.interface, made, maker, request.name))
     others = (link.make_vfs or made) - 1
     if request.network.receive == "all":
         notes.append(advice.whole_card_changes(link.pf.address))
         sharer = receiver_of_all(host, link.pf)
         if sharer is not None:
-            notes.append(advice.second_probe(sharer))
+            notes.append(advice.second_probe(sharer, request.engine.kind))
         elif others > 0:
-            notes.append(advice.other_vfs(link.pf.address, others))
+            notes.append(advice.other_vfs(link.pf.address, others, request.engine.kind))
     return tuple(notes)

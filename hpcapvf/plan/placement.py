@@ -12,6 +12,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.cores import choose_cores, has_free_cpus
+from hpcapvf.plan.quiet import quiet_advice
 
 # Kept free on the node when hugepages are taken from it, so that the host itself does not run dry.
 HOST_RESERVE_MIB = 256
@@ -44,7 +45,7 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
         hugepages=pages,
         io_pins=use.io_pins,
     )
-    return Choice(placement, (), all_advice)
+    return Choice(placement, (), (*all_advice, *quiet_advice(placement, host)))
 
 
 def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:

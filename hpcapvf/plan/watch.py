@@ -81,4 +81,4 @@ def _card(host: Host, pf: PciAddress | None) -> str:
 def _advice(request: Request, host: Host) -> tuple[Advice, ...]:
     probes = [d.name for d in host.deployments if d.receive_all_pf is not None and d.condition != LOST]
     notes = [advice.watched_receives_all(name) for name in request.watch if name in probes]
-    return (advice.watched_vms(request.watch), *notes)
+    return (advice.watched_vms(request.watch, request.engine.kind), *notes)

@@ -75,7 +75,8 @@ def parse_state(name: str, text: str, boot_now: str = "") -> Deployed:
     if not isinstance(fingerprint, str) or not isinstance(condition, str):
         raise ValueError("spec_sha256 or condition missing")
     condition = condition_now(condition, str(state.get("boot_id", "")), boot_now)
-    return Deployed(name, fingerprint, condition, _guarded_pf(state.get("plan")))
+    plan = state.get("plan")
+    return Deployed(name, fingerprint, condition, _pf_of(plan, "program-receive-all"), _pf_of(plan, "set-numvfs"))
 
 
 def parse_checksum(text: str) -> str:
@@ -86,10 +87,11 @@ def parse_checksum(text: str) -> str:
     return match[1].lower()
 
 
-def _guarded_pf(plan: Any) -> PciAddress | None:
+def _pf_of(plan: Any, kind: str) -> PciAddress | None:
+    """The card of the plan's step of this kind."""
     steps = plan.get("steps") if isinstance(plan, dict) else None
     for step in steps if isinstance(steps, list) else ():
-        if isinstance(step, dict) and step.get("kind") == "program-receive-all":
+        if isinstance(step, dict) and step.get("kind") == kind:
             return PciAddress.parse(str(step.get("pf")))
     return None
 

@@ -186,11 +186,13 @@ class FakeGuest(StreamsByRunning):
 
 
 class FakeGuests:
-    """Every running domain answers as one and the same guest, unless ``silent`` says why it does not."""
+    """Every running domain answers as one and the same guest, unless ``silent`` says why it does not. console: the last
+    lines that it printed, which an error shows."""
 
     def __init__(self, guest: FakeGuest, hypervisor: FakeHypervisor, faults: Faults) -> None:
         self.guest = guest
         self.silent = ""
+        self.console: tuple[str, ...] = ()
         self._hypervisor = hypervisor
         self._faults = faults
 
@@ -200,6 +202,7 @@ class FakeGuests:
         with self._faults.effect("guest", f"connect {access.domain}"):
             if self.silent or self._hypervisor.guest_address(access.domain, access.management_mac) is None:
                 raise GuestSilent(
-                    f"guest {access.domain} did not answer within {timeout_s:g} s: {self.silent or 'no lease'}"
+                    f"guest {access.domain} did not answer within {timeout_s:g} s: {self.silent or 'no lease'}",
+                    details=self.console,
                 )
             return self.guest

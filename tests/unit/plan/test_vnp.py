@@ -127,6 +127,45 @@ def test_existing_vfs_are_used_and_their_number_is_left_alone() -> None:
     assert (plan.function, plan.vf_index) == (vf_at(0), 0)
 
 
+def told(plan: Plan, words: str) -> str:
+    """The one warning with these words."""
+    (found,) = [w.text for w in plan.warnings if words in w.text]
+    return found
+
+
+def test_vfs_of_somebody_else_are_said_to_stay() -> None:
+    text = told(planned(make_host(vfs=3)), "VF(s) already")
+    assert "ens5 has 3 VF(s) already, which were made by somebody else" in text
+    assert "neither changes nor removes the VFs" in text and "after a reboot they must be there again" in text
+    assert not [w for w in planned().warnings if "VF(s) already" in w.text]
+
+
+def test_vfs_of_another_deployment_say_who_goes_last() -> None:
+    maker = Deployed("probe0", SHA, "deployed", makes_vfs_pf=PF)
+    text = told(planned(make_host(vfs=3, deployments=(maker,))), "VF(s) already")
+    assert "made by deployment probe0" in text and "probe0 cannot be destroyed before probe1" in text
+    for other in (dataclasses.replace(maker, condition=LOST), dataclasses.replace(maker, makes_vfs_pf=RAID)):
+        assert "made by somebody else" in told(planned(make_host(vfs=3, deployments=(other,))), "VF(s) already")
+
+
+@pytest.mark.parametrize(
+    ("engine", "figures"),
+    [
+        ("hpcapvf", ("74.3 to 44.1 %", "100 to 82.7 %")),
+        ("dpdk", ("100 to 50.8 %", "100 to 83.0 %")),
+        ("tcpdump", ("at 1 %", "34.2 to 14.8 %")),
+    ],
+)
+@pytest.mark.parametrize("second", [True, False])
+def test_what_a_second_vf_costs_is_in_the_plan(engine: str, figures: tuple[str, ...], second: bool) -> None:
+    """Figure 6.4, for a second probe and for other VFs that get frames of their own."""
+    first = (Deployed("probe0", SHA, "deployed", PF),) if second else ()
+    plan = planned(make_host(vfs=2, deployments=first), engine=EngineRequest(kind=engine))
+    (cost,) = [w for w in plan.warnings if "figure 6.4" in w.source]
+    assert all(figure in cost.text for figure in figures)
+    assert ("probe0 receives everything" in cost.text) is second
+
+
 def test_the_plan_says_who_gets_what() -> None:
     plan = planned(vcpus=3, pf=str(PF))
     assert (plan.pf, plan.pf_interface, plan.family, plan.controller) == (PF, "ens5", "82576", RAID)
