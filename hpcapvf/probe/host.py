@@ -22,6 +22,7 @@ from hpcapvf.probe.numa import probe_cpus, probe_nodes, probe_online_cpus
 from hpcapvf.probe.pci import probe_pci
 from hpcapvf.probe.reading import Reader
 from hpcapvf.probe.state import probe_deployments, probe_domains, probe_image
+from hpcapvf.probe.ways import probe_dpdk_abi, probe_ways
 
 
 def probe_host(
@@ -42,6 +43,7 @@ def probe_host(
     nodes = probe_nodes(reader, online)
     release = reader.text("/proc/sys/kernel/osrelease")
     arguments = probe_arguments(reader)
+    pci, interfaces = probe_pci(reader, nodes), probe_interfaces(reader)
     facts = Host(
         hostname=reader.text("/proc/sys/kernel/hostname") or reader.text("/etc/hostname") or None,
         kernel_release=release,
@@ -51,8 +53,8 @@ def probe_host(
         lockdown=probe_lockdown(reader),
         nodes=nodes,
         cpus=probe_cpus(reader, online, nodes),
-        pci=probe_pci(reader, nodes),
-        interfaces=probe_interfaces(reader),
+        pci=pci,
+        interfaces=interfaces,
         disks=probe_disks(reader),
         domains=probe_domains(reader, hypervisor),
         images=tuple(probe_image(reader, path, commands, progress or Silent()) for path in sorted(set(images))),
@@ -60,5 +62,7 @@ def probe_host(
         vfio_available=probe_vfio(reader, release),
         kvm_available=probe_kvm(reader),
         dpdk_available=probe_dpdk(reader),
+        dpdk_abi=probe_dpdk_abi(reader),
+        ways=probe_ways(reader, pci, interfaces),
     )
     return replace(facts, unreadable=reader.unreadable)
