@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-host-module \
         test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
         bench bench-capture bench-driver bench-planner bench-deployment user clean
@@ -63,6 +63,9 @@ test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backpo
 
 test-kernel: setup ## the module in a real kernel: parameters, a VF, network devices, the ring; a second run does what is left
 	$(LIMIT) 3600 $(BIN)/python -m tests.device.suites kernel docs/results/kernel.json
+
+test-host-module: $(STAMP) ## the host's module for a card's registers on an emulated card, and tc's flower filters
+	$(LIMIT) 1800 $(BIN)/python -m tests.host_module docs/results/host_module.json
 
 test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.suites soak docs/results/soak.json

@@ -160,11 +160,38 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Representor:
+    """The host's interface that stands for a VF while the card's switch is in mode switchdev."""
+
+    vf_index: int
+    interface: str
+
+
+@dataclass(frozen=True)
+class CardWays:
+    """What a PF and its driver offer for copying traffic. Of a driver's files, None is "cannot be told".
+
+    driver_version: what an out-of-tree driver calls itself; in-tree ones have none. register_device: whether the host
+    module hpcapvf_regs serves the PF. debugfs_registers: ixgbe's reg_ops. mirror_files: ingress_mirror and
+    egress_mirror of the VFs (out-of-tree i40e).
+    """
+
+    pf: PciAddress
+    driver_version: str | None = None
+    out_of_tree: bool | None = None
+    register_device: bool | None = None
+    debugfs_registers: bool | None = None
+    mirror_files: bool | None = None
+    representors: tuple[Representor, ...] = ()
+
+
+@dataclass(frozen=True)
 class Host:
     """Everything the planner may know about a host. Tuples are sorted by their natural key.
 
     isolated: CPUs that the scheduler leaves alone. governors: of CPUs whose frequency is governed. irqbalance: whether
     it runs.
+    dpdk_abi: major number of DPDK's libraries, from which its release follows (23 is 22.11 to 23.07). ways: of PFs.
     """
 
     hostname: str | None
@@ -187,6 +214,8 @@ class Host:
     isolated: CpuSet | None = None
     governors: tuple[tuple[int, str], ...] | None = None
     irqbalance: bool | None = None
+    dpdk_abi: int | None = None
+    ways: tuple[CardWays, ...] = ()
     unreadable: tuple[str, ...] = ()
 
     def device(self, address: PciAddress) -> PciDevice | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hpcapvf.model.address import PciAddress
+
 DEPLOYMENTS = "/var/lib/hpcapvf/deployments"
 IMAGES = "/var/lib/libvirt/images/hpcapvf"
 # Disks of guests that are gone, for the captures on them; beside IMAGES, on the same file system.
@@ -65,3 +67,24 @@ def guard_unit(name: str) -> str:
 def guard_path(name: str) -> str:
     """Where the register guard keeps its counts."""
     return f"/run/hpcapvf/{name}/guard.json"
+
+
+# Of the host module hpcapvf_regs: one character device for each PF that it serves.
+REGISTER_DEVICE_PREFIX = "hpcapvf_regs-"
+# The two directions that the out-of-tree i40e keeps a destination for.
+MIRROR_WAYS = ("ingress", "egress")
+
+
+def register_device(pf: PciAddress) -> str:
+    """The character device of a PF's registers."""
+    return f"/dev/{REGISTER_DEVICE_PREFIX}{pf}"
+
+
+def ixgbe_registers(pf: PciAddress) -> str:
+    """ixgbe's file for reading and writing a PF's registers, where debugfs is mounted."""
+    return f"/sys/kernel/debug/ixgbe/{pf}/reg_ops"
+
+
+def mirror_file(pf: PciAddress, vf_index: int, way: str) -> str:
+    """Where out-of-tree i40e keeps the VF that is given a copy of what VF vf_index sends or receives."""
+    return f"/sys/bus/pci/devices/{pf}/sriov/{vf_index}/{way}_mirror"

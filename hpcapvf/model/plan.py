@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
+from hpcapvf.model.backends import Candidate
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.facts import Fact
 from hpcapvf.model.host import DEPLOYED, Deployed
@@ -51,7 +52,8 @@ class Plan:
 
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
     ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
-    facts: what was taken for granted of the host.
+    facts: what was taken for granted of the host. backends: the ways to copy traffic and to the card's registers that
+    were looked at, with the reason why each was or was not taken; empty if nothing is copied.
     """
 
     request: Request
@@ -73,6 +75,7 @@ class Plan:
     forced: tuple[str, ...] = ()
     block_devices: tuple[HostDisk, ...] = ()
     facts: tuple[Fact, ...] = ()
+    backends: tuple[Candidate, ...] = ()
 
     @property
     def function_name(self) -> str:

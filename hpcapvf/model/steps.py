@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
+from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, TrustVf, WatchedVf
 from hpcapvf.model.guest_steps import (
     HoldFunction,
     InstallDriver,
@@ -23,6 +24,7 @@ from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, M
 
 __all__ = (
     "BindDriver",
+    "CopyStep",
     "DefineDomain",
     "FreeNvmeQueues",
     "HoldFunction",
@@ -34,6 +36,8 @@ __all__ = (
     "MakeRaid",
     "MakeSeed",
     "MakeVolume",
+    "MirrorByFiles",
+    "MirrorByTc",
     "MountExisting",
     "ProgramReceiveAll",
     "RegisterStep",
@@ -45,6 +49,7 @@ __all__ = (
     "SetNumVfs",
     "SetOffloads",
     "SetPause",
+    "SetPrivateFlag",
     "SetVfMac",
     "StartCapture",
     "StartDomain",
@@ -52,6 +57,7 @@ __all__ = (
     "StartNetwork",
     "StartNvmeVf",
     "Step",
+    "TrustVf",
     "UseInterface",
     "WaitGuest",
     "WatchedVf",
@@ -310,15 +316,6 @@ class ProgramReceiveAll:
 
 
 @dataclass(frozen=True)
-class WatchedVf:
-    """A VF whose traffic is copied, and the domain that holds it. pool: its receive pool on the card."""
-
-    domain: str
-    vf: PciAddress
-    pool: int
-
-
-@dataclass(frozen=True)
 class ReplicateTraffic:
     """Have the card give the watched VFs' frames to the monitor's pool as well, and keep it so.
 
@@ -363,6 +360,8 @@ Step = (
     | SetModuleParameter
     | HoldPort
     | SetVfMac
+    | TrustVf
+    | SetPrivateFlag
     | BindDriver
     | LendDisks
     | FreeNvmeQueues
@@ -380,6 +379,8 @@ Step = (
     | HoldFunction
     | ProgramReceiveAll
     | ReplicateTraffic
+    | MirrorByFiles
+    | MirrorByTc
     | StartGuard
     | MakeRaid
     | MakeVolume
@@ -389,6 +390,8 @@ Step = (
 
 # The steps that write registers of the card, which a guard then holds.
 RegisterStep = ProgramReceiveAll | ReplicateTraffic
+# The steps that give an agent what watched VMs send or receive.
+CopyStep = ReplicateTraffic | MirrorByFiles | MirrorByTc
 
 
 def _on(value: bool) -> str:

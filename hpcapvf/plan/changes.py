@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import singledispatch
 from itertools import groupby
 
+from hpcapvf.model import paths
 from hpcapvf.model.changes import Area, Change
 from hpcapvf.model.host import Host, HugepagePool
 from hpcapvf.model.paths import CAPTURE_UNIT, INTERFACE_FILE, PORT_UNIT, SYSTEMD_UNITS, guard_unit, port_unit
@@ -24,6 +25,8 @@ from hpcapvf.model.steps import (
     MakeRaid,
     MakeSeed,
     MakeVolume,
+    MirrorByFiles,
+    MirrorByTc,
     MountExisting,
     ProgramReceiveAll,
     ReserveHugepages,
@@ -33,6 +36,7 @@ from hpcapvf.model.steps import (
     SetNumVfs,
     SetOffloads,
     SetPause,
+    SetPrivateFlag,
     SetVfMac,
     StartCapture,
     StartDomain,
@@ -40,6 +44,7 @@ from hpcapvf.model.steps import (
     StartNetwork,
     StartNvmeVf,
     Step,
+    TrustVf,
     UseInterface,
     WaitGuest,
 )
@@ -131,6 +136,29 @@ def _(step: SetNumVfs, now: _Now) -> Iterable[Change]:
 @_changes.register
 def _(step: SetVfMac, now: _Now) -> Iterable[Change]:
     yield _one(Area.LINK, f"{step.interface}: MAC of VF {step.vf_index}", None, str(step.mac))
+
+
+@_changes.register
+def _(step: TrustVf, now: _Now) -> Iterable[Change]:
+    yield _one(Area.LINK, f"{step.interface}: trust in VF {step.vf_index}", None, "on")
+
+
+@_changes.register
+def _(step: SetPrivateFlag, now: _Now) -> Iterable[Change]:
+    yield _one(Area.LINK, f"{step.interface}: {step.flag}", None, "on", note="for every VF of the card")
+
+
+@_changes.register
+def _(step: MirrorByFiles, now: _Now) -> Iterable[Change]:
+    for watched in step.watched:
+        for way in paths.MIRROR_WAYS:
+            yield _one(Area.SYSFS, paths.mirror_file(step.pf, watched.pool, way), None, str(step.pool))
+
+
+@_changes.register
+def _(step: MirrorByTc, now: _Now) -> Iterable[Change]:
+    for interface in step.representors:
+        yield _one(Area.LINK, f"{interface}: tc filters, both directions", None, f"mirror to {step.to_interface}")
 
 
 @_changes.register

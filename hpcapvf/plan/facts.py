@@ -8,7 +8,7 @@ from hpcapvf.model.address import PciAddress
 from hpcapvf.model.facts import Fact
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import ReplicateTraffic, ReserveHugepages
+from hpcapvf.model.steps import CopyStep, ReserveHugepages
 from hpcapvf.model.storage_steps import HostDisk
 from hpcapvf.plan.devices import holder
 
@@ -35,7 +35,7 @@ def facts_of(plan: Plan, host: Host) -> tuple[Fact, ...]:
         *(
             Fact(f"VF {watched.vf}", _taker(host, watched.vf))
             for step in plan.steps
-            if isinstance(step, ReplicateTraffic)
+            if isinstance(step, CopyStep)
             for watched in step.watched
         ),
         *_image(plan, host),

@@ -8,10 +8,8 @@ from hpcapvf.model.plan import Advice, Unchanged, unchanged_by
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.link import needs_registers
 
 IOMMU_ARGUMENTS = "intel_iommu=on iommu=pt"
-_NO_LOCKDOWN = (None, "", "none")
 
 
 def check_name(request: Request, host: Host, spec_sha256: str) -> Unchanged | tuple[Objection, ...]:
@@ -42,8 +40,8 @@ def _taken(request: Request, found: Deployed) -> Objection:
     return objection(ExitCode.CONFLICT, request.name, why, hint)
 
 
-def check_platform(request: Request, host: Host) -> Choice[str]:
-    """The domain type (``kvm`` or ``qemu``), with objections to what passthrough and register access lack."""
+def check_platform(host: Host) -> Choice[str]:
+    """The domain type (``kvm`` or ``qemu``), with objections to what passthrough lacks."""
     objections: list[Objection] = []
     notes: list[Advice] = []
     if host.iommu_active is not True:
@@ -52,10 +50,6 @@ def check_platform(request: Request, host: Host) -> Choice[str]:
         objections.append(
             objection(ExitCode.NOT_CAPABLE, "vfio-pci", "the kernel has no such driver", "install the kernel's modules")
         )
-    if needs_registers(request):
-        blocked, note = _register_access(request, host)
-        objections += blocked
-        notes += note
     if host.domains is None:
         notes.append(advice.unknown("libvirt could not be asked which domains exist and which devices they hold"))
     if host.kvm_available is None:
@@ -78,23 +72,6 @@ def _no_iommu(host: Host) -> Objection:
         "on Debian: GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot"
     )
     return objection(ExitCode.NOT_CAPABLE, "IOMMU", why, hint)
-
-
-def _register_access(request: Request, host: Host) -> tuple[list[Objection], list[Advice]]:
-    hint = "boot with iomem=relaxed"
-    if not request.watch:
-        hint += ", or set network.receive: own (the VF then gets its own MAC, broadcast and joined multicast only)"
-    if host.lockdown not in _NO_LOCKDOWN:
-        why = f"kernel lockdown ({host.lockdown}) forbids to map the card's registers"
-        return [
-            objection(ExitCode.REGISTER_REFUSED, "resource0", why, f"switch off secure boot or lockdown=; then {hint}")
-        ], []
-    if host.iomem_strict is True:
-        why = "the kernel refuses to map registers of a card that a driver holds (IO_STRICT_DEVMEM)"
-        return [objection(ExitCode.REGISTER_REFUSED, "resource0", why, hint)], []
-    if host.iomem_strict is None:
-        return [], [advice.unknown("whether the card's registers can be mapped (iomem=relaxed) is not known")]
-    return [], []
 
 
 def choose_image(request: Request, host: Host) -> Choice[str]:

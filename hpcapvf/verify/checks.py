@@ -25,6 +25,7 @@ from hpcapvf.model.steps import (
 from hpcapvf.model.storage_steps import LendDisks, MakeVolume, MountExisting
 from hpcapvf.nic.receive import RegisterWant
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
+from hpcapvf.verify.copies import check_copies
 from hpcapvf.verify.judgement import demand
 from hpcapvf.verify.mirrors import moved_away, read_mirror
 from hpcapvf.verify.readings import (
@@ -59,6 +60,7 @@ def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]
     replicate = _step(plan, ReplicateTraffic)
     if replicate:
         findings += _attempt("registers that copy traffic", lambda: check_mirror(replicate, host, machine))
+    findings += _attempt("copies without registers", lambda: check_copies(plan, host, machine))
     if _step(plan, StartGuard):
         findings += _attempt("register guard", lambda: _guard(plan, machine))
     findings += _attempt("guest", lambda: _guest(plan, machine))

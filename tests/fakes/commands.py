@@ -11,6 +11,7 @@ from hpcapvf.host.protocols import CommandResult
 from hpcapvf.model.errors import StepFailed
 from tests.fakes.faults import Faults
 from tests.fakes.kernel import FakeKernel
+from tests.fakes.tc import FakeTc
 
 Handler = Callable[[tuple[str, ...], bytes], tuple[int, str, str]]
 OK = (0, "", "")
@@ -53,7 +54,9 @@ class FakeRunning:
 
 class FakeCommands:
     """``on(program, handler)`` adds or replaces one; units: systemd units that are active on the host; enabled: those
-    that are started at boot. unsynced: files that programs made and that are not safely on the disk yet."""
+    that are started at boot; private_flags: by interface, those that its driver has.
+
+    unsynced: files that programs made and that are not safely on the disk yet."""
 
     def __init__(self, kernel: FakeKernel, faults: Faults) -> None:
         self.links: dict[str, Link] = {}
@@ -61,6 +64,8 @@ class FakeCommands:
         self.enabled: set[str] = set()
         self.unsynced: set[str] = set()
         self.begun: list[FakeRunning] = []
+        self.private_flags: dict[str, dict[str, bool]] = {}
+        self.tc = FakeTc(lambda name: kernel.tree.at(f"/sys/class/net/{name}").exists())
         self.calls: list[tuple[str, ...]] = []
         self._kernel = kernel
         self._faults = faults
@@ -70,6 +75,7 @@ class FakeCommands:
             "xorrisofs": self._make_iso, "chown": self._needs_last, "runuser": self._needs_last,
             "systemd-run": self._systemd_run, "systemctl": self._systemctl, "dd": self._dd,
             "udevadm": lambda _a, _i: OK, "sh": self._sh, "sync": self._sync,
+            "tc": lambda argv, _i: self.tc.run(argv),
         }  # fmt: skip
 
     def on(self, program: str, handler: Handler) -> None:
@@ -120,12 +126,18 @@ class FakeCommands:
                 return 2, "", "RTNETLINK answers: Invalid argument\n"
             self._kernel.vf_macs[int(words[4])] = words[6].lower()
             return OK
+        if words[3:4] == ["vf"] and words[5:6] == ["trust"]:
+            if int(words[4]) not in self._kernel.vf_macs:
+                return 2, "", "RTNETLINK answers: Invalid argument\n"
+            (self._kernel.trusted.add if words[6] == "on" else self._kernel.trusted.discard)(int(words[4]))
+            return OK
         return 255, "", f"fake ip does not know: {' '.join(argv)}\n"
 
     def _link_json(self, name: str) -> dict[str, object]:
         up = int(self._kernel.tree.read(f"/sys/class/net/{name}/flags"), 16) & 1
         vfs = [
-            {"vf": index, "link_type": "ether", "address": mac, "spoofchk": True, "link-state": "auto", "trust": False}
+            {"vf": index, "link_type": "ether", "address": mac, "spoofchk": True, "link-state": "auto"}
+            | {"trust": index in self._kernel.trusted}
             for index, mac in sorted(self._kernel.vf_macs.items())
         ]
         flags = ["BROADCAST", "MULTICAST", *(["UP", "LOWER_UP"] if up else [])]
@@ -143,6 +155,8 @@ class FakeCommands:
         option, name, *rest = argv[1:]
         if not self._kernel.tree.at(f"/sys/class/net/{name}").exists():
             return 75, "", "netlink error: no device matches name\n"
+        if "priv-flags" in option:
+            return self._private_flags(option, name, rest)
         link = self.link(name)
         if option == "-a":
             lines = [
@@ -154,12 +168,21 @@ class FakeCommands:
             lines = [f"{key}: {_on(on)}{' [fixed]' if fixed else ''}" for key, (on, fixed) in link.features.items()]
             return 0, f"Features for {name}:\n" + "\n".join(lines) + "\n", ""
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
-        if option == "-A":
-            link.pause |= {key: value == "on" for key, value in pairs}
-            return OK
         if option == "-K":
             return self._set_features(link, pairs)
-        return 1, "", f"fake ethtool does not know {option}\n"
+        if option == "-A":
+            link.pause |= {key: value == "on" for key, value in pairs}
+        return OK if option == "-A" else (1, "", f"fake ethtool does not know {option}\n")
+
+    def _private_flags(self, option: str, name: str, rest: list[str]) -> tuple[int, str, str]:
+        flags = self.private_flags.get(name)
+        if not flags:
+            return 1, "", f"No private flags defined for {name}\n"
+        if option == "--set-priv-flags":
+            flags |= {rest[0]: rest[1] == "on"}
+            return OK
+        lines = [f"{key:<{max(map(len, flags))}}: {_on(value)}" for key, value in flags.items()]
+        return 0, f"Private flags for {name}:\n" + "\n".join(lines) + "\n", ""
 
     @staticmethod
     def _set_features(link: Link, pairs: list[tuple[str, str]]) -> tuple[int, str, str]:
@@ -234,6 +257,8 @@ class FakeCommands:
         self.unsynced.clear()
         self.units.clear()
         self.links = {name: Link() for name in self.links}
+        self.private_flags = {name: dict.fromkeys(flags, False) for name, flags in self.private_flags.items()}
+        self.tc.reboot()
 
     def _needs_last(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
         exists = self._kernel.tree.at(argv[-1]).exists()

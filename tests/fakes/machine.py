@@ -107,6 +107,9 @@ class FakeMachine:
         return {
             "sysfs": {path: self._entry(path) for folder in _STATE_FOLDERS for path in self._below(folder)},
             "vf_macs": dict(self.kernel.vf_macs),
+            "trusted": sorted(self.kernel.trusted),
+            "private_flags": {name: dict(flags) for name, flags in self.commands.private_flags.items()},
+            "tc": self.commands.tc.snapshot(),
             "held": sorted(self.kernel.held),
             "domains": [(info.name, info.running) for info in self.hypervisor.domains()],
             "networks": dict(self.hypervisor.networks),
@@ -127,6 +130,7 @@ class FakeMachine:
         self.kernel.held.clear()
         self.kernel.used_pages.clear()
         self.kernel.vf_macs.clear()
+        self.kernel.trusted.clear()
         self.kernel.removed.clear()
         self.hypervisor.reboot()
         self.commands.reboot()

@@ -18,6 +18,7 @@ from hpcapvf.model.steps import (
     StartGuard,
     Step,
 )
+from tests.kill.copies import agent_by_files, agent_by_tc, trusted_vf
 from tests.kill.storage import nothing_stored, nvme_vf, virtio
 from tests.unit.apply.world import (
     CONTROLLER,
@@ -106,6 +107,9 @@ CONFIGURATIONS: dict[str, Callable[[Path], World]] = {
     "guest-disk": guest_disk,
     "agent": agent,
     "agent with mirror rules": agent_with_mirror_rules,
+    "agent by the driver's files": agent_by_files,
+    "agent by tc": agent_by_tc,
+    "trusted VF": trusted_vf,
     "whole card": whole_card,
     "whole card, tcpdump": whole_card_tcpdump,
     "DPDK on the host": dpdk_port,

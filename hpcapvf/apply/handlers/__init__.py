@@ -21,6 +21,8 @@ from hpcapvf.apply.handlers.port import HoldPortHandler, SetModuleParameterHandl
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
 from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
+from hpcapvf.apply.handlers.vf_mirror import MirrorByFilesHandler, MirrorByTcHandler
+from hpcapvf.apply.handlers.vf_trust import SetPrivateFlagHandler, TrustVfHandler
 from hpcapvf.apply.handlers.volume import MakeVolumeHandler, MountExistingHandler
 from hpcapvf.model import steps, storage_steps
 
@@ -33,6 +35,8 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.SetModuleParameter.kind: SetModuleParameterHandler(),
     steps.HoldPort.kind: HoldPortHandler(),
     steps.SetVfMac.kind: SetVfMacHandler(),
+    steps.TrustVf.kind: TrustVfHandler(),
+    steps.SetPrivateFlag.kind: SetPrivateFlagHandler(),
     steps.BindDriver.kind: BindDriverHandler(),
     storage_steps.LendDisks.kind: LendDisksHandler(),
     storage_steps.FreeNvmeQueues.kind: FreeNvmeQueuesHandler(),
@@ -50,6 +54,8 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.HoldFunction.kind: HoldFunctionHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
+    steps.MirrorByFiles.kind: MirrorByFilesHandler(),
+    steps.MirrorByTc.kind: MirrorByTcHandler(),
     steps.StartGuard.kind: StartGuardHandler(),
     steps.MakeRaid.kind: MakeRaidHandler(),
     storage_steps.MakeVolume.kind: MakeVolumeHandler(),

@@ -32,7 +32,7 @@ from hpcapvf.model.host import DomainInfo
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import Step
 from tests.fakes.faults import InjectedFault
-from tests.unit.apply.test_storage_steps import STEPS
+from tests.unit.apply.test_copy_steps import STEPS_TESTED_APART
 from tests.unit.apply.world import (
     NAME,
     World,
@@ -64,7 +64,7 @@ def test_plans_have_every_kind_of_step(world: World) -> None:
     others = (make_monitor_plan, make_dpdk_plan, make_dpdk_engine_plan)
     plans = (world.plan, whole, *(make(world.plan) for make in others))
     kinds = {step.kind for plan in plans for step in plan.steps}
-    kinds |= {kind.kind for kind in STEPS}
+    kinds |= {kind.kind for kind in STEPS_TESTED_APART}
     assert kinds == set(HANDLERS) == {kind.kind for kind in Step.__args__}
 
 

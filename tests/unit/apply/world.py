@@ -84,7 +84,8 @@ class World:
         self.fake.faults.clear()
 
     def reboot(self) -> None:
-        """The host starts again."""
+        """The host starts again, which takes its time: what is named by the time has another name after."""
+        self.fake.clock.now += 60.0
         self.fake.reboot()
         self.fake.commands.link(tree.PF_INTERFACE)
         self.fake.kernel.tree.write("/usr/bin/genisoimage", "")
@@ -117,12 +118,13 @@ def make_world(root: Path, *, hugepages: int = 0) -> World:
     return World(fake, GuestModel(fake), make_plan(digest))
 
 
-def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
+def make_monitor_world(root: Path, *, mirror_rules: bool = False, mirror_files: bool = False) -> World:
     """A fresh one in which VM web1 runs with VF 0, in a multicast group and a VLAN, and a plan to watch it from VF 1.
 
-    mirror_rules: whether the card has them.
+    mirror_rules: whether the card has them; mirror_files: whether the driver has files for them (out-of-tree i40e).
     """
     world = make_world(root)
+    world.fake.kernel.mirror_files = mirror_files
     if mirror_rules:
         world.fake.registers.missing = frozenset()
     _start_watched(world.fake)

@@ -78,7 +78,7 @@ def test_the_steps_of_a_whole_card() -> None:
 
 
 def test_a_whole_card_of_an_unknown_family_will_do() -> None:
-    host = replace_device(make_host(), PF, vendor=0x15B3, device=0x1017, sriov=None)
+    host = replace_device(make_host(), PF, vendor=0x14E4, device=0x1750, sriov=None)
     assert planned(host, mode="passthrough").family == ""
 
 
