@@ -40,6 +40,9 @@ struct listener_wait {
 
 struct dedup_table;
 
+/* Frames that the polling thread takes at once. */
+#define POLL_BURST 64
+
 struct capture_device {
 	struct kref references;
 	struct device *parent;	/* what the node hangs below, or NULL; not to be used once gone is set, like hw.device */
@@ -53,6 +56,7 @@ struct capture_device {
 	struct ring_memory *spare;	/* our own, while the ring is a program's memory; else NULL */
 	struct page *control;
 	struct hpcap_capture capture;
+	struct hpcap_arrival burst[POLL_BURST];	/* the thread's */
 	struct dedup_table __rcu *dedup;	/* NULL: duplicates are stored */
 	struct mutex dedup_lock;	/* who exchanges it */
 	bool gone;

@@ -7,6 +7,7 @@ $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/ra
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
 $(TEST_BIN)/test_listeners: $(call objects,address,tests/test_listeners.c $(TEST_RING))
 $(TEST_BIN)/test_capture: $(call objects,address,tests/test_capture.c $(TEST_RING))
+$(TEST_BIN)/test_bursts: $(call objects,address,tests/test_bursts.c $(TEST_RING))
 $(TEST_BIN)/test_pieces: $(call objects,address,tests/test_pieces.c $(TEST_RING))
 $(TEST_BIN)/test_clock: $(call objects,address,tests/test_clock.c core/clock.c)
 $(TEST_BIN)/sim_timestamps: $(call objects,address,tests/sim_timestamps.c core/stamp.c)
@@ -50,7 +51,7 @@ $(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests
 	$(CC) -o $@ $^
 
 PROGRAMS := $(TOOLS)
-ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_pieces test_clock \
+ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_bursts test_pieces test_clock \
 	sim_timestamps sim_duplicates test_raw_writer test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)

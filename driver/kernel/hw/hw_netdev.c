@@ -121,6 +121,7 @@ static void describe(struct sk_buff *skb, struct hpcap_arrival *frame)
 	if (whole && skb->ip_summed == CHECKSUM_PARTIAL)
 		whole = skb_checksum_help(skb) == 0;
 	frame->data = skb->data;
+	frame->ahead = NULL;
 	frame->length = skb->len;
 	frame->hash = skb->hash;
 	frame->flags = skb->hash && !skb->sw_hash ? HPCAP_ARRIVAL_HASH : 0;

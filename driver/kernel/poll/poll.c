@@ -10,7 +10,6 @@
 #include "device.h"
 #include "main/parameters.h"
 
-#define BURST 64
 #define WATCH_MS 10
 /* Polls without a frame before the first sleep, then sleeps that double up to the parameter idle_max_us. */
 #define EMPTY_POLLS_AWAKE 64
@@ -23,16 +22,16 @@ static bool is_first(const struct capture_device *device)
 	return device->first == device;
 }
 
-static unsigned int take_burst(struct capture_device *device, struct hpcap_arrival *frames)
+static unsigned int take_burst(struct capture_device *device)
 {
 	struct hw *hw = hw_of(device);
-	unsigned int count = hw->ops->receive(hw, device->queue, frames, BURST);
+	unsigned int count = hw->ops->receive(hw, device->queue, device->burst, POLL_BURST);
 
 	if (is_first(device))
 		hpcap_ring_count_queue_full(&device->capture.ring, hw->queue_full_drops, hw->queue_full_bytes);
-	capture_dedup_burst(device, frames, count, count == BURST);
+	capture_dedup_burst(device, device->burst, count, count == POLL_BURST);
 	/* an empty NIC ring is the moment to give everything back */
-	hw->ops->release(hw, device->queue, count < BURST);
+	hw->ops->release(hw, device->queue, count < POLL_BURST);
 	if (count)
 		chardev_wake_listeners(device);
 	return count;
@@ -128,11 +127,10 @@ static void capture(struct capture_device *device)
 {
 	unsigned long next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
 	unsigned int empty_polls = 0, sleep_us = SLEEP_US_MIN, bursts;
-	struct hpcap_arrival frames[BURST];
 
 	capture_clock_sync(device);
 	while (!kthread_should_stop() && !kthread_should_park() && state_of(device) == CAPTURE_UP) {
-		if (take_burst(device, frames)) {
+		if (take_burst(device)) {
 			empty_polls = 0;
 			sleep_us = SLEEP_US_MIN;
 		} else {
@@ -148,7 +146,7 @@ static void capture(struct capture_device *device)
 		}
 	}
 	/* what had arrived before a reset is still ours; not more, or a busy link would keep the thread here */
-	for (bursts = parameters.rx_descriptors / BURST + 1; bursts && take_burst(device, frames); bursts--)
+	for (bursts = parameters.rx_descriptors / POLL_BURST + 1; bursts && take_burst(device); bursts--)
 		cond_resched();
 }
 
