@@ -41,7 +41,9 @@ def results_of(jobs: Sequence[Job], mark: str, out: bytes, err: bytes) -> tuple[
     results: list[CommandResult] = []
     text = outputs[0]
     for job, after, said in zip(jobs, outputs[1:], complaints, strict=False):
-        status, _, following = after.partition(b"\n")
+        status, whole, following = after.partition(b"\n")
+        if not whole:
+            break  # the connection ended in the middle of this line
         results.append(CommandResult(job.argv, int(status), _text(text), _text(said)))
         text = following
     ended = len(results) == len(jobs) or (bool(results) and jobs[len(results) - 1].needed and results[-1].returncode)

@@ -96,3 +96,18 @@ def test_a_shell_that_ends_in_the_middle_is_no_answer() -> None:
 def test_what_no_script_can_say_is_refused() -> None:
     with pytest.raises(StepFailed, match="not a command"):
         script_of([Job(("tee", "x"), stdin="a\0b")], MARK, unpacks=False)
+
+
+@pytest.mark.parametrize("kept", range(1, len(MARK) + 5))
+def test_an_answer_that_was_cut_anywhere_is_no_answer(kept: int) -> None:
+    jobs = [Job(("true",)), Job(("false",))]
+    out = f"\n{MARK} 0\n\n{MARK} 1\n".encode()
+    err = f"\n{MARK}\n\n{MARK}\n".encode()
+    assert [r.returncode for r in results_of(jobs, MARK, out, err)] == [0, 1]
+    with pytest.raises(StepFailed, match=r"broke off after [01] of 2"):
+        results_of(jobs, MARK, out[:-kept], err)
+
+
+def test_what_comes_after_the_mark_of_a_needed_failure_is_not_waited_for() -> None:
+    jobs = [Job(("false",), needed=True), Job(("true",))]
+    assert [r.returncode for r in results_of(jobs, MARK, f"\n{MARK} 1\n".encode(), f"\n{MARK}\n".encode())] == [1]
