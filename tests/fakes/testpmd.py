@@ -26,6 +26,8 @@ class FakeTestpmd:
         self.lines: list[str] = []
         self._commands = commands
         self._unit = paths.port_unit(deployment)
+        self._start_unit = commands._handlers["systemd-run"]
+        commands.on("systemd-run", self._start)
         commands.on("timeout", self._write)
         commands.on("journalctl", self._journal)
 
@@ -36,12 +38,16 @@ class FakeTestpmd:
             self.lines += [f"testpmd> {command}\r", *self._answer(command)]
         return 0, "", ""
 
+    def _start(self, argv: tuple[str, ...], stdin: bytes) -> Answer:
+        """The journal keeps what earlier runs said."""
+        answer = self._start_unit(argv, stdin)
+        if f"--unit={self._unit}" in argv and answer[0] == 0:
+            self.modes = set()
+            self.lines += ["Checking link statuses...", "Done"]
+        return answer
+
     def _journal(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        if self._unit not in self._commands.units:
-            self.lines, self.modes = [], set()
-            return 0, "", ""
-        lines = ["Checking link statuses...", "Done", *self.lines]
-        return 0, "\n".join(lines[-int(argv[argv.index("-n") + 1]) :]) + "\n", ""
+        return 0, "\n".join(self.lines[-int(argv[argv.index("-n") + 1]) :]) + "\n", ""
 
     def _answer(self, command: str) -> list[str]:
         if match := _RXMODE.match(command):
