@@ -46,6 +46,25 @@ class SetPrivateFlag:
 
 
 @dataclass(frozen=True)
+class SetTestpmdModes:
+    """Have the testpmd that holds the PF give a VF what nobody else on the card owns: its receive modes and the unicast
+    hash table.
+
+    Unproven on hardware (ixgbe only), and testpmd reads nothing back: only frames tell whether it holds. Comes after
+    the guest driver's handshake, at which DPDK sets the modes anew.
+    """
+
+    kind: ClassVar[str] = "set-testpmd-modes"
+    reversible: ClassVar[bool] = True
+    deployment: str
+    vf_index: int
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"have testpmd give VF {self.vf_index} all multicast, and all unicast that nobody owns"
+
+
+@dataclass(frozen=True)
 class MirrorByFiles:
     """Have out-of-tree i40e copy what the watched VFs send and receive to VF ``pool``, by its sysfs files.
 

@@ -54,6 +54,11 @@ def port_unit(name: str) -> str:
     return f"hpcapvf-port-{name}.service"
 
 
+def port_commands_path(name: str) -> str:
+    """The pipe by which the testpmd that holds a deployment's PF is told what to do. Only root may write it."""
+    return f"/run/hpcapvf/{name}/testpmd"
+
+
 def token_path(name: str) -> str:
     """The token that QEMU must show to be given a VF of a PF that DPDK holds. Only root may read it."""
     return f"{DEPLOYMENTS}/{name}/vf-token"

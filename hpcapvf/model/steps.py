@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, TrustVf, WatchedVf
+from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf, WatchedVf
 from hpcapvf.model.guest_steps import (
     HoldFunction,
     InstallDriver,
@@ -50,6 +50,7 @@ __all__ = (
     "SetOffloads",
     "SetPause",
     "SetPrivateFlag",
+    "SetTestpmdModes",
     "SetVfMac",
     "StartCapture",
     "StartDomain",
@@ -379,6 +380,7 @@ Step = (
     | HoldFunction
     | ProgramReceiveAll
     | ReplicateTraffic
+    | SetTestpmdModes
     | MirrorByFiles
     | MirrorByTc
     | StartGuard

@@ -38,7 +38,7 @@ TRUE_PROMISCUOUS = Backend(
     "Documentation/networking/device_drivers/ethernet/intel/{i40e,ice}.rst", vlan=True, whole_link=True,
 )  # fmt: skip
 TESTPMD_MODES = Backend(
-    "testpmd rxmode and uta", "copy", "set port N vf M rxmode AUPE|ROPE|BAM|MPE on, set port N uta all on",
+    "testpmd rxmode and uta", "copy", "set port N vf M rxmode AUPE, ROPE, BAM, MPE on, set port N uta all on",
     "DPDK's testpmd user guide, section on configuration functions", whole_link=True,
 )  # fmt: skip
 TESTPMD_RULES = Backend(
@@ -49,7 +49,7 @@ TESTPMD_RULES = Backend(
 # --- ways to the registers, the one to try first first --------------------------------------------------------------
 REGISTER_DEVICE = Backend(
     "register device", "registers", "/dev/hpcapvf_regs-PF of the host module hpcapvf_regs, which has an allow-list",
-    "driver/host/README.md",
+    "driver/host/README.md", seen_on=_EMULATED,
 )  # fmt: skip
 REGISTER_WINDOW = Backend(
     "register window", "registers", "BAR 0 of the PF, mapped from sysfs resource0",

@@ -37,6 +37,7 @@ from hpcapvf.model.steps import (
     SetOffloads,
     SetPause,
     SetPrivateFlag,
+    SetTestpmdModes,
     SetVfMac,
     StartCapture,
     StartDomain,
@@ -146,6 +147,12 @@ def _(step: TrustVf, now: _Now) -> Iterable[Change]:
 @_changes.register
 def _(step: SetPrivateFlag, now: _Now) -> Iterable[Change]:
     yield _one(Area.LINK, f"{step.interface}: {step.flag}", None, "on", note="for every VF of the card")
+
+
+@_changes.register
+def _(step: SetTestpmdModes, now: _Now) -> Iterable[Change]:
+    modes = f"VF {step.vf_index}: AUPE, ROPE, BAM, MPE on; UTA all on"
+    yield _one(Area.REGISTERS, f"{port_unit(step.deployment)}: receive modes", None, modes, note="not read back")
 
 
 @_changes.register

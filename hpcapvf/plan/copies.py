@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpcapvf.model.address import Mac
-from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, TrustVf
+from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Host
 from hpcapvf.model.steps import ProgramReceiveAll, ReplicateTraffic, StartGuard, Step
@@ -25,7 +25,11 @@ def before_guest(ways: Ways | None, link: Link) -> tuple[Step, ...]:
 
 def for_probe(name: str, ways: Ways | None, link: Link) -> tuple[Step, ...]:
     """How a probe's VF comes to receive everything, after its driver's handshake."""
-    if ways is None or link.vf_index is None or not ways.by_registers:
+    if ways is None or link.vf_index is None:
+        return ()
+    if ways.taken == backends.TESTPMD_MODES:
+        return (SetTestpmdModes(name, link.vf_index),)
+    if not ways.by_registers:
         return ()
     programme = ProgramReceiveAll(link.pf.address, link.family, link.vf_index, default_pool=link.has_default_pool)
     return programme, StartGuard(name, ways.guard_interval_ms)

@@ -10,7 +10,7 @@ from hpcapvf.model.errors import StepFailed
 from hpcapvf.model.host import Host
 from hpcapvf.model.paths import MIRROR_WAYS, mirror_file
 from hpcapvf.model.plan import Finding, Plan
-from hpcapvf.nic import tc
+from hpcapvf.nic import backends, tc
 from hpcapvf.verify.judgement import demand
 from hpcapvf.verify.mirrors import moved_away
 
@@ -29,6 +29,12 @@ def check_copies(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...
                 place, away = f"running with VF {watched.vf}", moved_away(watched, host)
                 found.append(demand(f"watched VM {watched.domain}", not away, place, away or place))
     return tuple(found)
+
+
+def name_of(step: MirrorByFiles | MirrorByTc) -> str:
+    """How people name the way, and how far it is proven."""
+    way = backends.MIRROR_FILES if isinstance(step, MirrorByFiles) else backends.REPRESENTORS
+    return f"{way.name}, {way.standing}"
 
 
 def missing_copies(step: MirrorByFiles | MirrorByTc, machine: Machine) -> list[Finding]:

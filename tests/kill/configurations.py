@@ -18,7 +18,7 @@ from hpcapvf.model.steps import (
     StartGuard,
     Step,
 )
-from tests.kill.copies import agent_by_files, agent_by_tc, trusted_vf
+from tests.kill.copies import agent_by_files, agent_by_tc, modes_by_testpmd, trusted_vf
 from tests.kill.storage import nothing_stored, nvme_vf, virtio
 from tests.unit.apply.world import (
     CONTROLLER,
@@ -113,6 +113,7 @@ CONFIGURATIONS: dict[str, Callable[[Path], World]] = {
     "whole card": whole_card,
     "whole card, tcpdump": whole_card_tcpdump,
     "DPDK on the host": dpdk_port,
+    "DPDK on the host sets the modes": modes_by_testpmd,
     "DPDK in the guest": dpdk_engine,
     "virtio disks": virtio,
     "NVMe VF": nvme_vf,

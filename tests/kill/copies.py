@@ -11,6 +11,7 @@ from hpcapvf.model.steps import (
     ProgramReceiveAll,
     ReplicateTraffic,
     SetPrivateFlag,
+    SetTestpmdModes,
     SetVfMac,
     StartGuard,
     Step,
@@ -18,7 +19,8 @@ from hpcapvf.model.steps import (
     WatchedVf,
 )
 from tests.fakes import tree
-from tests.unit.apply.world import PF, VF, WATCHED, World, make_monitor_world, make_world
+from tests.fakes.testpmd import FakeTestpmd
+from tests.unit.apply.world import NAME, PF, VF, WATCHED, World, make_dpdk_world, make_monitor_world, make_world
 
 FLAG = "vf-true-promisc-support"
 REPRESENTORS = ("rep0", "rep1")
@@ -37,6 +39,16 @@ def trusted_vf(root: Path) -> World:
         if isinstance(step, SetVfMac):
             steps += [SetPrivateFlag(tree.PF_INTERFACE, FLAG), TrustVf(tree.PF_INTERFACE, 0)]
     return replace(world, plan=replace(world.plan, steps=tuple(steps)))
+
+
+def modes_by_testpmd(root: Path) -> World:
+    """A probe on an ixgbe card whose PF DPDK holds: testpmd sets the VF's receive modes."""
+    world = make_dpdk_world(root)
+    FakeTestpmd(world.fake.commands, NAME)
+    kept = [step for step in world.plan.steps if not isinstance(step, StartGuard)]
+    modes = SetTestpmdModes(NAME, 0)
+    steps = tuple(modes if isinstance(step, ProgramReceiveAll) else step for step in kept)
+    return replace(world, plan=replace(world.plan, steps=steps))
 
 
 def agent_by_files(root: Path) -> World:

@@ -21,6 +21,7 @@ from hpcapvf.apply.handlers.port import HoldPortHandler, SetModuleParameterHandl
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
 from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
+from hpcapvf.apply.handlers.testpmd import SetTestpmdModesHandler
 from hpcapvf.apply.handlers.vf_mirror import MirrorByFilesHandler, MirrorByTcHandler
 from hpcapvf.apply.handlers.vf_trust import SetPrivateFlagHandler, TrustVfHandler
 from hpcapvf.apply.handlers.volume import MakeVolumeHandler, MountExistingHandler
@@ -54,6 +55,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.HoldFunction.kind: HoldFunctionHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
+    steps.SetTestpmdModes.kind: SetTestpmdModesHandler(),
     steps.MirrorByFiles.kind: MirrorByFilesHandler(),
     steps.MirrorByTc.kind: MirrorByTcHandler(),
     steps.StartGuard.kind: StartGuardHandler(),

@@ -13,11 +13,12 @@ from hpcapvf.model.steps import HoldPort, SetModuleParameter
 _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
 _READY = "Checking link statuses"
-# testpmd ends when its input does, so it is given one that does not (bash's process substitution). The token is read
-# from its file where it is needed; whoever may read testpmd's command line in /proc sees it there.
+# testpmd ends when its input does, so it is given a pipe that it holds open for writing too; commands come by that.
+# The token is read from its file where it is needed; whoever may read testpmd's command line in /proc sees it there.
 _SCRIPT = (
+    'mkdir -p "${4%/*}" && rm -f "$4" && mkfifo -m 600 "$4" && '
     'exec stdbuf -oL dpdk-testpmd --lcores "(0,1)@($1)" -a "$2" --no-huge --no-shconf -m 128 --no-telemetry '
-    '--vfio-vf-token="$(cat "$3")" -- --interactive --total-num-mbufs=2048 < <(exec sleep infinity)'
+    '--vfio-vf-token="$(cat "$3")" -- --interactive --total-num-mbufs=2048 0<>"$4"'
 )
 
 
@@ -74,7 +75,8 @@ class HoldPortHandler(Handler[HoldPort]):
             machine.files.replace(step.token_path, str(uuid.uuid4()).encode(), mode=0o600)
         run_any(machine, ["systemctl", "reset-failed", unit])  # of an earlier one; fails if there is none
         words = ["systemd-run", "--quiet", f"--unit={unit}", f"--description=DPDK holds {step.pf} for its VFs"]
-        script = ["bash", "-c", _SCRIPT, "bash", str(step.cpus), str(step.pf), step.token_path]
+        pipe = paths.port_commands_path(step.deployment)
+        script = ["bash", "-c", _SCRIPT, "bash", str(step.cpus), str(step.pf), step.token_path, pipe]
         run_checked(machine, [*words, *script], hint=f"see `journalctl -u {unit}`")
         try:
             wait_until(
@@ -93,6 +95,7 @@ class HoldPortHandler(Handler[HoldPort]):
         run_any(context.machine, ["systemctl", "reset-failed", _unit(step)])
         if _is_active(step, context):
             raise StepFailed(f"{_unit(step)} still runs", hint=f"systemctl kill {_unit(step)}")
+        remove_whole(context.machine.files, paths.port_commands_path(step.deployment))
         if any(domain.name == step.deployment for domain in context.machine.hypervisor.domains()):
             return ("the token stays: the domain knows it",)
         remove_whole(context.machine.files, step.token_path)

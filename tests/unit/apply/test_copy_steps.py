@@ -10,21 +10,22 @@ from typing import Any
 import pytest
 
 from hpcapvf.apply.run import apply_plan, destroy
-from hpcapvf.model.errors import StepFailed
+from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import mirror_file
 from hpcapvf.model.progress import Silent
-from hpcapvf.model.steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, TrustVf, WatchedVf
+from hpcapvf.model.steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf, WatchedVf
 from hpcapvf.probe import probe_host
 from hpcapvf.verify.copies import check_copies
 from tests.fakes import tree
-from tests.kill.copies import FLAG, REPRESENTORS, agent_by_files, agent_by_tc, trusted_vf
+from tests.fakes.testpmd import FakeTestpmd
+from tests.kill.copies import FLAG, REPRESENTORS, agent_by_files, agent_by_tc, modes_by_testpmd, trusted_vf
 from tests.unit.apply.test_handlers import do, undo
 from tests.unit.apply.test_storage_steps import STEPS
 from tests.unit.apply.world import NAME, PF, VF, WATCHED, World
 
 WORLDS: dict[str, Callable[[Path], World]] = {"trust": trusted_vf, "files": agent_by_files, "tc": agent_by_tc}
 FILES = MirrorByFiles(PF, 1, (WatchedVf(WATCHED, VF, 0),))
-STEPS_TESTED_APART = (*STEPS, TrustVf, SetPrivateFlag, MirrorByFiles, MirrorByTc)
+STEPS_TESTED_APART = (*STEPS, TrustVf, SetPrivateFlag, SetTestpmdModes, MirrorByFiles, MirrorByTc)
 TC = MirrorByTc(PF, 1, REPRESENTORS[1], REPRESENTORS[:1], (WatchedVf(WATCHED, VF, 0),))
 
 
@@ -198,3 +199,46 @@ def test_one_line_for_people() -> None:
     assert FILES.describe() == f"mirror web1 (VF 0) on {PF} to VF 1 by the driver's files"
     assert TC.describe() == f"mirror web1 (VF 0) on {PF} to VF 1 by tc on rep0"
     assert SetPrivateFlag("e", FLAG).describe() == f"switch on {FLAG} of e"
+
+
+def pmd_of(world: World) -> FakeTestpmd:
+    return FakeTestpmd(world.fake.commands, NAME)
+
+
+def test_testpmd_is_told_the_modes_and_says_that_nothing_is_read_back(tmp_path: Path) -> None:
+    world = modes_by_testpmd(tmp_path)
+    pmd, before = pmd_of(world), world.snapshot()
+    outcome = apply_plan(world.plan, world.fake.machine, Silent())
+    assert pmd.modes == {"vf 0 AUPE", "vf 0 ROPE", "vf 0 BAM", "vf 0 MPE", "uta"}
+    (notes,) = (step.notes for step in outcome.steps if step.kind == SetTestpmdModes.kind)
+    assert "unproven on hardware, and testpmd reads nothing back" in notes[0]
+    undo(world, SetTestpmdModes(NAME, 0), do(world, SetTestpmdModes(NAME, 0)))
+    assert pmd.modes == {"vf 0 AUPE", "vf 0 ROPE", "vf 0 BAM"}  # as after a VF's reset
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("refused", ["ROPE", "uta"])
+def test_a_mode_that_testpmd_refuses_fails_and_is_undone(refused: str, tmp_path: Path) -> None:
+    world = modes_by_testpmd(tmp_path)
+    pmd_of(world).refuses = {refused}
+    undone_after(world, "testpmd refused: bad .* return code = -95")
+
+
+def test_an_old_refusal_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    world = modes_by_testpmd(tmp_path)
+    pmd = pmd_of(world)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    pmd.lines.append("bad VF receive mode parameter, return code = -95 ")
+    do(world, SetTestpmdModes(NAME, 0))
+
+
+def test_a_testpmd_that_hangs_is_waited_for_within_bounds(tmp_path: Path) -> None:
+    world = modes_by_testpmd(tmp_path)
+    pmd_of(world).mute = True
+    before = world.snapshot()
+    with pytest.raises(HpcapvfError, match="testpmd to answer"):
+        apply_plan(world.plan, world.fake.machine, Silent())
+    world.fake.machine.commands.run(["systemctl", "stop", f"hpcapvf-port-{NAME}.service"], timeout_s=1)
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before

@@ -18,6 +18,7 @@ from hpcapvf.model.steps import (
     MirrorByFiles,
     MirrorByTc,
     SetPrivateFlag,
+    SetTestpmdModes,
     StartGuard,
     TrustVf,
     WatchedVf,
@@ -252,3 +253,16 @@ def test_the_table_of_ways_is_whole() -> None:
         assert backend.does
         assert backend.source
         assert backend.layer == "registers" or backend.directions or backend.whole_link
+
+
+def test_dpdk_sets_the_modes_of_an_ixgbe_card_s_vf() -> None:
+    def on(device: int) -> Plan | Refusal:
+        host = dataclasses.replace(make_host(), dpdk_available=True, dpdk_abi=25, iomem_strict=True)
+        return probe(replace_device(host, PF, device=device, driver="ixgbe"), generator="dpdk")
+
+    plan = on(0x10FB)
+    assert isinstance(plan, Plan)
+    assert verdicts(plan)["testpmd rxmode and uta"] == TAKEN
+    assert SetTestpmdModes("probe1", 0) in plan.steps
+    assert not any(isinstance(step, StartGuard) for step in plan.steps)
+    assert isinstance(on(0x10C9), Refusal)  # DPDK's driver of the 82576 has no such modes
