@@ -10,6 +10,7 @@ from hpcapvf.model.host import LOST, Host, NetInterface, PciDevice, Sriov
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import CardFamily, pf_family
+from hpcapvf.nic.registers import TABLES
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.devices import (
@@ -239,7 +240,7 @@ def _interface_use(interface: NetInterface) -> str:
 
 def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -> tuple[Advice, ...]:
     notes: list[Advice] = []
-    if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
+    if family.own_driver and family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
     made = link.pf.sriov.num_vfs if link.pf.sriov else 0
     if not link.make_vfs:
@@ -247,7 +248,8 @@ def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -
         notes.append(advice.vfs_of_others(link.interface, made, maker, request.name))
     others = (link.make_vfs or made) - 1
     if request.network.receive == "all":
-        notes.append(advice.whole_card_changes(link.pf.address))
+        if family.name in (table.family for table in TABLES):
+            notes.append(advice.whole_card_changes(link.pf.address))
         sharer = receiver_of_all(host, link.pf)
         if sharer is not None:
             notes.append(advice.second_probe(sharer, request.engine.kind))

@@ -17,7 +17,7 @@ _BUFFER_BYTES = 256
 class FakeIxgbe:
     """Files with one PF's reg_ops, and the log. values: registers; frozen: those that drop writes; mute: no answers.
 
-    noise: lines that others log before each answer.
+    noise: lines that others log before and after each answer.
     """
 
     def __init__(self, pf: PciAddress) -> None:
@@ -73,4 +73,4 @@ class FakeIxgbe:
 
     def _say(self, text: str) -> None:
         if not self.mute:
-            self.said += [*self.noise, f"ixgbe {self.pf}: {text}"]
+            self.said += [*self.noise, f"ixgbe {self.pf}: {text}", *self.noise]

@@ -15,8 +15,9 @@ _STOP_TIMEOUT_S = 60.0
 _READY = "Checking link statuses"
 # testpmd ends when its input does, so it is given a pipe that it holds open for writing too; commands come by that.
 # The token is read from its file where it is needed; whoever may read testpmd's command line in /proc sees it there.
+# No braces behind a dollar: systemd takes those for variables of its own and puts nothing in their place.
 _SCRIPT = (
-    'mkdir -p "${4%/*}" && rm -f "$4" && mkfifo -m 600 "$4" && '
+    'mkdir -p "$(dirname "$4")" && rm -f "$4" && mkfifo -m 600 "$4" && '
     'exec stdbuf -oL dpdk-testpmd --lcores "(0,1)@($1)" -a "$2" --no-huge --no-shconf -m 128 --no-telemetry '
     '--vfio-vf-token="$(cat "$3")" -- --interactive --total-num-mbufs=2048 0<>"$4"'
 )

@@ -117,6 +117,7 @@ def test_the_whole_link_by_a_trusted_vf(driver: str, device: int) -> None:
     (install,) = (step for step in plan.steps if isinstance(step, InstallDriver))
     assert install.by_interface  # HPCAPvf has no driver for these VFs
     assert any("unproven on hardware" in note.text for note in plan.warnings)
+    assert not any("82576" in note.source or "ixgbe" in note.text for note in plan.warnings)  # none of other cards
 
 
 def test_registers_need_not_be_reached_for_a_trusted_vf() -> None:
