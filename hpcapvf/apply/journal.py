@@ -6,7 +6,8 @@ that it announces is begun. Format version 1; every line has ``event`` and ``at`
 ==============  ====================================================================================================
 event           further keys
 ==============  ====================================================================================================
-``open``        ``version``, ``deployment``, ``spec_sha256``, ``boot_id``; always the first line
+``open``        ``version``, ``deployment``, ``spec_sha256``, ``boot_id``, ``by`` (who logged in to deploy it; empty if
+                not known, absent in journals of earlier programs); always the first line
 ``boot``        ``boot_id``: what follows was written after a reboot
 ``begin``       ``index`` (place in the plan), ``step`` (by the model's codec, long texts emptied), ``before``
 ``amend``       ``index``, ``before``: keys learned later, added to that step's ``before``; keys already there stay
@@ -66,9 +67,9 @@ class Journal:
         self._clock = clock
         self._path = path
 
-    def open(self, deployment: str, spec_sha256: str, boot_id: str) -> None:
+    def open(self, deployment: str, spec_sha256: str, boot_id: str, by: str = "") -> None:
         """Write the first line."""
-        self.write("open", version=VERSION, deployment=deployment, spec_sha256=spec_sha256, boot_id=boot_id)
+        self.write("open", version=VERSION, deployment=deployment, spec_sha256=spec_sha256, boot_id=boot_id, by=by)
 
     def go_on(self, boot_id: str) -> None:
         """Before further lines by another process: what was cut short goes, and a reboot since is written down."""
@@ -127,6 +128,17 @@ def _check_version(first: Json, path: str) -> None:
 def boot_of(events: tuple[Json, ...]) -> str:
     """The boot in which the last of these events was written; empty if not known."""
     return next((str(event["boot_id"]) for event in reversed(events) if event.get("boot_id")), "")
+
+
+def opened_by(events: tuple[Json, ...]) -> str:
+    """Who deployed it; empty if not known."""
+    return str(events[0].get("by") or "") if events else ""
+
+
+def done_at(events: tuple[Json, ...], index: int) -> float | None:
+    """When this step of the plan came to its end last, in seconds since the epoch; None if it is not done now."""
+    of_step = [e for e in events if e.get("index") == index and e["event"] in ("begin", "done", "undone")]
+    return float(of_step[-1]["at"]) if of_step and of_step[-1]["event"] == "done" else None
 
 
 def to_undo(events: tuple[Json, ...], path: str) -> tuple[Begun, ...]:

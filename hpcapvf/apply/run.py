@@ -12,6 +12,7 @@ from hpcapvf.apply.handler import Context, Handler, Json
 from hpcapvf.apply.handlers import handler_of, handler_of_kind
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
 from hpcapvf.apply.lock import hold_host
+from hpcapvf.apply.operator import operator
 from hpcapvf.apply.undo import DestroyReport, forget, take_back, undo_all
 from hpcapvf.host.protocols import Guest, Machine, Running
 from hpcapvf.model.errors import (
@@ -84,7 +85,7 @@ def apply_plan(
             files.make_folder(state.folder(name), mode=0o700)
             files.remove(state.journal_path(name))
             state.write_state(files, plan, INCOMPLETE, {})
-            journal.open(name, plan.spec_sha256, state.boot_id(files))
+            journal.open(name, plan.spec_sha256, state.boot_id(files), operator(files))
             reports = run_steps(plan, machine, progress, journal)
             phases = phases_of(reports)
             state.write_state(files, plan, DEPLOYED, phases)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from typing import Any
 
-from hpcapvf.apply.state import list_deployments, read_deployment
+from hpcapvf.apply.journal import done_at, opened_by, read_events
+from hpcapvf.apply.state import journal_path, list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
@@ -22,7 +24,7 @@ from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
 from hpcapvf.verify.copies import missing_copies, name_of
 from hpcapvf.verify.mirrors import moved_away, read_mirror
-from hpcapvf.verify.readings import open_registers
+from hpcapvf.verify.readings import open_registers, read_guard
 from orchestrator.answer import Answer, Part
 from orchestrator.options import Commands, add_command
 from orchestrator.specs import refusal_error
@@ -139,15 +141,26 @@ def mirrors_answer(machine: Machine) -> Answer:
     found = []
     for deployed in list_deployments(machine.files):
         plan = read_deployment(deployed.name, machine.files).plan
-        step = next((s for s in plan.steps if isinstance(s, CopyStep)), None)
-        if step is not None:
-            found.append(_mirror(deployed.name, deployed.condition, step, machine, host))
+        for index, step in enumerate(plan.steps):
+            if isinstance(step, CopyStep):
+                mirror = _mirror(deployed.name, deployed.condition, step, machine, host)
+                found.append(mirror | _history(deployed.name, index, machine))
     rows = [
-        (m["monitor"], m["condition"], f"VF {w['pool']} of {m['pf']}", w["domain"], m["registers"], w["moved_away"])
+        (
+            m["monitor"],
+            m["condition"],
+            f"VF {w['pool']} of {m['pf']}",
+            w["domain"],
+            _said_time(m["since"]),
+            m["by"] or None,
+            m["drifts"],
+            m["registers"],
+            w["moved_away"],
+        )
         for m in found
         for w in m["watches"]
     ]
-    columns = ("watched by", "condition", "VF", "watched VM", "registers now", "remark")
+    columns = ("watched by", "condition", "VF", "watched VM", "since", "by", "drifts", "registers now", "remark")
     return Answer({"mirrors": found}, shown=(table("mirrors", columns, rows) if rows else NO_MIRRORS,))
 
 
@@ -175,3 +188,20 @@ def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: H
         "backend": backend,
         "registers": registers,
     }
+
+
+def _history(name: str, index: int, machine: Machine) -> dict[str, Any]:
+    """since: seconds since the epoch, None if the step at index is not done; by: empty if not known.
+
+    drifts: of the guard's checks, those that found registers rewritten; None if it has not said.
+    """
+    try:
+        events = read_events(machine.files, journal_path(name))
+    except HpcapvfError:  # a damaged journal: `status` and `destroy` say so, here it is unknown
+        events = ()
+    counts = read_guard(name, machine.files) or {}
+    return {"since": done_at(events, index), "by": opened_by(events), "drifts": counts.get("drifts")}
+
+
+def _said_time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

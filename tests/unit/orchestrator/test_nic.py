@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hpcapvf.apply.handler import Json
+from hpcapvf.apply.journal import done_at
 from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.model.errors import BadSpec, NotCapable, NotFound, RegisterRefused
+from hpcapvf.model.paths import guard_path
 from hpcapvf.model.progress import Silent
 from hpcapvf.plan import plan_deployment
 from hpcapvf.spec import parse_spec, spec_sha256
@@ -91,6 +94,37 @@ def test_mirrors_without_registers_are_listed_too(make: Callable[[Path], World],
     (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
     assert mirror["backend"] is None
     assert mirror["registers"] == f"not copied ({2 if make is agent_by_tc else 1} of 2 places differ)"
+
+
+@pytest.mark.parametrize(
+    ("uid", "by", "said"),
+    [("1000", "ada", "ada"), ("1001", "uid 1001", "uid 1001"), ("4294967295", "", "unknown"), ("", "", "unknown")],
+)
+def test_mirrors_say_since_when_by_whom_and_what_drifted(world: World, uid: str, by: str, said: str) -> None:
+    tree_of_host = world.fake.kernel.tree
+    tree_of_host.write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh")
+    tree_of_host.write("/proc/self/loginuid", uid)
+    before = world.fake.clock.wall()
+    apply_plan(world.plan, world.fake.machine, Silent())
+    tree_of_host.write(guard_path(NAME), '{"checks": 9, "drifts": 3}')
+    answer = mirrors_answer(world.fake.machine)
+    (mirror,) = answer.result["mirrors"]
+    assert (mirror["by"], mirror["drifts"]) == (by, 3)
+    assert before <= mirror["since"] <= world.fake.clock.wall()
+    (table,) = answer.shown
+    assert not isinstance(table, str)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["by"], row["drifts"], row["watched VM"]) == (said, "3", "web1")
+    assert row["since"].endswith(" UTC")
+
+
+def test_a_copy_that_is_not_made_is_since_never() -> None:
+    events: list[Json] = [{"event": "begin", "index": 4, "at": 1.0}]
+    assert done_at(tuple(events), 4) is None
+    events.append({"event": "done", "index": 4, "at": 2.0})
+    assert (done_at(tuple(events), 4), done_at(tuple(events), 5)) == (2.0, None)
+    events.append({"event": "undone", "index": 4, "at": 3.0})
+    assert done_at(tuple(events), 4) is None
 
 
 def test_each_command_takes_its_own_kind_of_spec(tmp_path: Path) -> None:
