@@ -18,7 +18,7 @@ DEMO ?=
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak \
         test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
-        bench bench-capture bench-driver bench-planner bench-deployment user clean
+        bench bench-capture bench-driver bench-planner bench-deployment user man clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ matrix-table: $(STAMP) ## what the last runs of test-matrix found, as a table
 
 bench-deployment: setup ## phases of a deployment in the emulated server, beside the same VM started by hand
 	$(LIMIT) 5400 $(BIN)/python -m tests.bench.deployment docs/results/deployment.json
+
+man: $(STAMP) ## man pages of every command in build/man
+	$(BIN)/python -m orchestrator.manual build/man
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 
