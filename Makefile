@@ -18,7 +18,7 @@ DEMO ?=
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-host-module \
         test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
-        bench bench-capture bench-driver bench-planner bench-deployment user clean
+        bench bench-capture bench-driver bench-planner bench-deployment user man docs test-wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ test-fuzz-spec: $(STAMP) ## 50 000 fuzzed specs through `hpcapvf plan`; JSON in 
 test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backports) and the packages; JSON in docs/results
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.kernels docs/results/kernels.json
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.packages docs/results/packages.json
+
+test-wheel: $(STAMP) ## the wheel installed with pipx on Debian 12 and 13, without a compiler; JSON in docs/results
+	$(LIMIT) 1800 $(BIN)/python -m tests.builds.wheel docs/results/wheel.json
+
+docs: $(STAMP) ## the documents as HTML in build/docs; a link that leads nowhere is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 test-kernel: setup ## the module in a real kernel: parameters, a VF, network devices, the ring; a second run does what is left
 	$(LIMIT) 3600 $(BIN)/python -m tests.device.suites kernel docs/results/kernel.json
@@ -105,6 +111,9 @@ matrix-table: $(STAMP) ## what the last runs of test-matrix found, as a table
 
 bench-deployment: setup ## phases of a deployment in the emulated server, beside the same VM started by hand
 	$(LIMIT) 5400 $(BIN)/python -m tests.bench.deployment docs/results/deployment.json
+
+man: $(STAMP) ## man pages of every command in build/man
+	$(BIN)/python -m orchestrator.manual build/man
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 

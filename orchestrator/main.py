@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from hpcapvf import __version__
+from orchestrator.completion import add_completion_option
 from orchestrator.options import epilog
 from orchestrator.runner import run
 
@@ -36,6 +37,7 @@ def hpcapvf_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hpcapvf {__version__}")
+    add_completion_option(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     first = words[0] if words else ""
     chosen = [module for module, names in MODULES.items() if first in names]

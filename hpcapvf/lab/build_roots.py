@@ -13,12 +13,16 @@ from hpcapvf.model.errors import HpcapvfError
 # kbuild's W=1 looks at the comments too, with Perl or (newer kernels) Python.
 KERNEL = (*BUILDER, "perl", "python3")
 PACKAGING = ("build-essential", "debhelper", "dh-dkms", "dkms", "fakeroot", "lintian")
+PIPX = ("pipx", "python3-venv", "man-db")  # no compiler: a machine that only gives orders needs none
 SOURCE = ("linux-source", "bc", "bison", "cpio", "flex", "libelf-dev", "libssl-dev", "xz-utils")
 
 BUILD_ROOTS: Mapping[str, Recipe] = {
     "bookworm": Recipe("kernel-bookworm", KERNEL, (), ("builder.sh",), 0, "bookworm"),
     "trixie": Recipe("kernel-trixie", KERNEL + PACKAGING, (), ("builder.sh",), 0, "trixie"),
     "backports": Recipe("kernel-backports", KERNEL, ("backports.sh",), ("builder.sh",), 0, "trixie"),
+    # where a user installs the toolkit
+    "control-bookworm": Recipe("control-bookworm", PIPX, (), (), 0, "bookworm"),
+    "control-trixie": Recipe("control-trixie", PIPX, (), (), 0, "trixie"),
     # a kernel from the distribution's own source, with what looks for mistakes
     "source": Recipe("kernel-source", (*KERNEL, *SOURCE), (), ("builder.sh",), 0, "trixie"),
     # what the driver's device tests boot: a kernel, its modules and a shell, all unpacked only

@@ -12,6 +12,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.probe.state import read_deployments
 from hpcapvf.spec import spec_sha256
 from orchestrator.answer import Answer
+from orchestrator.completion import add_completion_option
 from orchestrator.options import add_force_option, add_wait_option, epilog, output_options
 from orchestrator.proof_options import add_proof_options
 from orchestrator.spec_file import read_spec
@@ -72,6 +73,7 @@ def deploy_vnma_parser() -> argparse.ArgumentParser:
 
 
 def _add_deploy_options(parser: argparse.ArgumentParser) -> None:
+    add_completion_option(parser)
     parser.add_argument("spec", metavar="SPEC", help="YAML file that says what is wanted")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
     add_wait_option(parser)

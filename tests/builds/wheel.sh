@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Inside a private root file system without compiler, pip without index, wheels in /build/wheels: install with pipx, use, remove.
+set -eux
+exec 3>/build/facts # what the result is made of, one "name value" a line
+export HOME=/build/home PIPX_HOME=/build/pipx PIPX_BIN_DIR=/build/bin
+export PIP_NO_INDEX=1 PIP_FIND_LINKS=/build/wheels PIP_DISABLE_PIP_VERSION_CHECK=1
+export PATH="/build/bin:$PATH" LC_ALL=C.UTF-8
+mkdir -p "$HOME"
+# shellcheck source=/dev/null
+. /etc/os-release
+echo "debian $VERSION_ID" >&3
+command -v cc gcc && echo "compiler found" >&3
+
+pipx install /build/wheels/hpcapvf-*.whl
+cd /
+for command in hpcapvf deploy-vnp deploy-vnma; do
+	"$command" --help >/dev/null
+	"$command" --print-completion bash | bash -n
+	echo "command $(command -v "$command")" >&3
+done
+hpcapvf schema >/dev/null && echo "works schema" >&3
+/build/pipx/venvs/hpcapvf/bin/python -c 'import libvirt' 2>/dev/null && echo "binding libvirt" >&3
+/build/pipx/venvs/hpcapvf/bin/python -c 'import pyudev' 2>/dev/null && echo "binding pyudev" >&3
+
+# Check mode from the installed playbooks: nobody answers there, which is to be told for the host, as code 13.
+printf 'hypervisors:\n  hosts:\n    nobody:\n      ansible_host: 127.0.0.1\n      ansible_port: 1\n' >/build/inventory.yml
+code=0
+deploy-vnp --inventory /build/inventory.yml --dry-run --json /build/spec.yaml >/build/fleet.json || code=$?
+echo "fleet $code" >&3
+grep -q '"nobody"' /build/fleet.json && echo "works fleet" >&3
+
+pipx uninstall hpcapvf
+[ -e /build/bin/hpcapvf ] && echo "left hpcapvf" >&3
+echo "done wheel" >&3
