@@ -260,3 +260,7 @@ def test_a_probe_on_the_guests_own_disk_makes_no_array() -> None:
         "start-capture",
     ]
     assert sum(isinstance(s, InstallDriver) for s in plan.steps) == 1
+
+
+def test_the_expected_shares_stand_in_the_plan() -> None:
+    assert any("44.0 %, each watched VM 44.0 %" in note.text for note in planned().warnings)
