@@ -209,5 +209,6 @@ def test_a_copy_takes_nothing_from_anybody(family: str, mac: Mac, vlan: int | No
 @given(st.sampled_from(FAMILIES), MACS, st.none() | st.integers(0, 4095))
 def test_receive_all_for_any_frame(family: str, mac: Mac, vlan: int | None) -> None:
     registers = card(family)
+    registers.held["VMOLR", PROBE] = 0  # nothing of what the PF driver set may help
     registers.write(receive_all_10g(family, PROBE, registers.read))
     assert PROBE in pools(registers, Frame(mac, vlan=vlan))
