@@ -15,9 +15,10 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-builds test-soak test-debug-kernel test-model \
-        test-lab test-agent check check-python check-files check-shell \
-        check-yaml check-playbooks check-driver bench bench-driver bench-planner user clean
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-host-module \
+        test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table \
+        check check-python check-files check-shell check-yaml check-playbooks check-driver \
+        bench bench-capture bench-driver bench-planner bench-deployment user clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,14 +54,23 @@ test-fuzz: packages ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_S
 	@mkdir -p docs/results
 	cp driver/build/fuzz/fuzz.json docs/results/fuzz.json
 
+test-fuzz-spec: $(STAMP) ## 50 000 fuzzed specs through `hpcapvf plan`; JSON in docs/results
+	$(IN_MEMORY) $(LIMIT) 3600 $(BIN)/python -m tests.fuzz_spec docs/results/fuzz_spec.json
+
 test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backports) and the packages; JSON in docs/results
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.kernels docs/results/kernels.json
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.packages docs/results/packages.json
 
-test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
-	$(LIMIT) 9000 $(BIN)/python -m tests.device.soak docs/results/soak.json
+test-kernel: setup ## the module in a real kernel: parameters, a VF, network devices, the ring; a second run does what is left
+	$(LIMIT) 3600 $(BIN)/python -m tests.device.suites kernel docs/results/kernel.json
 
-test-debug-kernel: $(STAMP) ## the same on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
+test-host-module: $(STAMP) ## the host's module for a card's registers on an emulated card, and tc's flower filters
+	$(LIMIT) 1800 $(BIN)/python -m tests.host_module docs/results/host_module.json
+
+test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.device.suites soak docs/results/soak.json
+
+test-debug-kernel: $(STAMP) ## both on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.debug_kernel docs/results/debug-kernel.json
 
 test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family's VF; a second run does what is left
@@ -68,12 +78,33 @@ test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family
 	@mkdir -p docs/results
 	cp build/vf_model.json docs/results/vf_model.json
 
+test-kill: $(STAMP) ## every configuration killed at every effect, then `hpcapvf recover`; a second run does what is left
+	$(LIMIT) 9000 $(BIN)/python -m tests.kill docs/results/kill.json
+
 test-lab: setup ## end to end in the emulated server
-	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py tests/lab
+	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py \
+		--ignore tests/lab/test_two_probes.py --ignore tests/lab/test_recover.py tests/lab
+
+test-recover: setup ## a deployment killed and the server reset in its middle, in the emulated server (not in `make test`)
+	$(LIMIT) 5400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/recover.json \
+		tests/lab/test_recover.py
 
 test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
 	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/agent.json \
 		tests/lab/test_agent.py
+
+test-two-probes: setup ## two probes on one card that receive everything, in the emulated server (not in `make test`)
+	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/two-probes.json \
+		tests/lab/test_two_probes.py
+
+test-matrix: setup ## every I/O configuration of the thesis' Table 6.4, in the emulated server; a second run does what is left
+	$(LIMIT) 9000 $(BIN)/python -m tests.matrix docs/results/matrix.json
+
+matrix-table: $(STAMP) ## what the last runs of test-matrix found, as a table
+	@$(BIN)/python -m tests.matrix docs/results/matrix.json --table
+
+bench-deployment: setup ## phases of a deployment in the emulated server, beside the same VM started by hand
+	$(LIMIT) 5400 $(BIN)/python -m tests.bench.deployment docs/results/deployment.json
 
 check: check-python check-files check-shell check-yaml check-playbooks check-driver ## what continuous integration looks at first
 
@@ -104,6 +135,9 @@ bench-driver: packages
 	@mkdir -p build/bench
 	cp driver/build/bench.json build/bench/driver.json
 	cp driver/build/bench-tools.json build/bench/tools.json
+
+bench-capture: $(STAMP) ## hpcapvf, tcpdump and DPDK on one emulated VF at the same rates; needs a quiet machine; goes on where it was
+	$(LIMIT) 9000 $(BIN)/python -m tests.comparison docs/results/capture_comparison.json
 
 bench-planner: $(STAMP)
 	$(BIN)/python -m tests.bench.planner build/bench/planner.json

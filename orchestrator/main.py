@@ -14,10 +14,13 @@ from orchestrator.runner import run
 # Module -> the commands that its add_commands defines.
 MODULES = {
     "orchestrator.commands.inspect": ("probe", "plan", "snapshot"),
-    "orchestrator.commands.upkeep": ("verify", "destroy", "guard"),
+    "orchestrator.commands.upkeep": ("verify", "destroy", "recover"),
+    "orchestrator.commands.guard": ("guard",),
     "orchestrator.commands.doctor": ("doctor",),
     "orchestrator.commands.fetch": ("fetch",),
     "orchestrator.commands.status": ("status",),
+    "orchestrator.commands.schema": ("schema",),
+    "orchestrator.commands.advise": ("advise",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),
     "orchestrator.commands.lab": ("lab",),

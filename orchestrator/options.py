@@ -16,7 +16,7 @@ else:  # generic for type checkers only
 _MEANINGS = {
     ExitCode.OK: "done, or nothing to do",
     ExitCode.PROOF_FAILED: "a frame is missing, altered or out of order, or a check after deployment failed",
-    ExitCode.USAGE: "wrong command line",
+    ExitCode.USAGE: "wrong command line, or the spec file that it names cannot be read",
     ExitCode.BAD_SPEC: "the spec cannot be read or says something impossible",
     ExitCode.NOT_CAPABLE: "this host lacks something the request needs",
     ExitCode.REFUSED: "the host could, but it would hurt or does not fit",
@@ -83,6 +83,17 @@ def _guard(name: str) -> str:
     if guard.never:
         raise argparse.ArgumentTypeError(f"{name} cannot be forced: {guard.never}")
     return name
+
+
+def add_wait_option(parser: argparse.ArgumentParser) -> None:
+    """For commands that change the host: only one at a time may."""
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long for another run that changes this host (default: refuse at once, and say who it is)",
+    )
 
 
 def add_command(commands: Commands, name: str, help_text: str, *examples: str) -> argparse.ArgumentParser:

@@ -130,6 +130,8 @@ def _parts_of(plan: Plan, cpu: int) -> tuple[str, list[str]]:
     names = [f"vCPU {i}" + (" poll" if i == pins.polling_vcpu else "") for i in guests]
     if cpu in pins.emulator_pins:
         names.append("emulator")
+    if cpu in pins.io_pins:
+        names.append("IO thread")
     if pins.polling_vcpu in guests:
         return "polling", names
     if pins.reader_vcpu in guests:

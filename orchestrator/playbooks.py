@@ -65,6 +65,8 @@ def playbook_command(args: argparse.Namespace, folder: Path) -> list[str]:
         raise CannotRun("Ansible is not installed beside this program", hint="pip install ansible-core")
     if args.pcap:
         raise CannotRun("--pcap names files of one host", hint="with --inventory use --source and its own frames")
+    if args.rate:
+        raise CannotRun("--rate is for one host", hint="with --inventory the wire keeps its own pace")
     for what, path in (("spec file", spec), ("inventory", inventory)):
         if not path.exists():
             raise NotFound(f"no {what} {path}", hint="inventory/example.yml shows one" if path == inventory else "")

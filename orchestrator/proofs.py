@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpcapvf.host.protocols import Clock, FrameSource, Machine
+from hpcapvf.host.acquainted import AcquaintedGuests
+from hpcapvf.host.protocols import Clock, FrameSource, Machine, guest_access
 from hpcapvf.host.source import open_source
 from hpcapvf.model.codec import to_json
-from hpcapvf.model.errors import BadSpec, NotFound, ProofFailed
+from hpcapvf.model.errors import BadSpec, HpcapvfError, NotFound, ProofFailed
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe import probe_host
 from hpcapvf.raw.pcap import read_pcap
-from hpcapvf.verify.checks import verify_plan
+from hpcapvf.verify.checks import GUEST_ANSWER_TIMEOUT_S, verify_plan
+from hpcapvf.verify.clock import UNKNOWN, GuestClock, read_clock
 from hpcapvf.verify.expect import targets_of
 from hpcapvf.verify.mix import traffic_mix
 from hpcapvf.verify.proof import Proof, prove
@@ -58,18 +60,23 @@ class Verified:
     host: Host
     findings: tuple[Finding, ...]
     proofs: tuple[tuple[str, Proof], ...]
+    clock: GuestClock
 
     def result(self) -> dict[str, Any]:
-        """For the JSON envelope: ``host, findings, proofs``."""
+        """For the JSON envelope: ``host, findings, proofs, clock``."""
         return {
             "host": to_json(self.host),
+            "clock": asdict(self.clock) | {"text": self.clock.describe()},
             "findings": [to_json(finding) for finding in self.findings],
             "proofs": [{"traffic": name} | proof.report() for name, proof in self.proofs],
         }
 
 
-def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
-    """What the user named: the source, and pcap files or the own mix. NotFound or BadSpec for an unusable file."""
+def read_checks(source: str, paths: list[str], clock: Clock, rate: float | None = None) -> Checks:
+    """What the user named: the source with its rate, and pcap files or the own mix.
+
+    NotFound or BadSpec for an unusable file.
+    """
     traffics = []
     for path in paths:
         try:
@@ -81,13 +88,14 @@ def read_checks(source: str, paths: list[str], clock: Clock) -> Checks:
                 f"{path} cannot be used as traffic: {error}", hint="classic pcap of Ethernet frames"
             ) from error
         traffics.append(Traffic(Path(path).name, frames))
-    return Checks(open_source(source, clock), tuple(traffics) or (Traffic(OWN_MIX),))
+    return Checks(open_source(source, clock, rate), tuple(traffics) or (Traffic(OWN_MIX),))
 
 
 def verify_deployment(
     plan: Plan, machine: Machine, checks: Checks, *, progress: Progress, clock: PhaseClock
 ) -> Verified:
     """Read the machine anew, check it against the plan, then send each traffic and compare what was stored."""
+    machine = replace(machine, guests=AcquaintedGuests(machine.guests))
     with clock.measure("verify"):
         progress.phase("check the machine against the plan")
         host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)
@@ -99,7 +107,16 @@ def verify_deployment(
             targets = targets_of(plan, machine)
             frames = traffic_mix(MIX_FRAMES, targets=targets) if traffic.frames is None else traffic.frames
             proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
-    return Verified(host, findings, tuple(proofs))
+    return Verified(host, findings, tuple(proofs), _clock_of_guest(plan, machine))
+
+
+def _clock_of_guest(plan: Plan, machine: Machine) -> GuestClock:
+    """Who keeps the guest's clock; unknown if the guest cannot be asked."""
+    try:
+        guest = machine.guests.connect(guest_access(plan), timeout_s=GUEST_ANSWER_TIMEOUT_S)
+    except HpcapvfError as error:
+        return GuestClock(UNKNOWN, note=error.message)
+    return read_clock(guest)
 
 
 def failure_of(verified: Verified) -> ProofFailed | None:
@@ -165,7 +182,7 @@ def show_verified(plan: Plan, verified: Verified, phases_s: Mapping[str, float])
         parts.append("storage.mode is none: frames were counted by driver and hpcapdd; what was in them nobody knows")
     if all(proof.frames_sent is None for _, proof in verified.proofs):
         parts.append("no frames were sent (--source none): counters and files were checked, storing was not proved")
-    parts.append(show_phases(phases_s))
+    parts += [pairs("the guest's clock", [("", verified.clock.describe())]), show_phases(phases_s)]
     return tuple(parts)
 
 

@@ -142,6 +142,7 @@ def _placement(plan: Plan) -> dict[str, Any]:
         "node": pins.node,
         "vcpu_pins": [str(cpus) for cpus in pins.vcpu_pins],
         "emulator_pins": str(pins.emulator_pins),
+        "io_pins": str(pins.io_pins),
         "polling_vcpu": pins.polling_vcpu,
         "reader_vcpu": pins.reader_vcpu,
         "hugepages": pins.hugepages,

@@ -22,6 +22,12 @@ def put_back_lines(events: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str]
         elif event["event"] == "amend" and event["index"] in before:
             step, known = before[event["index"]]
             before[event["index"]] = (step, dict(event["before"]) | known)
+        elif event["event"] == "inherit":
+            known = before[event["index"]][1] if event["index"] in before else {}
+            step = from_json(Step, event["step"]) if "step" in event else before[event["index"]][0]
+            before[event["index"]] = (step, known | dict(event["before"]))
+        elif event["event"] == "handed-over":
+            before.pop(event["index"], None)
         elif event["event"] == "undone" and event["index"] in before:
             step, known = before.pop(event["index"])
             lines.append((step.describe(), _said(known)))

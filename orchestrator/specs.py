@@ -1,13 +1,12 @@
-"""From a spec file to what the planner says about it, and a refusal to the error that people see."""
+"""From a request to what the planner says about it, and a refusal to the error that people see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hpcapvf.domain import complete_plan
-from hpcapvf.host.protocols import Commands, Files, Hypervisor
+from hpcapvf.host.protocols import Commands, Files, Hypervisor, Machine
 from hpcapvf.model.errors import (
     Conflict,
     ExitCode,
@@ -17,13 +16,15 @@ from hpcapvf.model.errors import (
     PlacementRefused,
     RegisterRefused,
 )
+from hpcapvf.model.facts import Fact
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
 from hpcapvf.plan import plan_deployment
+from hpcapvf.plan.facts import facts_of
 from hpcapvf.probe import probe_host
-from hpcapvf.spec import parse_spec, spec_sha256
+from hpcapvf.spec import spec_sha256
 
 _CLASSES: dict[ExitCode, type[HpcapvfError]] = {
     ExitCode.NOT_CAPABLE: NotCapable,
@@ -41,17 +42,6 @@ class Planned:
     request: Request
     host: Host
     verdict: Plan | Unchanged
-
-
-def read_spec(path: str) -> Request:
-    """Read and parse a spec file. NotFound if there is none, BadSpec otherwise."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFound(f"no spec file {path}", hint="name a YAML file; docs/reference.md lists the keys") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HpcapvfError(f"cannot read {path}: {error}") from error
-    return parse_spec(text)
 
 
 def plan_request(
@@ -76,6 +66,14 @@ def plan_request(
     if isinstance(verdict, Unchanged):
         return Planned(request, host, verdict)
     return Planned(request, host, complete_plan(verdict))
+
+
+def facts_now(plan: Plan, machine: Machine, progress: Progress) -> tuple[Fact, ...]:
+    """What the plan took for granted, as the host is now."""
+    progress.phase("probe host", "again, now that nobody else changes it")
+    images = (plan.request.guest.image,)
+    host = probe_host(machine.files, hypervisor=machine.hypervisor, images=images, progress=progress)
+    return facts_of(plan, host)
 
 
 def refusal_error(refusal: Refusal) -> HpcapvfError:

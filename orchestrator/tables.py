@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from hpcapvf.model.backends import Backend
 from hpcapvf.model.host import BlockDevice, Deployed, Host, NumaNode, PciDevice
 from hpcapvf.model.plan import Finding, Plan
-from hpcapvf.model.steps import ReplicateTraffic
+from hpcapvf.model.steps import CopyStep
 from orchestrator.answer import Part, Table
 
 _UNKNOWN = "unknown"
@@ -58,7 +59,34 @@ def show_plan(plan: Plan) -> tuple[Part, ...]:
         (number, step.describe(), "" if step.reversible else "cannot be undone")
         for number, step in enumerate(plan.steps, 1)
     ]
-    return (show_placement(plan), table("steps", ("", "step", ""), steps))
+    return (show_placement(plan), *show_backends(plan), table("steps", ("", "step", ""), steps))
+
+
+def show_backends(plan: Plan) -> tuple[Table, ...]:
+    """The ways to copy traffic and to the card's registers, in the order of preference, with the reason of each."""
+    titles = {"copy": "ways to copy traffic", "registers": "ways to the card's registers"}
+    return tuple(
+        table(
+            title,
+            ("", "way", "what it can do", "found", "reason", "standing"),
+            [
+                (c.verdict, c.backend.name, _can_do(c.backend), c.found, c.why, c.backend.standing)
+                for c in plan.backends
+                if c.backend.layer == layer
+            ],
+        )
+        for layer, title in titles.items()
+        if any(c.backend.layer == layer for c in plan.backends)
+    )
+
+
+def _can_do(backend: Backend) -> str:
+    if backend.layer == "registers":
+        return backend.does
+    words = [f"{' and '.join(backend.directions)} a VM"] if backend.directions else []
+    words += ["the whole link"] if backend.whole_link else []
+    words += ["VLANs" if backend.vlan else "no VLANs", *([backend.rules] if backend.rules else [])]
+    return ", ".join(words)
 
 
 def show_placement(plan: Plan) -> Table:
@@ -69,6 +97,8 @@ def show_placement(plan: Plan) -> Table:
         parts = [name for name, at in (("polling", pins.polling_vcpu), ("reader", pins.reader_vcpu)) if at == vcpu]
         rows.append((f"vCPU {vcpu}" + (f" ({', '.join(parts)})" if parts else ""), f"CPU {cpus}"))
     rows.append(("emulator threads", f"CPU {pins.emulator_pins}"))
+    if pins.io_pins:
+        rows.append(("IO thread of the disks", f"CPU {pins.io_pins}"))
     rows.append(("memory", f"{pins.hugepages} hugepages of {pins.hugepage_kib} KiB on node {pins.node}"))
     of = f"{plan.pf_interface or 'a card without an interface'}, {plan.pf}"
     rows.append(("network", f"{plan.function_name} at {plan.function} (MAC {plan.function_mac}) of {of}"))
@@ -77,7 +107,7 @@ def show_placement(plan: Plan) -> Table:
     rows += [
         ("watches", f"{w.domain}: VF {w.pool} at {w.vf}")
         for step in plan.steps
-        if isinstance(step, ReplicateTraffic)
+        if isinstance(step, CopyStep)
         for w in step.watched
     ]
     rows += [("never seen by a VF", text) for text in plan.never_seen]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/capture.h"
 
-/* So far ahead the frames are asked for: they lie in memory that the NIC wrote. */
-#define FRAMES_AHEAD 8u
-/* And so far ahead their places in the table of duplicates; a power of two. */
+/* Of a burst, before its first frame is stored; of the rest each arrival says which. */
+#define FRAMES_AT_ONCE 8u
+/* So far ahead frames' places in the table of duplicates; a power of two. */
 #define PLACES_AHEAD 4u
 
 static __u32 wire_bytes(const struct hpcap_arrival *arrival)
@@ -12,18 +12,25 @@ static __u32 wire_bytes(const struct hpcap_arrival *arrival)
 }
 
 /* Frames that are errors have a share of the link as well. */
-static bool begin_burst(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, unsigned int count,
-			bool full)
+static __u64 burst_bytes(const struct hpcap_arrival *arrivals, unsigned int count)
 {
-	struct hpcap_stamper *stamper = &capture->stamper;
 	__u64 total = 0;
 	unsigned int i;
 
+	for (i = 0; i < count; i++)
+		total += wire_bytes(&arrivals[i]);
+	return total;
+}
+
+/* Is its time to be shared out among its frames? */
+static bool begin_burst(struct hpcap_capture *capture, unsigned int count, __u64 bytes, bool full)
+{
+	struct hpcap_stamper *stamper = &capture->stamper;
+
 	if (!hpcap_stamp_shares(stamper, full))
 		return false;
-	for (i = 0; i < count; i++)
-		total += hpcap_stamp_weight(stamper, wire_bytes(&arrivals[i]));
-	hpcap_stamp_begin(stamper, hpcap_clock_ns(&capture->clock, core_ticks()), total);
+	hpcap_stamp_begin(stamper, hpcap_clock_ns(&capture->clock, core_ticks()),
+			  hpcap_weigh_all(hpcap_stamp_weighing(stamper), count, bytes));
 	return true;
 }
 
@@ -85,54 +92,84 @@ static void store_once(struct hpcap_capture *capture, const struct hpcap_arrival
 	hpcap_dedup_remember(dedup, &key, entry);
 }
 
+/* Frames in a row of which there is nothing to say: whole, untagged, and there is room. */
+struct run {
+	unsigned int count;
+	__u64 record_bytes;
+	__u64 wire_bytes;
+};
+
+static __u32 most_kept(const struct hpcap_ring *ring)
+{
+	return ring->caplen ? ring->caplen : HPCAPVF_CAPLEN_MAX;
+}
+
+static struct run find_run(const struct hpcap_ring *ring, const struct hpcap_arrival *arrivals, unsigned int count)
+{
+	const __u64 claimed = ring->write_limit - ring->write_offset;
+	const __u64 room = claimed < ring->size ? claimed : ring->size;
+	const __u32 caplen = most_kept(ring);
+	struct run run = { 0 };
+
+	if (!hpcap_ring_has_listener(ring))
+		return run;
+	for (; run.count < count; run.count++) {
+		const __u32 length = arrivals[run.count].length;
+		const __u64 bytes = run.record_bytes + HPCAPVF_RECORD_BYTES + (length < caplen ? length : caplen);
+
+		if (core_unlikely(arrivals[run.count].flags & ~HPCAP_ARRIVAL_HASH || bytes > room ||
+				  length > HPCAPVF_CAPLEN_MAX))
+			break;
+		run.record_bytes = bytes;
+		run.wire_bytes += length;
+	}
+	return run;
+}
+
 /*
- * The frames of which there is nothing to say: whole, untagged, and there is room. Ends at the first other one;
- * returns how many. What changes with each frame is kept in variables of this function: stores to the ring could
- * be stores to anything else, for all that the compiler knows.
+ * What changes with each frame is kept in variables of this function: stores to the ring could be stores to anything
+ * else, for all that the compiler knows. It is compiled twice, since for what is decided once a burst there are no
+ * registers left. The ring's end is no end here: its memory goes on with its begin.
  */
-static unsigned int store_plain(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals,
-				unsigned int count, bool shared)
+static core_always_inline void store_run_so(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals,
+					    const struct run *run, bool shared)
 {
 	struct hpcap_ring *ring = &capture->ring;
 	struct hpcap_stamper stamper = capture->stamper;
 	const struct hpcap_clock clock = capture->clock;
-	const __u64 size = ring->size, limit = ring->write_limit;
-	const __u32 caplen = ring->caplen ? ring->caplen : HPCAPVF_CAPLEN_MAX;
-	__u64 position = ring->write_position, offset = ring->write_offset, wire = 0;
-	__u8 *const data = ring->data;
+	const struct hpcap_arrival *const end = arrivals + run->count;
+	const struct hpcap_weighing weighing = hpcap_stamp_weighing(&stamper);
+	const __u32 caplen = most_kept(ring);
+	__u8 *out = ring->data + ring->write_position;
 	__u32 nanoseconds = ring->last_nanoseconds;
-	unsigned int i;
 
-	if (!hpcap_ring_has_listener(ring))
-		return 0;
-	for (i = 0; i < count; i++) {
-		const __u32 length = arrivals[i].length, kept = length < caplen ? length : caplen;
-		const __u32 bytes = HPCAPVF_RECORD_BYTES + kept;
-		__u8 *out = data + position;
+	for (; arrivals != end; arrivals++) {
+		const __u32 length = arrivals->length, kept = length < caplen ? length : caplen;
 
-		if (core_unlikely(arrivals[i].flags & ~HPCAP_ARRIVAL_HASH || offset + bytes > limit ||
-				  length > HPCAPVF_CAPLEN_MAX))
-			break;
-		if (i + FRAMES_AHEAD < count)
-			core_prefetch(arrivals[i + FRAMES_AHEAD].data);
-		nanoseconds = hpcap_stamp_take(&stamper,
-			shared ? hpcap_stamp_share(&stamper, hpcap_stamp_weight(&stamper, length)) :
-				 hpcap_clock_ns(&clock, core_ticks()));
+		core_prefetch(arrivals->ahead);
+		if (shared)
+			nanoseconds = hpcap_stamp_share_plainly(&stamper, hpcap_weigh(weighing, length));
+		else
+			nanoseconds = hpcap_stamp_take(&stamper, hpcap_clock_ns(&clock, core_ticks()));
 		hpcap_header_build(out, stamper.second ? stamper.second : 1, nanoseconds, kept, length);
-		core_copy(out + HPCAPVF_RECORD_BYTES, arrivals[i].data, kept);
-		wire += length;
-		offset += bytes;
-		position += bytes;
-		if (position >= size)
-			position -= size;
+		core_copy(out + HPCAPVF_RECORD_BYTES, arrivals->data, kept);
+		out += HPCAPVF_RECORD_BYTES + kept;
 	}
+	if (shared)
+		stamper.last_ns = stamper.second_begin_ns + nanoseconds;
 	capture->stamper = stamper;
-	hpcap_ring_moved(ring, offset, position, i, wire);
-	if (i) {
-		ring->last_seconds = stamper.second;
-		ring->last_nanoseconds = nanoseconds;
-	}
-	return i;
+	hpcap_ring_moved(ring, run->record_bytes, run->count, run->wire_bytes);
+	ring->last_seconds = stamper.second;
+	ring->last_nanoseconds = nanoseconds;
+}
+
+static void store_run(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, const struct run *run,
+		      bool shared)
+{
+	if (shared)
+		store_run_so(capture, arrivals, run, true);
+	else
+		store_run_so(capture, arrivals, run, false);
 }
 
 static void store_any(struct hpcap_capture *capture, const struct hpcap_arrival *arrival, bool shared, __u32 hash)
@@ -140,7 +177,8 @@ static void store_any(struct hpcap_capture *capture, const struct hpcap_arrival 
 	__u64 ns;
 
 	if (shared)
-		ns = hpcap_stamp_share(&capture->stamper, hpcap_stamp_weight(&capture->stamper, wire_bytes(arrival)));
+		ns = hpcap_stamp_share(&capture->stamper,
+				       hpcap_weigh(hpcap_stamp_weighing(&capture->stamper), wire_bytes(arrival)));
 	else
 		ns = hpcap_clock_ns(&capture->clock, core_ticks());
 	if (capture->dedup)
@@ -149,34 +187,61 @@ static void store_any(struct hpcap_capture *capture, const struct hpcap_arrival 
 		store(capture, arrival, ns);
 }
 
+static void store_burst(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, unsigned int count,
+			bool full)
+{
+	struct run run = find_run(&capture->ring, arrivals, count);
+	const __u64 bytes = run.count == count ? run.wire_bytes : burst_bytes(arrivals, count);
+	const bool shared = begin_burst(capture, count, bytes, full);
+	const bool in_runs = !shared || hpcap_stamp_is_plain(&capture->stamper);
+	unsigned int i = 0;
+
+	for (;;) {
+		if (run.count && in_runs) {
+			store_run(capture, arrivals + i, &run, shared);
+			i += run.count;
+		}
+		if (i == count)
+			break;
+		store_any(capture, &arrivals[i++], shared, 0);
+		run = find_run(&capture->ring, arrivals + i, count - i);
+	}
+}
+
+static void store_burst_once(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, unsigned int count,
+			     bool full)
+{
+	const bool shared = begin_burst(capture, count, burst_bytes(arrivals, count), full);
+	const struct hpcap_dedup *dedup = capture->dedup;
+	__u32 hashes[PLACES_AHEAD] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < count && i < PLACES_AHEAD; i++)
+		hashes[i] = hash_ahead(dedup, &arrivals[i]);
+	for (i = 0; i < count; i++) {
+		core_prefetch(arrivals[i].ahead);
+		store_any(capture, &arrivals[i], shared, hashes[i % PLACES_AHEAD]);
+		if (i + PLACES_AHEAD < count)
+			hashes[i % PLACES_AHEAD] = hash_ahead(dedup, &arrivals[i + PLACES_AHEAD]);
+	}
+}
+
 void hpcap_capture_burst(struct hpcap_capture *capture, const struct hpcap_arrival *arrivals, unsigned int count,
 			 bool full)
 {
-	const struct hpcap_dedup *dedup = capture->dedup;
-	__u32 hashes[PLACES_AHEAD] = { 0 };
-	bool shared;
 	unsigned int i;
 
 	if (!count) {
 		capture->stamper.was_full = false;
 		return;
 	}
-	for (i = 0; i < count && i < FRAMES_AHEAD; i++)
+	/* they are near already, unless the thread comes from a rest */
+	for (i = 0; i < count && i < FRAMES_AT_ONCE; i++)
 		core_prefetch(arrivals[i].data);
-	for (i = 0; dedup && i < count && i < PLACES_AHEAD; i++)
-		hashes[i] = hash_ahead(dedup, &arrivals[i]);
-	shared = begin_burst(capture, arrivals, count, full);
-	for (i = 0; i < count; i++) {
-		if (!dedup)
-			i += store_plain(capture, arrivals + i, count - i, shared);
-		if (i == count)
-			break;
-		if (i + FRAMES_AHEAD < count)
-			core_prefetch(arrivals[i + FRAMES_AHEAD].data);
-		store_any(capture, &arrivals[i], shared, hashes[i % PLACES_AHEAD]);
-		if (dedup && i + PLACES_AHEAD < count)
-			hashes[i % PLACES_AHEAD] = hash_ahead(dedup, &arrivals[i + PLACES_AHEAD]);
-	}
+	if (capture->dedup)
+		store_burst_once(capture, arrivals, count, full);
+	else
+		store_burst(capture, arrivals, count, full);
 	hpcap_ring_publish(&capture->ring);
 }
 

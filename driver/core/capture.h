@@ -14,9 +14,16 @@
 #define HPCAP_ARRIVAL_VLAN_STRIPPED 2u	/* the NIC took the tag out; it is in vlan_tci */
 #define HPCAP_ARRIVAL_HASH 4u		/* the NIC gave a hash over the flow */
 
+/*
+ * So many frames later the NIC's buffers are read that are asked for now: about as many as a processor can have under
+ * way, and not so many that they leave its nearest cache again.
+ */
+#define HPCAP_FRAMES_AHEAD 16u
+
 /* A frame in the NIC's buffer. */
 struct hpcap_arrival {
 	const __u8 *data;
+	const __u8 *ahead;	/* where the frame HPCAP_FRAMES_AHEAD later is or will be, NULL: not known; only asked for */
 	__u32 length;
 	__u32 hash;
 	__u16 vlan_tci;

@@ -30,6 +30,7 @@
 #define core_relax() cpu_relax()
 #define core_unwatched __no_sanitize_thread
 #define core_prefetch(p) prefetch(p)
+#define core_always_inline __always_inline
 #define core_unlikely(condition) unlikely(condition)
 #define core_mul_shift(a, b, shift) mul_u64_u32_shr((a), (b), (shift))
 #define core_div64(a, b) div64_u64((a), (b))
@@ -79,6 +80,7 @@ static int core_fence_word __attribute__((unused));
 #define core_unwatched __attribute__((no_sanitize_thread))
 
 #define core_prefetch(p) __builtin_prefetch(p)
+#define core_always_inline inline __attribute__((always_inline))
 #define core_unlikely(condition) __builtin_expect(!!(condition), 0)
 #define core_mul_shift(a, b, shift) ((__u64)((unsigned __int128)(a) * (b) >> (shift)))
 #define core_div64(a, b) ((a) / (b))

@@ -124,11 +124,13 @@ static inline void hpcap_ring_put(struct hpcap_ring *ring, const struct hpcap_fr
 	ring->counters.vlan_reinserted += frame->vlan_stripped;
 }
 
-/* Records of that many frames, of wire bytes on the wire, were written up to offset, which lies at position. */
-static inline void hpcap_ring_moved(struct hpcap_ring *ring, __u64 offset, __u64 position, __u64 frames, __u64 wire)
+/* Records of that many frames, of wire bytes on the wire, were written from write_position on. */
+static inline void hpcap_ring_moved(struct hpcap_ring *ring, __u64 bytes, __u64 frames, __u64 wire)
 {
-	ring->write_offset = offset;
-	ring->write_position = position;
+	ring->write_offset += bytes;
+	ring->write_position += bytes;
+	if (ring->write_position >= ring->size)
+		ring->write_position -= ring->size;
 	ring->counters.received += frames;
 	ring->counters.received_bytes += wire;
 	ring->counters.published += frames;

@@ -13,5 +13,6 @@ void hpcap_stamp_begin(struct hpcap_stamper *stamper, __u64 now_ns, __u64 total)
 	if (!stamper->last_ns || gap > GAP_NS_MAX)
 		gap = 0;
 	stamper->begin_ns = now_ns - gap;
+	stamper->end_ns = now_ns;
 	stamper->share = core_div64(gap << SHARE_SHIFT, total);
 }

@@ -31,6 +31,7 @@ struct hpcap_stamper {
 
 	/* of the burst; share: ns for a weight of 1, times 2^16 */
 	__u64 begin_ns;
+	__u64 end_ns;
 	__u64 weight;
 	__u64 share;
 };
@@ -46,9 +47,27 @@ static inline bool hpcap_stamp_shares(struct hpcap_stamper *stamper, bool full)
 	return stamper->method != HPCAP_STAMP_FRAME;
 }
 
-static inline __u32 hpcap_stamp_weight(const struct hpcap_stamper *stamper, __u32 frame_bytes)
+/* How much of a burst's time a frame has: 1, or what it takes of the link. Without a branch for each frame. */
+struct hpcap_weighing {
+	__u32 mask;
+	__u32 add;
+};
+
+static inline struct hpcap_weighing hpcap_stamp_weighing(const struct hpcap_stamper *stamper)
 {
-	return stamper->method == HPCAP_STAMP_UDTS ? 1 : frame_bytes + HPCAP_LINK_OVERHEAD_BYTES;
+	const bool evenly = stamper->method == HPCAP_STAMP_UDTS;
+
+	return (struct hpcap_weighing){ evenly ? 0 : ~0u, evenly ? 1 : HPCAP_LINK_OVERHEAD_BYTES };
+}
+
+static inline __u32 hpcap_weigh(struct hpcap_weighing weighing, __u32 frame_bytes)
+{
+	return (frame_bytes & weighing.mask) + weighing.add;
+}
+
+static inline __u64 hpcap_weigh_all(struct hpcap_weighing weighing, __u64 frames, __u64 bytes)
+{
+	return (weighing.mask ? bytes : 0) + frames * weighing.add;
 }
 
 /* A burst that was taken at now_ns, of frames that weigh total together. */
@@ -74,6 +93,20 @@ static inline __u32 hpcap_stamp_take(struct hpcap_stamper *stamper, __u64 ns)
 		stamper->second_begin_ns = stamper->second * 1000000000ull;
 	}
 	return (__u32)(ns - stamper->second_begin_ns);
+}
+
+/* Are the rest of the burst's times in order after the last one's, and in the same second? */
+static inline bool hpcap_stamp_is_plain(const struct hpcap_stamper *stamper)
+{
+	return stamper->begin_ns >= stamper->last_ns && stamper->second &&
+	       stamper->end_ns - stamper->second_begin_ns < 1000000000u;
+}
+
+/* The next frame's time as take returns it, if the burst is plain. The caller sets last_ns after the last one. */
+static inline __u32 hpcap_stamp_share_plainly(struct hpcap_stamper *stamper, __u32 weight)
+{
+	stamper->weight += weight;
+	return (__u32)(stamper->begin_ns - stamper->second_begin_ns) + (__u32)(stamper->weight * stamper->share >> 16);
 }
 
 #endif /* HPCAP_CORE_STAMP_H */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One captured device: what the rooms of the module share.
+ * One receive queue of a captured device: what the rooms of the module share. Each has a ring, a node and a thread of
+ * its own; the first has the hardware, too, and its thread looks after that.
  *
- * Lifetime: main/pci.c or main/interfaces.c creates it and lets go of it when the device goes; every open file holds
- * it as well, so that what is in the ring can still be read after the device went away.
+ * Lifetime: main/pci.c or main/interfaces.c creates the first and lets go of it when the device goes; that one creates
+ * the others, and each of them holds it. Every open file holds its queue as well, so that what is in the ring can still
+ * be read after the device went away.
  */
 #ifndef HPCAPVF_DEVICE_H
 #define HPCAPVF_DEVICE_H
@@ -14,8 +16,6 @@
 #include <linux/wait.h>
 
 #include "hw/hw.h"
-
-#define HPCAPVF_QUEUE 0u	/* a virtual function of the families driven here is captured with one queue */
 
 /* Pages that a ring consists of; twice in a row in the kernel's addresses. */
 struct ring_memory {
@@ -40,15 +40,23 @@ struct listener_wait {
 
 struct dedup_table;
 
+/* Frames that the polling thread takes at once. */
+#define POLL_BURST 64
+
 struct capture_device {
 	struct kref references;
 	struct device *parent;	/* what the node hangs below, or NULL; not to be used once gone is set, like hw.device */
-	struct hw hw;
+	unsigned int queue;
+	struct capture_device *first;	/* of this device's queues; itself in that one */
+	struct capture_device *queues[HW_QUEUES_MAX];	/* of the first: all of them, itself too */
+	struct hw hw;	/* of the first: hw_of() */
+	struct mutex receiving;	/* of the others: held while the thread uses the hardware's queue */
 	struct list_head entry;	/* main/interfaces.c */
 	struct ring_memory *memory;	/* of the ring; changed under listeners_lock while the thread rests */
 	struct ring_memory *spare;	/* our own, while the ring is a program's memory; else NULL */
 	struct page *control;
 	struct hpcap_capture capture;
+	struct hpcap_arrival burst[POLL_BURST];	/* the thread's */
 	struct dedup_table __rcu *dedup;	/* NULL: duplicates are stored */
 	struct mutex dedup_lock;	/* who exchanges it */
 	bool gone;
@@ -63,8 +71,18 @@ struct capture_device {
 	struct task_struct *thread;
 	int cpu;
 	int numa_node;
-	enum capture_state state;
+	enum capture_state state;	/* of the first: state_of() */
 };
+
+static inline struct hw *hw_of(struct capture_device *device)
+{
+	return &device->first->hw;
+}
+
+static inline enum capture_state state_of(const struct capture_device *device)
+{
+	return READ_ONCE(device->first->state);
+}
 
 /* main/ring_memory.c: or ERR_PTR(-ENOMEM). */
 struct ring_memory *ring_memory_create(u64 bytes, int numa_node);
@@ -85,11 +103,11 @@ void capture_ring_give_back(struct capture_device *device);
  */
 struct capture_device *capture_device_create(struct device *owner, struct device *parent, const struct hw_ops *ops,
 					     const char *interface);
-/* Brings the hardware up, then the node and the thread; after an error all of that is undone. */
+/* Of the first queue. Brings the hardware up, then each queue's node and thread; after an error all is undone. */
 int capture_device_start(struct capture_device *device);
-/* Ends the thread and shuts the hardware down; may be called again. */
+/* Ends the threads and shuts the hardware down; may be called again. */
 void capture_device_stop(struct capture_device *device);
-/* After stop: the node goes, and the creator's hold. */
+/* After stop: the nodes go, and the creator's hold. */
 void capture_device_remove(struct capture_device *device);
 void capture_device_put(struct capture_device *device);
 
@@ -130,7 +148,7 @@ int chardev_map(struct capture_device *device, struct vm_area_struct *area);
 #define MAPPING_DATA_OFFSET (1ull << 20)
 
 /* sysfs/sysfs.c */
-extern const struct attribute_group *capture_attribute_groups[];	/* of a PCI device */
+extern const struct attribute_group *capture_attribute_groups[];	/* of a PCI device: its first queue's; of a node */
 int capture_attributes_add(struct capture_device *device);	/* of a network device */
 void capture_attributes_remove(struct capture_device *device);
 

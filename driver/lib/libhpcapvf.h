@@ -56,6 +56,14 @@ int hpcapvf_info(const struct hpcapvf *capture, struct hpcapvf_info *out);
 int hpcapvf_stats(const struct hpcapvf *capture, struct hpcapvf_stats *out);
 
 /*
+ * The counters of a device without opening it: from sysfs, so that looking takes no listener's place and is no
+ * listener. path: the device, or a folder that has them, such as /sys/class/net/<interface>/hpcapvf. They are read one
+ * after the other while frames come; write_offset stays 0. -ENOENT: no such device, or it is not hpcapvf's. -ENODEV: it
+ * went away. -EPROTO: what is there is no number.
+ */
+int hpcapvf_counters(const char *path, struct hpcapvf_stats *out);
+
+/*
  * Waits until min_bytes bytes are unread. timeout_ms: 0 looks and returns, HPCAPVF_WAIT_FOREVER has no limit.
  * 0, -ETIMEDOUT, -EINTR (a signal), -ENODEV (the device is gone; what is unread can still be used).
  */

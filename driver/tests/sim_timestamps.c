@@ -109,16 +109,17 @@ static void spend(struct thread *thread, double ns)
 
 static void take_burst(struct thread *thread, struct hpcap_stamper *stamper, unsigned int first, unsigned int count)
 {
+	const struct hpcap_weighing weighing = hpcap_stamp_weighing(stamper);
 	bool shared = hpcap_stamp_shares(stamper, count == BATCH);
 	__u64 total = 0;
 	unsigned int i;
 
 	for (i = first; i < first + count; i++)
-		total += hpcap_stamp_weight(stamper, traffic.bytes[i]);
+		total += hpcap_weigh(weighing, traffic.bytes[i]);
 	if (shared)
 		hpcap_stamp_begin(stamper, (__u64)thread->now, total);
 	for (i = first; i < first + count; i++) {
-		__u64 ns = shared ? hpcap_stamp_share(stamper, hpcap_stamp_weight(stamper, traffic.bytes[i])) :
+		__u64 ns = shared ? hpcap_stamp_share(stamper, hpcap_weigh(weighing, traffic.bytes[i])) :
 				    (__u64)thread->now;
 		__u32 nanoseconds = hpcap_stamp_take(stamper, ns);
 

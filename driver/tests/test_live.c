@@ -149,32 +149,87 @@ static void slow_reader_holds_nobody_up(void)
 	sandbox_remove();
 }
 
+static const char *const counters[] = {
+	"received", "received_bytes", "published", "published_bytes", "ring_full_drops", "ring_full_bytes",
+	"no_listener_drops", "no_listener_bytes", "errors", "error_bytes", "duplicates", "duplicate_bytes",
+	"queue_full_drops", "queue_full_bytes", "vlan_reinserted", "resets", "clock_steps_back", "clock_stepped_back_ns",
+};
+
+/* Puts a number there as a whole, as sysfs shows it. */
+static void set_counter(const char *name, const char *value)
+{
+	const char *beside = sandbox_path("new"), *place = sandbox_path(name);
+	FILE *file = fopen(beside, "w");
+
+	CHECK(file);
+	fprintf(file, "%s\n", value);
+	CHECK_EQUAL(fclose(file), 0);
+	CHECK_EQUAL(rename(beside, place), 0);
+}
+
 static void stat_prints_rates(void)
 {
-	double rx_pps = 0, sum = 0;
-	char *text, *line;
-	size_t size;
+	const char *line, *folder = sandbox_create();
+	double rx_pps = 0, lost_pps = 0, rx_sum = 0, lost_sum = 0;
+	char *text;
+	size_t size, i;
+	pid_t stat;
 
-	sandbox_create();
-	device_program_start((const char *const[]){ STAT, "--json", "-i", "500", "-c", "4", DEVICE, NULL });
-	hpcapdd_tell(RING_DEVICE_APPEND, 0, 5000);	/* more than the ring holds: nothing may be kept */
-	CHECK_EQUAL(hpcapdd_finish(0), 0);
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "0");
+	set_counter("received", "18446744073709550000");
+	stat = sandbox_start((const char *const[]){ STAT, "--json", "-i", "500", "-c", "4", folder, NULL });
+	set_counter("received", "18446744073709551000");
+	set_counter("ring_full_drops", "100");
+	set_counter("no_listener_drops", "20");
+	set_counter("queue_full_drops", "3");
+	CHECK_EQUAL(sandbox_wait(stat), 0);
 	text = (char *)sandbox_read(sandbox_path("stdout"), &size);
 	for (line = text; (line = strstr(line, "\"rx_pps\":")); line++) {
-		CHECK_EQUAL(sscanf(line, "\"rx_pps\":%lf", &rx_pps), 1);
-		sum += rx_pps;
+		CHECK_EQUAL(sscanf(line, "\"rx_pps\":%lf,\"lost_bps\":%*f,\"lost_pps\":%lf", &rx_pps, &lost_pps), 2);
+		rx_sum += rx_pps;
+		lost_sum += lost_pps;
 	}
-	CHECK(sum > 0);
-	CHECK(strstr(text, "\"lost\":") && strstr(text, "\"received\":"));
+	/* half a second each; the program may have started after a number was put there */
+	CHECK(rx_sum <= 2000 && lost_sum <= 246);
+	CHECK(strstr(text, "\"received\":18446744073709551000,\"lost\":123}"));
 	free(text);
-	device_program_start((const char *const[]){ STAT, "-i", "100", "-c", "1", DEVICE, NULL });
-	CHECK_EQUAL(hpcapdd_finish(0), 0);
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, "-i", "100", "-c", "1", folder, NULL }), 0);
 	text = (char *)sandbox_read(sandbox_path("stdout"), &size);
 	CHECK(strncmp(text, "# time rx_bps rx_pps", 20) == 0);
 	free(text);
-	device_program_start((const char *const[]){ STAT, "-i", "60000", DEVICE, NULL });
-	hpcapdd_tell(RING_DEVICE_VANISH, 0, 0);
-	CHECK_EQUAL(hpcapdd_finish(0), 5);
+	sandbox_remove();
+}
+
+static void stat_tells_what_is_wrong_with_the_counters(void)
+{
+	const char *folder = sandbox_create();
+	size_t i;
+
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, folder, NULL }), 3);
+	CHECK(sandbox_complained_of("has no counters of hpcapvf: No such file"));
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, "/dev/null", NULL }), 3);
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "0");
+	set_counter("errors", "many");
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, folder, NULL }), 3);
+	CHECK(sandbox_complained_of("Protocol error"));
+	sandbox_remove();
+}
+
+static void stat_ends_when_the_device_goes(void)
+{
+	const char *folder = sandbox_create();
+	size_t i;
+	pid_t stat;
+
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "0");
+	stat = sandbox_start((const char *const[]){ STAT, "-i", "50", folder, NULL });
+	wait_for_output(sizeof("# time"));
+	CHECK_EQUAL(unlink(sandbox_path("received")), 0);
+	CHECK_EQUAL(sandbox_wait(stat), 5);
+	CHECK(sandbox_complained_of("the device is gone"));
 	sandbox_remove();
 }
 
@@ -199,6 +254,8 @@ int main(void)
 	RUN(dump_filters);
 	RUN(slow_reader_holds_nobody_up);
 	RUN(stat_prints_rates);
+	RUN(stat_tells_what_is_wrong_with_the_counters);
+	RUN(stat_ends_when_the_device_goes);
 	RUN(wrong_use_is_explained);
 	return 0;
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The file writer alone: every way a file can end. */
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/raw.h"
 #include "core/raw_scan.h"
@@ -18,6 +21,16 @@
 static struct raw_file_report last;
 static char last_path[PATH_MAX];
 static unsigned int files;
+static int sync_error;	/* what the disk answers to a sync, 0: what it really does */
+
+/* In the place of the C library's: no disk here fails at will. */
+int fdatasync(int fd)
+{
+	if (!sync_error)
+		return (int)syscall(SYS_fdatasync, fd);
+	errno = sync_error;
+	return -1;
+}
 
 static void on_closed(void *context, const struct raw_file_report *report)
 {
@@ -189,7 +202,33 @@ static void failed_padding_keeps_all_whole_records(void)
 	CHECK_EQUAL(last.stored.frames, 1);
 	CHECK_EQUAL(last.unsaved_frames, 1);
 	CHECK_EQUAL(check_file(last_path, 5012, false), 1);
+	CHECK(last.synced && strcmp(writer.failed, "write") == 0);
 	raw_writer_free(&writer);
+}
+
+/* A disk that is broken altogether: what was written before is not sure to be there. */
+static void failed_sync_is_told(bool write_fails)
+{
+	struct raw_writer writer;
+
+	writer_start(&writer, 1u << 20, 8192);
+	CHECK_EQUAL(put(&writer, 5000, 1), 0);
+	CHECK_EQUAL(put(&writer, 5000, 2), 0);
+	set_file_size_limit(write_fails ? 8192 : RLIM_INFINITY);
+	sync_error = EIO;
+	CHECK_EQUAL(-raw_writer_close(&writer, "stop"), write_fails ? EFBIG : EIO);
+	sync_error = 0;
+	set_file_size_limit(RLIM_INFINITY);
+	CHECK(strcmp(last.reason, "error") == 0 && !last.synced);
+	CHECK(strcmp(writer.failed, write_fails ? "write and sync" : "sync") == 0);
+	CHECK_EQUAL(last.stored.frames, write_fails ? 1 : 2);
+	raw_writer_free(&writer);
+}
+
+static void a_failed_sync_is_told_after_a_write_that_failed_too(void)
+{
+	failed_sync_is_told(true);
+	failed_sync_is_told(false);
 }
 
 int main(void)
@@ -201,6 +240,7 @@ int main(void)
 	RUN(padding_beyond_16_bits_is_chained);
 	RUN(failed_write_leaves_whole_records_only);
 	RUN(failed_padding_keeps_all_whole_records);
+	RUN(a_failed_sync_is_told_after_a_write_that_failed_too);
 	sandbox_remove();
 	return 0;
 }

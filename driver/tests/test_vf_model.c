@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "tests/check.h"
-#include "tests/model/vf.h"
+#include "tests/model/rss.h"
 
 #define MEMORY_AT 0x100000ull
 #define MEMORY_BYTES 0x40000ull
@@ -269,6 +269,39 @@ static void test_manners(void)
 	tear_down(&bench);
 }
 
+/* The values that Microsoft publishes ("Verifying the RSS Hash Calculation"), for the first of its IPv4 flows. */
+static void test_shares_out_as_published(void)
+{
+	static const uint8_t key[40] = { 0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+					 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+					 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa };
+	uint8_t frame[60] = { [12] = 0x08, [14] = 0x45, [23] = 6, [26] = 66, 9, 149, 187, 161, 142, 100, 80, 0x0a, 0xea, 0x06,
+			      0xe6 };
+	struct rss_choice choice;
+	struct bench bench;
+	uint32_t word;
+	unsigned int i;
+
+	set_up(&bench, 0x1565);
+	CHECK_EQUAL(rss_choose(&bench.vf, frame, sizeof(frame)).type, 0);	/* not switched on */
+	for (i = 0; i < sizeof(key); i += 4) {
+		memcpy(&word, key + i, sizeof(word));
+		vf_write(&bench.vf, VFRSSRK + i, word);
+	}
+	vf_write(&bench.vf, VFRETA + 56, 3);	/* entry 56: of the TCP flow's hash */
+	vf_write(&bench.vf, VFPSRTYPE, 2u << VFPSRTYPE_QUEUES_SHIFT);
+	vf_write(&bench.vf, VFMRQC, VFMRQC_ENABLE | VFMRQC_TCP_IPV4 | VFMRQC_IPV4);
+	choice = rss_choose(&bench.vf, frame, sizeof(frame));
+	CHECK(choice.hash == 0x51ccc178 && choice.type == 1 && choice.queue == 3);
+	frame[23] = 17;
+	choice = rss_choose(&bench.vf, frame, sizeof(frame));
+	CHECK(choice.hash == 0x323e8fc2 && choice.type == 2 && choice.queue == 0);
+	frame[12] = 0x88;	/* no IP */
+	choice = rss_choose(&bench.vf, frame, sizeof(frame));
+	CHECK(choice.type == 0 && choice.queue == 0);
+	tear_down(&bench);
+}
+
 int main(void)
 {
 	RUN(test_delivery);
@@ -276,5 +309,6 @@ int main(void)
 	RUN(test_read_only_memory);
 	RUN(test_transmit_ends);
 	RUN(test_manners);
+	RUN(test_shares_out_as_published);
 	return 0;
 }

@@ -7,6 +7,7 @@ $(TEST_BIN)/test_raw: $(call objects,address,tests/test_raw.c core/raw.c core/ra
 $(TEST_BIN)/test_ring: $(call objects,address,tests/test_ring.c $(TEST_RING))
 $(TEST_BIN)/test_listeners: $(call objects,address,tests/test_listeners.c $(TEST_RING))
 $(TEST_BIN)/test_capture: $(call objects,address,tests/test_capture.c $(TEST_RING))
+$(TEST_BIN)/test_bursts: $(call objects,address,tests/test_bursts.c $(TEST_RING))
 $(TEST_BIN)/test_pieces: $(call objects,address,tests/test_pieces.c $(TEST_RING))
 $(TEST_BIN)/test_clock: $(call objects,address,tests/test_clock.c core/clock.c)
 $(TEST_BIN)/sim_timestamps: $(call objects,address,tests/sim_timestamps.c core/stamp.c)
@@ -30,7 +31,7 @@ $(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) lib/json_text.c tests/rin
 $(TEST_BIN)/checkraw: $(call objects,address,$(CHECKRAW) $(SHARED))
 $(TEST_BIN)/hpcapdump: $(call objects,address,$(HPCAPDUMP) lib/pcap_writer.c lib/byte_output.c tests/ring_device.c \
 	$(TEST_RING))
-$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) tests/ring_device.c $(TEST_RING))
+$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) lib/counters.c)
 $(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
 
@@ -40,7 +41,7 @@ $(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c $(TEST_RIN
 	$(CC) -shared -Wl,-soname,libhpcapvf.so.1 -Wl,--version-script=lib/libhpcapvf.map -pthread -o $@ $(filter %.o,$^)
 
 # The model of a virtual function: a program for QEMU's vfio-user-pci, and its parts against a hostile guest.
-VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
+VF_MODEL := tests/model/vf.c tests/model/vf_dma.c tests/model/rss.c tests/model/pf.c tests/model/pf_answers.c tests/model/guest_memory.c
 $(TEST_BIN)/test_vf_model: $(call objects,address,tests/test_vf_model.c $(VF_MODEL))
 .PHONY: model
 model: $(BUILD)/bin/vf-model
@@ -50,7 +51,7 @@ $(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests
 	$(CC) -o $@ $^
 
 PROGRAMS := $(TOOLS)
-ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_pieces test_clock \
+ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_bursts test_pieces test_clock \
 	sim_timestamps sim_duplicates test_raw_writer test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
@@ -66,10 +67,22 @@ test: $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%) $(THREAD_TEST
 		echo "$$test"; timeout 300 $(TEST_BIN)/$$test || { echo "$$test: FAILED"; exit 1; }; done
 	@echo "driver: all user-space tests passed"
 
+# Not among the tests: it takes 5 GiB of memory, if there are as many.
+.PHONY: test-large-ring
+test-large-ring: $(TEST_BIN)/large_ring
+	$<
+$(TEST_BIN)/large_ring: $(call objects,plain,tests/large_ring.c $(TEST_RING))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^
+
 include tests/kernel/kernel.mk
 
-# For the small machine of ../../tests/device.
-device-tests: $(BUILD)/tests/sender
-$(BUILD)/tests/sender: $(call objects,plain,tests/device/sender.c)
+# For comparing capture programs (../tests/comparison).
+COMPARISON_PROGRAMS := $(BUILD)/tests/count_numbered $(BUILD)/tests/feed_card
+device-tests: $(COMPARISON_PROGRAMS)
+$(BUILD)/tests/count_numbered: $(call objects,plain,tests/device/count_numbered.c tests/device/numbered.c tests/frames.c \
+	$(RAW_READING) $(PCAP_READING))
+$(BUILD)/tests/feed_card: $(call objects,plain,tests/device/feed_card.c tests/device/numbered.c tests/frames.c)
+$(COMPARISON_PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^

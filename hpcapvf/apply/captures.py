@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from hpcapvf.apply import state
 from hpcapvf.apply.checked import run_any, run_checked
-from hpcapvf.apply.handlers.capture import UNIT
+from hpcapvf.apply.journal import read_events, to_undo
 from hpcapvf.host.protocols import Guest, Machine, guest_access
 from hpcapvf.model.errors import Conflict, HpcapvfError
-from hpcapvf.model.paths import KEPT_DISKS
+from hpcapvf.model.host import UNDOING
+from hpcapvf.model.paths import CAPTURE_UNIT, KEPT_DISKS
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import MakeDisk, MakeRaid, MakeVolume, MountExisting, StartCapture
 
@@ -22,9 +23,11 @@ _GUEST_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 180.0
 _FOLDER_MODE = 0o700
 # Just the files that each engine makes, and hpcapdd's folders of half hours: what else lies there is not ours.
+_PCAP_FILES = ("-mindepth", "1", "-maxdepth", "1", "-type", "f", "-name", "capture-*.pcap*")
 _OURS = {
     "hpcapvf": ("-mindepth", "2", "-maxdepth", "2", "-type", "f", "-name", "*_hpcap*.raw"),
-    "tcpdump": ("-mindepth", "1", "-maxdepth", "1", "-type", "f", "-name", "capture-*.pcap*"),
+    "tcpdump": _PCAP_FILES,
+    "dpdk": _PCAP_FILES,
 }
 _HALF_HOURS = ("-mindepth", "1", "-maxdepth", "1", "-type", "d", "-regex", ".*/[0-9]+", "-empty")
 
@@ -55,15 +58,19 @@ def keep_captures(deployment: state.Deployment, machine: Machine) -> str:
     if plan.request.storage.mode == "none":
         return "there are none: nothing is stored"
     disk = next((step for step in plan.steps if isinstance(step, MakeDisk)), None)
-    if deployment.condition != "deployed" or disk is None or not machine.files.exists(disk.path):
+    if deployment.condition == UNDOING:
+        return "they were seen to when it began to be taken away"
+    if disk is None or not machine.files.exists(disk.path) or not _has_captured(plan, machine):
         return "there are none: the deployment was not complete"
     amount = count_captures(plan, machine)
     if amount is not None and amount.files == 0:
         return "there are none: nothing was captured"
-    kept = f"{KEPT_DISKS}/{plan.request.name}-{_stamp(machine)}.qcow2"
-    machine.files.make_folder(KEPT_DISKS, mode=_FOLDER_MODE)
-    hint = f"{KEPT_DISKS} and {disk.path} must be on one file system; --purge deletes the captures instead"
-    run_checked(machine, ["ln", "--", disk.path, kept], hint=hint)
+    kept = _kept_before(disk, machine)
+    if not kept:
+        kept = f"{KEPT_DISKS}/{plan.request.name}-{_stamp(machine)}.qcow2"
+        machine.files.make_folder(KEPT_DISKS, mode=_FOLDER_MODE)
+        hint = f"{KEPT_DISKS} and {disk.path} must be on one file system; --purge deletes the captures instead"
+        run_checked(machine, ["ln", "--", disk.path, kept], hint=hint)
     much = "unknown how many" if amount is None else f"{amount.files} files, {amount.size_bytes} bytes"
     return (
         f"they stay in {_directory(plan)} of the guest's disk ({much}), kept as {kept} over {disk.image}: "
@@ -87,7 +94,7 @@ def purge_captures(plan: Plan, machine: Machine) -> str:
             f"{name}'s guest is off, and the captures on its disks can be deleted only by it",
             hint=f"start it (virsh start {name}), or leave --purge out: they stay on the disks then",
         )
-    run_checked(guest, ["systemctl", "stop", UNIT], timeout_s=_STOP_TIMEOUT_S)
+    run_checked(guest, ["systemctl", "stop", CAPTURE_UNIT], timeout_s=_STOP_TIMEOUT_S)
     amount = _count(guest, directory, plan)
     run_checked(guest, ["find", directory, *_OURS[plan.request.engine.kind], "-delete"], timeout_s=_STOP_TIMEOUT_S)
     run_checked(guest, ["find", directory, *_HALF_HOURS, "-delete"], timeout_s=_STOP_TIMEOUT_S)
@@ -106,6 +113,20 @@ def _outliving_place(plan: Plan) -> str:
         if isinstance(step, MakeVolume | MountExisting):
             return f"the file system on {where}"
     return ""
+
+
+def _kept_before(disk: MakeDisk, machine: Machine) -> str:
+    """Where a run that was cut short kept this disk; empty if none did."""
+    if not machine.files.exists(KEPT_DISKS):
+        return ""
+    found = run_checked(machine, ["find", KEPT_DISKS, "-samefile", disk.path, "-print", "-quit"])
+    return found.strip()
+
+
+def _has_captured(plan: Plan, machine: Machine) -> bool:
+    path = state.journal_path(plan.request.name)
+    begun = to_undo(read_events(machine.files, path), path)
+    return any(isinstance(each.step, StartCapture) and each.is_done for each in begun)
 
 
 def _guest(plan: Plan, machine: Machine) -> Guest | None:

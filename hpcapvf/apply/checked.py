@@ -73,6 +73,20 @@ def write_and_read_back(files: Files, path: str, value: str, hint: str = "") -> 
         raise StepFailed(f"wrote {value} to {path} but it reads {found}", hint=hint)
 
 
+def remove_torn(files: Files, path: str) -> None:
+    """Remove what an atomic write of a file that was cut short left beside it (``NAME.new.PROCESS``)."""
+    folder, _, name = path.rpartition("/")
+    for left in files.list(folder) or ():
+        if left.startswith(f"{name}.new."):
+            files.remove(f"{folder}/{left}")
+
+
+def remove_whole(files: Files, path: str) -> None:
+    """Remove a file, and what a write of it that was cut short left."""
+    remove_torn(files, path)
+    files.remove(path)
+
+
 def wait_until(clock: Clock, what: str, timeout_s: float, probe: Callable[[], T | None], poll_s: float = 0.2) -> T:
     """Poll until ``probe`` gives something; WaitTimedOut says what was waited for."""
     end = clock.monotonic() + timeout_s

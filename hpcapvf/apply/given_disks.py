@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from hpcapvf.apply.at_once import ask
 from hpcapvf.apply.checked import read_int
-from hpcapvf.apply.guest_disks import GuestDisk, disks_behind, disks_with_serials
+from hpcapvf.apply.guest_disks import FIND_DISKS, GuestDisk, disks_behind, disks_with_serials
 from hpcapvf.apply.handler import Context, Json
+from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
 from hpcapvf.apply.in_guest import find_function
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.errors import StepFailed
 
 
 def given_disks(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:
-    """Those behind the function that was passed to it, or the virtio block devices with the serials of the plan."""
+    """Those behind the function that was passed to it, or the virtio block devices with the serials of the plan.
+
+    They are looked at once for a step: what a step makes of them it sees for itself.
+    """
+    return context.once("given disks", lambda: _look(guest, context))
+
+
+def _look(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:
     plan = context.plan
     if plan.block_devices:
         return disks_with_serials(guest, tuple(disk.serial for disk in plan.block_devices))
@@ -19,8 +28,9 @@ def given_disks(guest: Guest, context: Context) -> tuple[GuestDisk, ...]:
         raise StepFailed("the plan uses disks without giving the guest any", hint="plan again with this version")
     folder = f"/sys/bus/pci/devices/{plan.controller}"
     files = context.machine.files
-    function = find_function(guest, read_int(files, f"{folder}/vendor"), read_int(files, f"{folder}/device"))
-    disks = disks_behind(guest, function)
+    known = ask(guest, READ_IDS, FIND_DISKS)
+    function = find_function(known, read_int(files, f"{folder}/vendor"), read_int(files, f"{folder}/device"))
+    disks = disks_behind(known, function)
     if not disks:
         raise StepFailed(
             f"the guest sees no disk behind controller {plan.controller} ({function} in the guest)",

@@ -1,6 +1,6 @@
 """Disks and md arrays as a guest shows them. Disks are found by their controller or serial number, never by name.
 
-One look at all disks takes three commands however many disks there are: each costs an emulated guest half a second.
+One look at all disks takes two round trips however many disks there are: each costs an emulated guest half a second.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpcapvf.apply.at_once import do_all, needed
 from hpcapvf.apply.checked import run_any, run_checked
-from hpcapvf.host.protocols import Guest
+from hpcapvf.host.protocols import Guest, Job
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.block import openable_name
 from hpcapvf.model.errors import StepFailed
@@ -20,6 +21,7 @@ from hpcapvf.model.errors import StepFailed
 _MD_TIMEOUT_S = 120.0
 _MD_MEMBER = "linux_raid_member"
 _SERIAL_LINE = re.compile(r"^/sys/block/(vd[a-z]+)/serial:(.+)$", re.MULTILINE)
+FIND_DISKS = ("find", "/sys/block", "-type", "l", "-printf", "%l\\n")
 _READ_SERIALS = ("find", "-L", "/sys/block", "-maxdepth", "2", "-name", "serial", "-exec", "grep", "-H", "", "{}", "+")
 
 
@@ -63,7 +65,7 @@ class FileSystem:
 
 def disks_behind(guest: Guest, controller: PciAddress) -> tuple[GuestDisk, ...]:
     """All disks behind a PCI function of the guest, in the order of their paths."""
-    targets = run_checked(guest, ["find", "/sys/block", "-type", "l", "-printf", "%l\\n"]).split()
+    targets = run_checked(guest, FIND_DISKS).split()
     names = [openable_name(path.rsplit("/", 1)[-1]) for path in sorted(targets) if f"/{controller}/" in path]
     devices = [f"/dev/{name}" for name in dict.fromkeys(names)]
     return _look(guest, devices) if devices else ()
@@ -110,8 +112,9 @@ def holder_of(disks: Sequence[GuestDisk]) -> str | None:
 def assemble(guest: Guest, members: Sequence[GuestDisk], array: str) -> str:
     """Start an array that exists; its block device."""
     devices = [disk.device for disk in members]
-    run_checked(guest, ["mdadm", "--assemble", _md_path(array), *devices], timeout_s=_MD_TIMEOUT_S)
-    return _started(guest, devices, array)
+    jobs = (needed("mdadm", "--assemble", _md_path(array), *devices), *_questions(devices))
+    _, text, found = do_all(guest, jobs, timeout_s=_MD_TIMEOUT_S)
+    return _started(_understood(devices, text.stdout, found.stdout), array)
 
 
 def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int) -> str:
@@ -119,18 +122,14 @@ def create(guest: Guest, disks: Sequence[GuestDisk], array: str, chunk_kib: int)
 
     --homehost=any keeps the guest's host name out of the array's name, so that the next guest knows it again.
     """
-    wipe_disks(guest, disks)
     devices = [disk.device for disk in disks]
     alone = ["--force"] if len(devices) == 1 else []
     shape = ["--metadata=1.2", "--homehost=any", f"--name={array_name(array)}", "--level=0"]
     shape += [f"--chunk={chunk_kib}K", f"--raid-devices={len(devices)}"]
-    run_checked(
-        guest,
-        ["mdadm", "--create", _md_path(array), "--run", *alone, *shape, *devices],
-        timeout_s=_MD_TIMEOUT_S,
-        hint="is mdadm in the guest's image?",
-    )
-    return _started(guest, devices, array)
+    make = needed("mdadm", "--create", _md_path(array), "--run", *alone, *shape, *devices)
+    jobs = (*_wiping(disks), make, *_questions(devices))
+    *_, text, found = do_all(guest, jobs, timeout_s=_MD_TIMEOUT_S, hint="is mdadm in the guest's image?")
+    return _started(_understood(devices, text.stdout, found.stdout), array)
 
 
 def assemble_uuid(guest: Guest, members: Sequence[GuestDisk], uuid: str) -> str:
@@ -143,23 +142,42 @@ def assemble_uuid(guest: Guest, members: Sequence[GuestDisk], uuid: str) -> str:
 
 def wipe_disks(guest: Guest, disks: Sequence[GuestDisk]) -> None:
     """Stop what is made of these disks and take every signature from them; what they carry is lost."""
-    for holder in sorted({device for disk in disks for device in disk.holders}):
-        run_checked(guest, ["mdadm", "--stop", holder], timeout_s=_MD_TIMEOUT_S)
-    devices = [disk.device for disk in disks]
-    run_checked(guest, ["wipefs", "--all", "--quiet", *devices], timeout_s=_MD_TIMEOUT_S)
+    do_all(guest, _wiping(disks), timeout_s=_MD_TIMEOUT_S)
+
+
+def _wiping(disks: Sequence[GuestDisk]) -> tuple[Job, ...]:
+    holders = sorted({device for disk in disks for device in disk.holders})
+    wipe = needed("wipefs", "--all", "--quiet", *(disk.device for disk in disks))
+    # What is taken from a disk is news for udev, which looks at the disk; mdadm wants it for itself.
+    settle = (Job(("udevadm", "settle")),) if any(disk.signatures for disk in disks) else ()
+    return (*(needed("mdadm", "--stop", holder) for holder in holders), wipe, *settle)
 
 
 def filesystem_of(guest: Guest, device: str) -> FileSystem | None:
     """The file system on a device, or None."""
-    result = run_any(guest, ["blkid", "-p", "-s", "TYPE", "-s", "UUID", "-o", "export", device])
-    facts = _pairs(result.stdout)
+    return parse_filesystem(run_any(guest, probe_filesystem(device)).stdout)
+
+
+def parse_filesystem(text: str) -> FileSystem | None:
+    """What blkid printed."""
+    facts = _pairs(text)
     return FileSystem(facts["TYPE"], facts.get("UUID", "")) if facts.get("TYPE") else None
+
+
+def probe_filesystem(device: str) -> tuple[str, ...]:
+    """The question that ``filesystem_of`` asks."""
+    return ("blkid", "-p", "-s", "TYPE", "-s", "UUID", "-o", "export", device)
 
 
 def mounted_source(guest: Guest, mount: str) -> str | None:
     """The block device mounted exactly there, or None."""
-    result = run_any(guest, ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", mount])
+    result = run_any(guest, find_mount(mount))
     return result.stdout.strip() or None if result.returncode == 0 else None
+
+
+def find_mount(mount: str) -> tuple[str, ...]:
+    """The question that ``mounted_source`` asks."""
+    return ("findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", mount)
 
 
 def array_name(array: str) -> str:
@@ -171,8 +189,8 @@ def _md_path(array: str) -> str:
     return f"/dev/md/{array_name(array)}"
 
 
-def _started(guest: Guest, devices: Sequence[str], array: str) -> str:
-    device = holder_of(_look(guest, devices))
+def _started(disks: Sequence[GuestDisk], array: str) -> str:
+    device = holder_of(disks)
     if device is None:
         raise StepFailed(f"array {array_name(array)} did not start in the guest", hint="see /proc/mdstat there")
     return device
@@ -199,9 +217,19 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _look(guest: Guest, devices: Sequence[str]) -> tuple[GuestDisk, ...]:
     """What two commands say about these disks, in their order."""
+    text, found = (result.stdout for result in do_all(guest, _questions(devices)))
+    return _understood(devices, text, found)
+
+
+def _questions(devices: Sequence[str]) -> tuple[Job, Job]:
     columns = "NAME,PATH,TYPE,SERIAL,SIZE"
-    text = run_checked(guest, ["lsblk", "--json", "--bytes", "--output", columns, *devices])
-    found = run_checked(guest, ["wipefs", "--no-act", "--json", *devices])
+    return (
+        needed("lsblk", "--json", "--bytes", "--output", columns, *devices),
+        needed("wipefs", "--no-act", "--json", *devices),
+    )
+
+
+def _understood(devices: Sequence[str], text: str, found: str) -> tuple[GuestDisk, ...]:
     try:
         facts = {str(entry["path"]): entry for entry in json.loads(text)["blockdevices"]}
         signatures = json.loads(found)["signatures"] if found.strip() else []

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from hpcapvf.apply.checked import run_any, run_checked
-from hpcapvf.apply.guest_disks import FileSystem, GuestDisk, filesystem_of, mounted_source
-from hpcapvf.apply.in_guest import start_unit
-from hpcapvf.host.protocols import Guest
+from collections.abc import Sequence
+from string import ascii_letters, digits
+
+from hpcapvf.apply.at_once import do_all, install_unit, needed
+from hpcapvf.apply.checked import run_checked
+from hpcapvf.apply.guest_disks import (
+    FileSystem,
+    GuestDisk,
+    filesystem_of,
+    find_mount,
+    mounted_source,
+    parse_filesystem,
+    probe_filesystem,
+)
+from hpcapvf.host.protocols import Guest, Job, NewFile
 from hpcapvf.model.errors import Conflict, StepFailed
+from hpcapvf.model.paths import SYSTEMD_UNITS
 
 _FORMAT_TIMEOUT_S = 300.0
 _MOUNT_TIMEOUT_S = 120.0
@@ -33,13 +45,14 @@ def refuse_unnamed(disks: tuple[GuestDisk, ...], wipe: tuple[str, ...]) -> None:
 
 def format_if_empty(guest: Guest, device: str, kind: str, name: str, stripes: tuple[str, ...] = ()) -> FileSystem:
     """The file system of this kind on the device, made if there is none. stripes: mkfs's words for a striped device."""
-    found = filesystem_of(guest, device)
+    found = filesystem_of(guest, device)  # also of an array just made: old contents come back with the same geometry
     if found is None:
         if kind != "xfs":
             raise StepFailed(f"cannot format as {kind}", hint="storage.raid.filesystem: xfs")
-        argv = [f"mkfs.{kind}", "-q", "-K", "-L", label_of(name), *stripes, device]
-        run_checked(guest, argv, timeout_s=_FORMAT_TIMEOUT_S, hint="is xfsprogs in the guest's image?")
-        found = filesystem_of(guest, device)
+        make = needed(f"mkfs.{kind}", "-q", "-K", "-L", label_of(name), *stripes, device)
+        read_back = Job(probe_filesystem(device))
+        jobs, hint = (make, read_back), "is xfsprogs in the guest's image?"
+        found = parse_filesystem(do_all(guest, jobs, timeout_s=_FORMAT_TIMEOUT_S, hint=hint)[-1].stdout)
     if found is None or found.type != kind:
         raise Conflict(
             f"{device} ({name}) carries {found.type if found else 'no file system'}, not {kind}",
@@ -48,20 +61,25 @@ def format_if_empty(guest: Guest, device: str, kind: str, name: str, stripes: tu
     return found
 
 
-def mount(guest: Guest, device: str, found: FileSystem, where: str) -> None:
-    """Mount by a unit that names the file system by its UUID, and read back what is mounted."""
+def mount(guest: Guest, device: str, found: FileSystem, where: str, questions: Sequence[Sequence[str]] = ()) -> Guest:
+    """Mount by a unit that names the file system by its UUID, and read back what is mounted.
+
+    questions: asked in the same round trip; the guest with their answers comes back.
+    """
     text = (
         f"[Unit]\nDescription=Captures on {where}\n\n"
         f"[Mount]\nWhat=/dev/disk/by-uuid/{found.uuid}\nWhere={where}\nType={found.type}\n"
         "Options=noatime,nofail\n\n[Install]\nWantedBy=multi-user.target\n"
     )
-    unit = _unit(guest, where)
-    guest.put(text.encode(), f"/etc/systemd/system/{unit}", 0o644)
-    run_any(guest, ["udevadm", "settle"])  # the link by UUID comes from udev
-    start_unit(guest, unit, _MOUNT_TIMEOUT_S)
-    source = mounted_source(guest, where)
+    unit = _unit(where)
+    files = [NewFile(f"{SYSTEMD_UNITS}/{unit}", text.encode())]
+    settle = Job(("udevadm", "settle"))  # the link by UUID comes from udev
+    asked = [find_mount(where), *questions]
+    known = install_unit(guest, unit, files, timeout_s=_MOUNT_TIMEOUT_S, before=[settle], questions=asked)
+    source = mounted_source(known, where)
     if source != device:
         raise StepFailed(f"{where} in the guest is mounted from {source or 'nothing'}, expected {device}")
+    return known
 
 
 def unmount(guest: Guest, where: str) -> None:
@@ -70,7 +88,7 @@ def unmount(guest: Guest, where: str) -> None:
         return
     run_checked(
         guest,
-        ["systemctl", "stop", _unit(guest, where)],
+        ["systemctl", "stop", _unit(where)],
         timeout_s=_MOUNT_TIMEOUT_S,
         hint=f"something in the guest uses {where}: see `fuser -vm {where}` there",
     )
@@ -78,5 +96,16 @@ def unmount(guest: Guest, where: str) -> None:
         raise StepFailed(f"{where} is still mounted in the guest", hint="umount it in the guest")
 
 
-def _unit(guest: Guest, where: str) -> str:
-    return run_checked(guest, ["systemd-escape", "--path", "--suffix=mount", where]).strip()
+def _unit(where: str) -> str:
+    """The name that systemd gives the mount unit of a path (systemd.unit(5), string escaping for paths)."""
+    path = "/".join(part for part in where.split("/") if part)
+    plain = set(f"{ascii_letters}{digits}:_.")
+    escaped = "".join(
+        "-" if char == "/" else char if char in plain and (place or char != ".") else _hex(char)
+        for place, char in enumerate(path)
+    )
+    return f"{escaped or '-'}.mount"
+
+
+def _hex(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode())

@@ -6,24 +6,30 @@ that it announces is begun. Format version 1; every line has ``event`` and ``at`
 ==============  ====================================================================================================
 event           further keys
 ==============  ====================================================================================================
-``open``        ``version``, ``deployment``, ``spec_sha256``; always the first line
+``open``        ``version``, ``deployment``, ``spec_sha256``, ``boot_id``; always the first line
+``boot``        ``boot_id``: what follows was written after a reboot
 ``begin``       ``index`` (place in the plan), ``step`` (by the model's codec, long texts emptied), ``before``
 ``amend``       ``index``, ``before``: keys learned later, added to that step's ``before``; keys already there stay
-``inherit``     ``index``, ``before``: keys that another deployment hands over as it goes, in the place of those there
+``inherit``     ``index``, ``before``: keys that another deployment hands over as it goes, in the place of those there;
+                with ``step`` if this deployment found it done (``skipped``): from now on it counts as begun and done
 ``done``        ``index``, ``after``
 ``skipped``     ``index``, ``kind``, ``why``; such a step was not begun and is not undone
 ``failed``      ``index``, ``message``
 ``undo-begin``  ``index``
 ``undone``      ``index``, ``notes``
 ``undo-failed`` ``index``, ``message``
+``handed-over`` ``index``, ``to``: not undone, the deployment ``to`` inherited it
 ==============  ====================================================================================================
 
-A step must be undone if it has a ``begin`` and no ``undone``. A last line that was cut short is no event. The register
-guard appends ``amend`` lines while the deployment runs. No keys, no contents of seeds stand here.
+A step must be undone if it has a ``begin`` and neither ``undone`` nor ``handed-over``; the last ``begin`` of a step
+counts, as it is made anew after a reboot. A last line without its newline was cut short and is no event; anything else
+that is no event is damage, which is told and never guessed at. The register guard appends ``amend`` lines while the
+deployment runs. No keys, no contents of seeds stand here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -39,11 +45,17 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Begun:
-    """A step that was begun and not undone."""
+    """A step that was begun and not undone. boot_id: of the boot in which it was begun; empty if not known."""
 
     index: int
     step: Step
     trace: Trace
+    boot_id: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it came to its end."""
+        return self.trace.after is not None
 
 
 class Journal:
@@ -54,16 +66,27 @@ class Journal:
         self._clock = clock
         self._path = path
 
-    def open(self, deployment: str, spec_sha256: str) -> None:
+    def open(self, deployment: str, spec_sha256: str, boot_id: str) -> None:
         """Write the first line."""
-        self.write("open", version=VERSION, deployment=deployment, spec_sha256=spec_sha256)
+        self.write("open", version=VERSION, deployment=deployment, spec_sha256=spec_sha256, boot_id=boot_id)
 
-    def mend(self) -> None:
-        """Take away a last line that was cut short, so that the next one stands alone."""
-        text = self._files.read_text(self._path) or ""
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            self._files.replace(self._path, whole.encode(), mode=0o600)
+    def go_on(self, boot_id: str) -> None:
+        """Before further lines by another process: what was cut short goes, and a reboot since is written down."""
+        size = self._files.size(self._path)
+        if size is None:
+            return
+        data = self._files.read_bytes(self._path, size) or b""
+        whole = data.rfind(b"\n") + 1
+        if whole != len(data):
+            self._files.cut(self._path, whole)
+        events = read_events(self._files, self._path)
+        if events and boot_of(events) != boot_id:
+            self.write("boot", boot_id=boot_id)
+
+    def try_write(self, event: str, **fields: Any) -> None:
+        """As ``write``; a full disk does not stop what is being undone. Undoing a step twice is no harm."""
+        with contextlib.suppress(HpcapvfError):
+            self.write(event, **fields)
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event; it is on disk when this returns."""
@@ -72,43 +95,63 @@ class Journal:
 
 
 def read_events(files: Files, path: str) -> tuple[Json, ...]:
-    """All whole events, oldest first; HpcapvfError if a line other than the last is not one or the version is newer."""
+    """All whole events, oldest first; HpcapvfError if a whole line is no event or a newer program wrote the journal."""
     text = files.read_text(path) or ""
-    lines = text.splitlines()
     events: list[Json] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             event = json.loads(line)
             if not isinstance(event, dict) or not isinstance(event.get("event"), str):
                 raise ValueError("not an event")
         except ValueError:
-            if number == len(lines):
-                break
             raise _damaged(path, f"line {number} is not an event") from None
         events.append(event)
-    if events and (events[0]["event"] != "open" or events[0].get("version") != VERSION):
-        raise _damaged(path, f"it does not begin as a journal of version {VERSION}")
+    if events:
+        _check_version(events[0], path)
     return tuple(events)
 
 
+def _check_version(first: Json, path: str) -> None:
+    version = first.get("version")
+    if first["event"] != "open" or not isinstance(version, int):
+        raise _damaged(path, "it does not begin as a journal")
+    if version > VERSION:
+        raise HpcapvfError(
+            f"the journal {path} cannot be used: it has version {version}, and this program knows {VERSION}",
+            hint="a newer hpcapvf wrote it: run that one; nothing was changed",
+        )
+    if version != VERSION:
+        raise _damaged(path, f"it has version {version}")
+
+
+def boot_of(events: tuple[Json, ...]) -> str:
+    """The boot in which the last of these events was written; empty if not known."""
+    return next((str(event["boot_id"]) for event in reversed(events) if event.get("boot_id")), "")
+
+
 def to_undo(events: tuple[Json, ...], path: str) -> tuple[Begun, ...]:
-    """The steps that were begun and not undone, last begun first."""
+    """The steps that were begun and not undone, last of the plan first."""
     begun: dict[int, Begun] = {}
+    boot_id = ""
     try:
         for event in events:
-            _fold(begun, event)
+            boot_id = str(event.get("boot_id") or boot_id)
+            _fold(begun, event, boot_id)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, str(error)) from error
-    return tuple(reversed(begun.values()))
+    return tuple(begun[index] for index in sorted(begun, reverse=True))
 
 
-def _fold(begun: dict[int, Begun], event: Json) -> None:
+def _fold(begun: dict[int, Begun], event: Json, boot_id: str) -> None:
     kind = event["event"]
     if kind == "begin":
         step: Step = from_json(Step, event["step"])
-        begun[event["index"]] = Begun(event["index"], step, Trace(dict(event["before"]), None))
-    elif kind == "undone":
+        begun[event["index"]] = Begun(event["index"], step, Trace(dict(event["before"]), None), boot_id)
+    elif kind in ("undone", "handed-over"):
         begun.pop(event["index"], None)
+    elif kind == "inherit" and "step" in event and event["index"] not in begun:
+        inherited: Step = from_json(Step, event["step"])
+        begun[event["index"]] = Begun(event["index"], inherited, Trace(dict(event["before"]), {}), boot_id)
     elif kind in ("amend", "inherit", "done") and event["index"] in begun:
         old = begun[event["index"]]
         if kind == "amend":
@@ -117,7 +160,7 @@ def _fold(begun: dict[int, Begun], event: Json) -> None:
             trace = Trace(old.trace.before | dict(event["before"]), old.trace.after)
         else:
             trace = Trace(old.trace.before, dict(event["after"]))
-        begun[old.index] = Begun(old.index, old.step, trace)
+        begun[old.index] = Begun(old.index, old.step, trace, old.boot_id)
 
 
 def _damaged(path: str, why: str) -> HpcapvfError:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hpcapvf.doctor.devices import check_devices
 from hpcapvf.doctor.diagnosis import Check, boot_with
 from hpcapvf.doctor.platform import PLATFORM_CHECKS
+from hpcapvf.doctor.quiet import QUIET_CHECKS
 from hpcapvf.model.host import Host, HugepagePool, NumaNode
 from hpcapvf.model.paths import DRIVER_STORE
 from hpcapvf.model.vitals import Diagnosis, Vitals
@@ -21,7 +22,7 @@ _PROGRAMS = ("hpcapdd", "raw2pcap", "checkraw", "hpcapdump", "hpcapstat", "pcap2
 def examine(host: Host, vitals: Vitals) -> tuple[Diagnosis, ...]:
     """Every finding, good ones too. What the host does not say is ``unknown``, never a fault and never ok."""
     return (
-        *(check(host, vitals) for check in PLATFORM_CHECKS),
+        *(check(host, vitals) for check in (*PLATFORM_CHECKS, *QUIET_CHECKS)),
         *check_devices(host, vitals),
         *(check_small_pages(node) for node in host.nodes),
         *check_gigantic_pages(host, vitals),

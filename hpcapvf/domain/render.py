@@ -12,17 +12,21 @@ from hpcapvf.domain.views import (
     CaptureView,
     DomainView,
     DriverView,
+    DumpcapView,
+    PortView,
     SeedView,
     TcpdumpView,
     capture_view,
     domain_view,
     driver_view,
+    dumpcap_view,
+    port_view,
     seed_view,
     tcpdump_view,
 )
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture, Step
+from hpcapvf.model.steps import DefineDomain, HoldFunction, InstallDriver, MakeSeed, StartCapture, Step
 
 if TYPE_CHECKING:
     import jinja2
@@ -44,12 +48,22 @@ def _completed(step: Step, plan: Plan) -> Step:
             return dataclasses.replace(step, user_data=user_data, meta_data=meta_data, network_config=network_config)
         case InstallDriver():
             return dataclasses.replace(step, modprobe_conf=render_module_options(driver_view(plan)))
+        case HoldFunction():
+            return dataclasses.replace(step, unit=render_port_unit(port_view(plan)))
         case StartCapture():
-            ours = step.engine == "hpcapvf"
-            unit = render_capture_unit(capture_view(plan)) if ours else render_tcpdump_unit(tcpdump_view(plan))
-            return dataclasses.replace(step, unit=unit)
+            return dataclasses.replace(step, unit=_capture_unit(step.engine, plan))
         case _:
             return step
+
+
+def _capture_unit(engine: str, plan: Plan) -> str:
+    match engine:
+        case "tcpdump":
+            return render_tcpdump_unit(tcpdump_view(plan))
+        case "dpdk":
+            return render_dumpcap_unit(dumpcap_view(plan))
+        case _:
+            return render_capture_unit(capture_view(plan))
 
 
 def render_domain(view: DomainView) -> str:
@@ -78,6 +92,16 @@ def render_capture_unit(view: CaptureView) -> str:
 def render_tcpdump_unit(view: TcpdumpView) -> str:
     """The same service with tcpdump in it."""
     return _template("tcpdump-capture.service.j2").render(capture=view)
+
+
+def render_port_unit(view: PortView) -> str:
+    """``hpcapvf-port.service`` of a guest whose engine is DPDK."""
+    return _template("dpdk-port.service.j2").render(port=view)
+
+
+def render_dumpcap_unit(view: DumpcapView) -> str:
+    """The capture service with DPDK's dumpcap in it."""
+    return _template("dpdk-capture.service.j2").render(capture=view)
 
 
 def template_root() -> Path:

@@ -14,6 +14,11 @@ PUBLIC_KEY_WORD = "@PUBLIC_KEY@"
 # Likewise the step that defines the domain, in the place of the VF's token.
 TOKEN_WORD = "@VF_TOKEN@"  # noqa: S105 - a place for it
 _FUNCTION = "ua-function"
+# What testpmd's buffer for one frame takes of its memory: 2176 bytes, what DPDK notes, the rest of a line.
+_BUFFER_BYTES = 2560
+_WHOLE_BUFFER = 2176  # dumpcap's own default
+# With -G tcpdump puts its start's time into a file's name; only -C shall begin new files.
+_NEVER_S = 2147483647
 _OWN_DISKS = 2  # its system and the seed
 
 
@@ -55,7 +60,7 @@ class BlockDisk:
 
 @dataclass(frozen=True)
 class DomainView:
-    """Everything in the domain XML that differs between deployments."""
+    """Everything in the domain XML that differs between deployments. iommus: of the guest itself, at most one."""
 
     domain_type: str
     name: str
@@ -73,6 +78,7 @@ class DomainView:
     management_mac: Mac
     passed: tuple[PassedDevice, ...]
     tokens: tuple[VfToken, ...]
+    iommus: tuple[str, ...]
     block_disks: tuple[BlockDisk, ...]
     io_thread_pins: tuple[CpuSet, ...]
     console_log: str
@@ -113,15 +119,36 @@ class CaptureView:
 
 @dataclass(frozen=True)
 class TcpdumpView:
-    """The capture service of tcpdump. file_mb: in millions of bytes, as it counts. caplen 0: all. options: more of
-    them, each with a blank before it, or empty. interrupt_cpu: where the kernel receives."""
+    """The capture service of tcpdump. mount: what must be mounted first. output: its options for that. caplen 0: all.
+    options: more of them, each with a blank before it, or empty. interrupt_cpu: where the kernel receives."""
 
     directory: str
-    file_mb: int
+    mount: str
+    output: str
     reader_cpu: int
     interrupt_cpu: int
     caplen: int
     options: str
+
+
+@dataclass(frozen=True)
+class PortView:
+    """The service with which DPDK holds the function. buffers: one for each frame on its way."""
+
+    main_cpu: int
+    polling_cpu: int
+    buffers: int
+
+
+@dataclass(frozen=True)
+class DumpcapView:
+    """The capture service of DPDK. mount: what must be mounted first. output: its options for that."""
+
+    directory: str
+    mount: str
+    output: str
+    reader_cpu: int
+    snaplen: int
 
 
 def domain_view(plan: Plan) -> DomainView:
@@ -148,12 +175,14 @@ def domain_view(plan: Plan) -> DomainView:
         management_mac=plan.management_mac,
         passed=tuple(passed),
         tokens=(VfToken(_FUNCTION, TOKEN_WORD),) if plan.request.network.generator == "dpdk" else (),
+        # DPDK in a guest takes its function by vfio, and Debian's kernels have vfio only behind an IOMMU
+        iommus=("intel",) if plan.request.engine.kind == "dpdk" else (),
         block_disks=tuple(
             BlockDisk(disk.path, _target(_OWN_DISKS + number), disk.serial)
             for number, disk in enumerate(plan.block_devices)
         ),
-        # one IO thread for all of them, where QEMU's other threads run
-        io_thread_pins=(place.emulator_pins,) if plan.block_devices else (),
+        # one IO thread for all of them; a plan of an earlier version has no CPUs for it
+        io_thread_pins=(place.io_pins or place.emulator_pins,) if plan.block_devices else (),
         console_log=paths.console_path(name),
     )
 
@@ -185,15 +214,39 @@ def driver_view(plan: Plan) -> DriverView:
 
 def capture_view(plan: Plan) -> CaptureView:
     """The capture service of a plan with HPCAPvf."""
-    directory = plan.request.storage.capture_directory
-    mount = "/" if directory == NOT_STORED else directory
+    directory, mount = _place(plan)
     return CaptureView(directory, mount, plan.request.engine.file_mib, plan.placement.reader_vcpu)
 
 
 def tcpdump_view(plan: Plan) -> TcpdumpView:
     """The capture service of a plan with tcpdump."""
     request = plan.request
-    file_mb = max(request.engine.file_mib * (1 << 20) // 1_000_000, 1)
+    file_mb = max(request.engine.file_mib * (1 << 20) // 1_000_000, 1)  # as it counts
     options = "" if request.network.receive == "all" else " --no-promiscuous-mode"
-    place, directory = plan.placement, request.storage.capture_directory
-    return TcpdumpView(directory, file_mb, place.reader_vcpu, place.polling_vcpu, request.engine.caplen, options)
+    place = plan.placement
+    directory, mount = _place(plan)
+    stored = f"-C {file_mb} -G {_NEVER_S} -w {directory}/capture-%%s.pcap"
+    output = "-w /dev/null" if directory == NOT_STORED else stored
+    return TcpdumpView(directory, mount, output, place.reader_vcpu, place.polling_vcpu, request.engine.caplen, options)
+
+
+def port_view(plan: Plan) -> PortView:
+    """How DPDK holds the function of a plan: its own thread beside the reader, its polling thread alone."""
+    buffers = plan.request.engine.ring_mib * (1 << 20) // _BUFFER_BYTES
+    return PortView(plan.placement.reader_vcpu, plan.placement.polling_vcpu, buffers)
+
+
+def dumpcap_view(plan: Plan) -> DumpcapView:
+    """The capture service of a plan with DPDK."""
+    directory, mount = _place(plan)
+    engine = plan.request.engine
+    file_kb = max(engine.file_mib * (1 << 20) // 1000, 1)  # as it counts
+    stored = f"-a filesize:{file_kb} -w {directory}/capture-$$(date +%%s).pcap"
+    output = "-w /dev/null" if directory == NOT_STORED else stored
+    return DumpcapView(directory, mount, output, plan.placement.reader_vcpu, engine.caplen or _WHOLE_BUFFER)
+
+
+def _place(plan: Plan) -> tuple[str, str]:
+    """Where captures go, and what must be mounted first; / if nothing is stored."""
+    directory = plan.request.storage.capture_directory
+    return directory, "/" if directory == NOT_STORED else directory

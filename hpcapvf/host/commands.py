@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from hpcapvf.host.protocols import CommandResult
@@ -38,7 +38,27 @@ class LocalCommands:
     ) -> tuple[int, bytes, bytes]:
         """As ``run``, but (status, stdout, stderr) with the output as it came."""
         process = start(argv, with_stdin=stdin is not None)
-        deadline = time.monotonic() + timeout_s
+        return self._to_the_end(process, stdin, argv, time.monotonic() + timeout_s, timeout_s=timeout_s)
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> LocalRunning:
+        """Start it; the deadline counts from now."""
+        process, deadline = start(argv, with_stdin=False), time.monotonic() + timeout_s
+
+        def wait() -> CommandResult:
+            status, out, err = self._to_the_end(process, None, argv, deadline, timeout_s=timeout_s)
+            return CommandResult(tuple(argv), status, _text(out), _text(err))
+
+        return LocalRunning(wait, process)
+
+    def _to_the_end(
+        self,
+        process: subprocess.Popen[bytes],
+        stdin: bytes | None,
+        argv: Sequence[str],
+        deadline: float,
+        *,
+        timeout_s: float,
+    ) -> tuple[int, bytes, bytes]:
         try:
             out, err = self._exchange(process, stdin, argv, deadline)
             process.wait(max(0.0, deadline - time.monotonic()))
@@ -80,6 +100,18 @@ class LocalCommands:
                         hint="it was ended; run it by hand to see what it prints",
                     )
         return bytes(taken[process.stdout]), bytes(taken[process.stderr])
+
+
+class LocalRunning:
+    """A program of this machine that was begun."""
+
+    def __init__(self, wait: Callable[[], CommandResult], process: subprocess.Popen[bytes]) -> None:
+        self.wait = wait
+        self._process = process
+
+    def end(self) -> None:
+        """End its process group, if it still runs."""
+        end(self._process)
 
 
 class _DeadlineError(Exception):

@@ -30,6 +30,32 @@ _ATTRIBUTE_HINTS = {
     errno.EOPNOTSUPP: "the device's driver does not support this (SR-IOV needs the PF's driver bound)",
 }
 
+# Files for which a number means something of its own. sriov_numvfs: drivers/pci/pci-sysfs.c and iov.c of Linux, and the
+# PF drivers' sriov_configure (ENOSPC: ice without MSI-X vectors; EPERM: igb and ixgbe while VMs hold VFs).
+_HINTS_OF_FILE = {
+    "sriov_numvfs": {
+        errno.EBUSY: "there are VFs already, and the kernel changes their number only through 0: ask for as many as "
+        "there are, or free them and write 0",
+        errno.EPERM: "VMs hold VFs of it, or the PF's driver allows fewer VFs (igb 7, ixgbe 63); a locked-down kernel "
+        "or a user other than root is refused as well",
+        errno.ENOSPC: "the card has no interrupt vectors (MSI-X) left for VFs: fewer VFs, or fewer queues or RDMA of "
+        "its PF; see the kernel log",
+        errno.ENOMEM: "no room in the address space or bus numbers for the VFs: switch SR-IOV and 'above 4G decoding' "
+        "on in the firmware, or boot with pci=realloc (or pci=assign-busses); see the kernel log",
+        errno.ENOENT: "no driver is bound to the PF, or one that makes no VFs: bind its own (for vfio-pci load it with "
+        "enable_sriov=1)",
+        errno.ERANGE: "the card has fewer VFs than that: see sriov_totalvfs",
+        errno.EIO: "the card did not answer: see the kernel log",
+    },
+    "nr_hugepages": {errno.EINVAL: "this kernel gives pages of that size at boot only (hugepagesz= hugepages=)"},
+    "bind": {
+        errno.EBUSY: "the device has a driver: unbind it first",
+        errno.EINVAL: "vfio-pci takes nothing without an IOMMU: intel_iommu=on or amd_iommu=on",
+        errno.ENODEV: "the driver does not take this device: set driver_override first",
+    },
+    "unbind": {errno.ENODEV: "the device is not bound to this driver"},
+}
+
 
 class LocalFiles:
     """Files of this machine below ``root``. With another root than ``/`` links are resolved inside that root."""
@@ -56,7 +82,7 @@ class LocalFiles:
     def write_text(self, path: str, text: str) -> None:
         """Write to an existing attribute file in one write, never creating it."""
         data = text.encode()
-        with _failing_as(path, "write", _ATTRIBUTE_HINTS):
+        with _failing_as(path, "write", attribute_hints(path)):
             descriptor = os.open(self._resolve(path), os.O_WRONLY | os.O_CLOEXEC | os.O_TRUNC)
             try:
                 written = os.write(descriptor, data)
@@ -82,7 +108,10 @@ class LocalFiles:
             _sync_folder(folder)
 
     def append_durably(self, path: str, line: str, mode: int = 0o600) -> None:
-        """Append one line (the newline is added) and fsync before returning; the file is made if absent."""
+        """Append one line (the newline is added) and fsync before returning; the file is made if absent.
+
+        If it fails (a full disk), what was written of the line is taken away again.
+        """
         with _failing_as(path, "append to"):
             target = self._resolve(path)
             folder = os.path.dirname(target)
@@ -90,12 +119,21 @@ class LocalFiles:
             new = not os.path.lexists(target)
             descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
             try:
-                _write_all(descriptor, line.removesuffix("\n").encode() + b"\n")
-                os.fsync(descriptor)
+                _append_whole(descriptor, line.removesuffix("\n").encode() + b"\n")
             finally:
                 os.close(descriptor)
             if new:
                 _sync_folder(folder)
+
+    def cut(self, path: str, size: int) -> None:
+        """Shorten a regular file to its first ``size`` bytes and fsync."""
+        with _failing_as(path, "shorten"):
+            descriptor = os.open(self._resolve(path), os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.ftruncate(descriptor, min(size, os.fstat(descriptor).st_size))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def remove(self, path: str) -> None:
         """Remove a file or a link (not what the link leads to); nothing happens if it is absent."""
@@ -263,6 +301,22 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def attribute_hints(path: str) -> dict[int, str]:
+    """By number, why the kernel refuses a write to this attribute file."""
+    return _ATTRIBUTE_HINTS | _HINTS_OF_FILE.get(path.rpartition("/")[2], {})
+
+
+def _append_whole(descriptor: int, data: bytes) -> None:
+    size = os.fstat(descriptor).st_size
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise
 
 
 def _write_and_sync(path: str, data: bytes, mode: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
+import secrets
 import shlex
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,14 +13,15 @@ from pathlib import Path
 
 from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
-from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor
+from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor, Job, NewFile
+from hpcapvf.host.round_trip import UNPACK, results_of, script_of, tar_of
 from hpcapvf.host.streaming import stream_command
-from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
+from hpcapvf.model.errors import GuestSilent, NotFound, StepFailed, WaitTimedOut
 from hpcapvf.model.paths import console_path, known_hosts_path
 
 _SOCKETS = "/run/hpcapvf"
 _CONNECT_S = 10
-_POLL_S = 2.0
+_POLL_S = 1.0
 _CONSOLE_BYTES = 1 << 20
 _CONSOLE_LINES = 12
 _COMPLAINTS_KEPT = 20
@@ -36,7 +38,7 @@ class SshGuests:
         self._clock = clock
 
     def connect(self, access: GuestAccess, *, timeout_s: float) -> SshGuest:
-        """Wait until the guest has an address and lets root in. WaitTimedOut tells the last obstacle."""
+        """Wait until the guest has an address and lets root in. GuestSilent tells the last obstacle."""
         deadline = self._clock.monotonic() + timeout_s
         seen = "it has no DHCP lease"
         while True:
@@ -47,8 +49,9 @@ class SshGuests:
                 seen = guest.obstacle(min(left, 3 * _CONNECT_S))
                 if not seen:
                     return guest
+                guest.hang_up()
             if self._clock.monotonic() >= deadline:
-                raise WaitTimedOut(
+                raise GuestSilent(
                     f"guest {access.domain} did not answer within {timeout_s:g} s: {seen}",
                     hint=f"look at its console: virsh console {access.domain}, or {console_path(access.domain)}",
                     details=self._console(access.domain),
@@ -79,6 +82,26 @@ class SshGuest:
         """Run a program in the guest as root. StepFailed if the connection breaks; other statuses are returned."""
         status, out, err = self._raw(shlex.join(argv), timeout_s, stdin)
         return CommandResult(tuple(argv), status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """One shell script for all. Files come as a tar stream, which replaces those that are there by new ones."""
+        stream = tar_of(files) if files else b""
+        todo = (UNPACK, *jobs) if files else tuple(jobs)
+        mark = f"hpcapvf-{secrets.token_hex(16)}"
+        script = script_of(todo, mark, unpacks=bool(files))
+        deadline = timeout_s + (_transfer_s(len(stream)) if files else 0)
+        _, out, err = self._raw(shlex.join(["sh", "-c", script]), deadline, stream or None)
+        results = results_of(todo, mark, out, err)
+        if not files:
+            return results
+        if results[0].returncode != 0:
+            paths = ", ".join(file.path for file in files)
+            raise StepFailed(
+                f"cannot write {paths} in guest {self._access.domain}: {_last_line(results[0].stderr.encode())}"
+            )
+        return results[1:]
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file in the guest: beside its place first, then moved there; folders are made."""
@@ -134,6 +157,10 @@ class SshGuest:
             return f"{self.address}: {error.message}"
         return "" if result.returncode == 0 else f"{self.address}: {_last_line(result.stderr.encode())}"
 
+    def hang_up(self) -> None:
+        """Leave the shared connection, which ends by itself: if it has died, the next try has one of its own."""
+        Path(_socket(self._access, self.address)).unlink(missing_ok=True)
+
     def _raw(self, command: str, timeout_s: float, stdin: bytes | None) -> tuple[int, bytes, bytes]:
         status, out, err = self._commands.run_bytes(self._argv(command), timeout_s=timeout_s, stdin=stdin)
         self._refuse_broken(status, err.decode(errors="replace"))
@@ -150,7 +177,6 @@ class SshGuest:
 
 def ssh_argv(access: GuestAccess, address: str) -> list[str]:
     """ssh with this deployment's key alone; the first connection shares its TCP connection with the next ones."""
-    label = hashlib.sha256(f"{access.key_path}\0{access.user}\0{address}".encode()).hexdigest()[:16]
     options = {
         "BatchMode": "yes",
         "IdentitiesOnly": "yes",
@@ -163,7 +189,7 @@ def ssh_argv(access: GuestAccess, address: str) -> list[str]:
         "ServerAliveInterval": "15",
         "ServerAliveCountMax": "8",
         "ControlMaster": "auto",
-        "ControlPath": f"{_SOCKETS}/ssh-{label}",
+        "ControlPath": _socket(access, address),
         "ControlPersist": "60",
         "LogLevel": "ERROR",
     }
@@ -171,6 +197,11 @@ def ssh_argv(access: GuestAccess, address: str) -> list[str]:
     for name, value in options.items():
         argv += ["-o", f"{name}={value}"]
     return [*argv, "-l", access.user, "--", address]
+
+
+def _socket(access: GuestAccess, address: str) -> str:
+    label = hashlib.sha256(f"{access.key_path}\0{access.user}\0{address}".encode()).hexdigest()[:16]
+    return f"{_SOCKETS}/ssh-{label}"
 
 
 def ssh_failure(stderr: str) -> str:

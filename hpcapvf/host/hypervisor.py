@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from xml.etree import ElementTree
 
 from hpcapvf.host.protocols import Clock
@@ -14,8 +14,12 @@ from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import HpcapvfError, NotCapable, NotFound, StepFailed
 from hpcapvf.model.host import DomainInfo
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _URI = "qemu:///system"
 _POLL_S = 1.0
+_BACK_AGAIN_S = 60.0
 
 _HINTS = (
     (r"Failed to connect socket|Connection refused", "start libvirt: systemctl start libvirtd"),
@@ -31,25 +35,56 @@ _HINTS = (
 )  # fmt: skip
 
 
+class _ConnectionLost(StepFailed):
+    """libvirt hung up in the middle of something."""
+
+    def __init__(self, doing: str, message: str) -> None:
+        super().__init__(f"libvirt hung up when asked to {doing}: {message}", hint="is libvirtd running?")
+        self.doing = doing
+
+
+def _again_if_lost(
+    method: Callable[Concatenate[LibvirtHypervisor, P], T],
+) -> Callable[Concatenate[LibvirtHypervisor, P], T]:
+    """Ask the same once more of a libvirt that was started anew."""
+
+    @functools.wraps(method)
+    def asked(self: LibvirtHypervisor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except _ConnectionLost as lost:
+            self._reconnect(lost)
+            return method(self, *args, **kwargs)
+
+    return asked
+
+
 class LibvirtHypervisor:
-    """Domains and networks of ``qemu:///system``. One connection, made at the first use and again if it was lost."""
+    """Domains and networks of ``qemu:///system``.
+
+    One connection, made at the first use. If it is lost in mid-way (libvirt restarts; guests go on), the same is asked
+    again once libvirt is back, for which it has a minute. Everything asked may be asked twice.
+    """
 
     def __init__(self, clock: Clock, uri: str = _URI) -> None:
         self._clock = clock
         self._uri = uri
         self._connection: Any = None
 
+    @_again_if_lost
     def domains(self) -> tuple[DomainInfo, ...]:
         """All domains, running or not, by name."""
         with self._talking("list domains") as connection:
             found = [_domain_info(domain) for domain in connection.listAllDomains()]
         return tuple(sorted(found, key=lambda info: info.name))
 
+    @_again_if_lost
     def define(self, xml: str) -> None:
         """Define a persistent domain; the XML is validated against libvirt's schema."""
         with self._talking("define the domain") as connection:
             connection.defineXMLFlags(xml, _libvirt().VIR_DOMAIN_DEFINE_VALIDATE)
 
+    @_again_if_lost
     def xml(self, name: str) -> str | None:
         """The persistent definition, or None if there is no such domain."""
         libvirt = _libvirt()
@@ -60,6 +95,7 @@ class LibvirtHypervisor:
             flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
             return str(domain.XMLDesc(flags))
 
+    @_again_if_lost
     def undefine(self, name: str) -> None:
         """Remove a definition with its NVRAM and managed save; nothing happens if there is none."""
         libvirt = _libvirt()
@@ -74,6 +110,7 @@ class LibvirtHypervisor:
                 flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM  # not every driver knows this flag
             domain.undefineFlags(flags)
 
+    @_again_if_lost
     def start(self, name: str) -> None:
         """Start a defined domain; nothing happens if it runs."""
         with self._talking(f"start domain {name}") as connection:
@@ -81,6 +118,7 @@ class LibvirtHypervisor:
             if not domain.isActive():
                 domain.create()
 
+    @_again_if_lost
     def stop(self, name: str, timeout_s: float) -> bool:
         """Press the power button, wait, switch off after the deadline. True if it went by itself or was off."""
         deadline = self._clock.monotonic() + timeout_s
@@ -99,12 +137,14 @@ class LibvirtHypervisor:
             domain.destroy()
             return False
 
+    @_again_if_lost
     def network_active(self, name: str) -> bool | None:
         """Whether a network is active; None if there is none of that name."""
         with self._talking(f"look at network {name}") as connection:
             network = _network(connection, name)
             return None if network is None else bool(network.isActive())
 
+    @_again_if_lost
     def set_network_active(self, name: str, active: bool) -> None:
         """Start or stop a network; nothing happens if it is so already."""
         with self._talking(f"{'start' if active else 'stop'} network {name}") as connection:
@@ -116,6 +156,7 @@ class LibvirtHypervisor:
             else:
                 network.destroy()
 
+    @_again_if_lost
     def guest_address(self, name: str, mac: Mac) -> str | None:
         """The IPv4 (else IPv6) address leased to the guest's interface with this MAC, or None for now."""
         libvirt = _libvirt()
@@ -136,11 +177,38 @@ class LibvirtHypervisor:
     def _talking(self, doing: str) -> Iterator[Any]:
         libvirt = _libvirt()
         try:
-            if self._connection is None or not self._connection.isAlive():
+            if self._connection is None:
                 self._connection = libvirt.open(self._uri)
             yield self._connection
         except libvirt.libvirtError as error:
+            if self._connection is not None and not self._is_alive():
+                raise _ConnectionLost(doing, str(error)) from error
             raise _explained(doing, str(error)) from error
+
+    def _is_alive(self) -> bool:
+        try:
+            return bool(self._connection.isAlive())
+        except _libvirt().libvirtError:
+            return False
+
+    def _reconnect(self, lost: _ConnectionLost) -> None:
+        """Wait for libvirt to be back; after a minute no other call waits for it again."""
+        libvirt = _libvirt()
+        self._connection = None
+        deadline = self._clock.monotonic() + _BACK_AGAIN_S
+        while True:
+            try:
+                self._connection = libvirt.open(self._uri)
+                return
+            except libvirt.libvirtError as error:
+                if self._clock.monotonic() >= deadline:
+                    raise NotCapable(
+                        f"libvirt went away while it was asked to {lost.doing}, and was not back after "
+                        f"{_BACK_AGAIN_S:g} s: {error}",
+                        hint="start it (systemctl start libvirtd), then run `hpcapvf recover`: it goes on from the "
+                        "journal",
+                    ) from error
+            self._clock.sleep(_POLL_S)
 
 
 def address_of(leases: dict[str, Any] | None, mac: Mac) -> str | None:
@@ -165,9 +233,17 @@ def hostdevs_of(xml: str) -> tuple[PciAddress, ...]:
 
 
 def pinned_cpus_of(xml: str) -> CpuSet:
-    """The host CPUs that a domain's vCPUs are pinned to. ValueError if the XML cannot be read."""
-    pins = _parsed(xml).findall("./cputune/vcpupin")
-    return CpuSet.of(cpu for pin in pins for cpu in CpuSet.parse(pin.get("cpuset") or ""))
+    """The host CPUs that a domain's vCPUs are pinned to, and its IO threads where QEMU's other threads do not run.
+
+    ValueError if the XML cannot be read.
+    """
+    tune = _parsed(xml)
+
+    def cpus(of: str) -> CpuSet:
+        pins = tune.findall(f"./cputune/{of}")
+        return CpuSet.of(cpu for pin in pins for cpu in CpuSet.parse(pin.get("cpuset") or ""))
+
+    return cpus("vcpupin") | (cpus("iothreadpin") - cpus("emulatorpin"))
 
 
 def block_devices_of(xml: str) -> tuple[str, ...]:

@@ -7,7 +7,10 @@ from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.guests import SshGuests
 from hpcapvf.host.hypervisor import LibvirtHypervisor
+from hpcapvf.host.ixgbe_registers import DebugfsRegisters
 from hpcapvf.host.protocols import Machine
+from hpcapvf.host.register_device import DeviceRegisters
+from hpcapvf.host.register_ways import ChosenRegisters
 from hpcapvf.host.registers import MappedRegisters
 from hpcapvf.host.udev import LocalUdev
 
@@ -25,7 +28,9 @@ def local_machine(root: str = "/") -> Machine:
         files=files,
         commands=commands,
         hypervisor=hypervisor,
-        registers=MappedRegisters(files),
+        registers=ChosenRegisters(
+            (DeviceRegisters(root), MappedRegisters(files), DebugfsRegisters(files, clock)), main=MappedRegisters.name
+        ),
         guests=SshGuests(commands, hypervisor, files, clock),
         clock=clock,
         udev=LocalUdev(files, clock),

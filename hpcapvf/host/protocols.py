@@ -43,7 +43,10 @@ class Files(Protocol):
         """Write a regular file atomically (temporary file, fsync, rename), making folders as needed."""
 
     def append_durably(self, path: str, line: str, mode: int = 0o600) -> None:
-        """Append one line and fsync before returning."""
+        """Append one line and fsync before returning. If it fails, no part of the line stays."""
+
+    def cut(self, path: str, size: int) -> None:
+        """Shorten a regular file to its first ``size`` bytes, durably. Needs no room on the disk."""
 
     def remove(self, path: str) -> None:
         """Remove a file; nothing happens if it is absent."""
@@ -73,8 +76,21 @@ class Files(Protocol):
         """Hold a machine-wide lock without waiting for it; Conflict names who holds it, as that one wrote it."""
 
 
+class Running(Protocol):
+    """A program that runs while its caller does something else. It prints little: nobody reads before ``wait``."""
+
+    def wait(self) -> CommandResult:
+        """To the end; WaitTimedOut at the deadline."""
+
+    def end(self) -> None:
+        """End it, if nobody wants to know any more."""
+
+
 class Commands(Protocol):
     """Runs programs. argv[0] is looked up on the PATH; no shell."""
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> Running:
+        """Start a program without waiting for it. StepFailed if it is missing."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         """Run to the end. StepFailed if the program is missing, WaitTimedOut at the deadline; a non-zero status
@@ -132,11 +148,35 @@ class Registers(Protocol):
         """RegisterRefused with the reason (strict devmem, lockdown, no such file) and the alternatives."""
 
 
+@dataclass(frozen=True)
+class Job:
+    """A program that is run among others. stdin: text without NUL. needed: if it fails, those after it are not run."""
+
+    argv: tuple[str, ...]
+    stdin: str = ""
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file to be written, by its absolute path."""
+
+    path: str
+    data: bytes
+    mode: int = 0o644
+
+
 class Guest(Protocol):
-    """A guest that answers over ssh."""
+    """A guest that answers over ssh. Every call is a round trip, which costs an emulated guest half a second."""
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         """Run a program in the guest as root."""
+
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """Write files, then run programs one after the other, all in one round trip, with one deadline. The results of
+        those that ran; StepFailed if a file could not be written (then nothing ran) or the connection broke."""
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file in the guest."""
@@ -179,7 +219,7 @@ class Guests(Protocol):
     """Reaches guests."""
 
     def connect(self, access: GuestAccess, *, timeout_s: float) -> Guest:
-        """Wait until the guest answers; WaitTimedOut names the last thing seen (no lease, refused, console)."""
+        """Wait until the guest answers; GuestSilent names the last thing seen (no lease, refused, console)."""
 
 
 class Udev(Protocol):

@@ -16,7 +16,8 @@ from hpcapvf.nic.registers import RegisterTable, register_table
 _WORD_MASK = 0xFFFFFFFF
 
 _WITHOUT_WINDOW = (
-    "without it: let the PF's driver do it (ixgbe: debugfs reg_ops), hold the PF with DPDK, or ask for receive: own"
+    "without it: load the host module hpcapvf_regs, let the PF's driver do it (ixgbe: debugfs reg_ops), or ask for "
+    "receive: own"
 )
 _OPEN_HINTS = {
     errno.EINVAL: "the kernel keeps device memory from user space while a driver owns it (IO_STRICT_DEVMEM): "
@@ -32,6 +33,8 @@ _OPEN_HINTS = {
 
 class MappedRegisters:
     """Opens register windows of PFs of this machine."""
+
+    name = "register window"
 
     def __init__(self, files: LocalFiles) -> None:
         self._files = files

@@ -31,8 +31,10 @@ _SPACING_NS = 200_000  # for commands that replay at the recorded times: 5 000 f
 def open_source(text: str, clock: Clock, rate: float | None = None) -> FrameSource:
     """``wire``, ``none``, or a command line. rate: frames per second, where the source can be told.
 
-    BadSpec for an empty text or one that is no command line.
+    BadSpec for an empty text or one that is no command line, or a rate that the source cannot be told.
     """
+    if rate is not None and text != "wire":
+        raise BadSpec("only the wire can be told a rate", path="rate", hint="a command paces its frames itself")
     if text == "none":
         return NoSource()
     if text == "wire":

@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
@@ -76,10 +77,16 @@ def _build_union(options: tuple[Any, ...], value: Any) -> Any:
     return _build(rest[0], value)
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a class's fields; to find them takes longer than all the rest."""
+    return get_type_hints(kind)
+
+
 def _build_dataclass(kind: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"expected an object for {kind.__name__}, got {value!r}")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = {f.name for f in dataclasses.fields(kind)}
     extra = set(value) - names - {"kind"}
     if extra:

@@ -102,6 +102,10 @@ class WaitTimedOut(HpcapvfError):
     exit_code = ExitCode.TIMEOUT
 
 
+class GuestSilent(WaitTimedOut):
+    """A guest does not answer over ssh."""
+
+
 class UndoIncomplete(HpcapvfError):
     """Something could not be put back."""
 

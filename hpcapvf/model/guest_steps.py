@@ -7,6 +7,10 @@ from typing import ClassVar
 
 from hpcapvf.model.address import Mac
 
+# What the capture programs of other engines say once they do their work: tcpdump has its filter in place, dumpcap its
+# copy of what testpmd receives.
+LISTENS = {"tcpdump": "listening on", "dpdk": "Capturing on"}
+
 
 @dataclass(frozen=True)
 class WaitGuest:
@@ -23,6 +27,22 @@ class WaitGuest:
     def describe(self) -> str:
         """One line for people."""
         return f"wait until guest {self.domain} answers (at most {self.timeout_s} s)"
+
+
+@dataclass(frozen=True)
+class KeepClock:
+    """Have chrony in the guest follow the host's clock, where the guest's kernel can read that (``ptp_kvm``).
+
+    Elsewhere whoever keeps the guest's clock is left alone.
+    """
+
+    kind: ClassVar[str] = "keep-clock"
+    reversible: ClassVar[bool] = True
+    domain: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"keep the clock of {self.domain} by the host's, if it can be read there"
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,28 @@ class UseInterface:
 
 
 @dataclass(frozen=True)
+class HoldFunction:
+    """Have DPDK's testpmd hold the function with these IDs in the guest, so that its dumpcap can store what comes.
+
+    memory_mib: hugepages that the guest sets aside for it. unit: rendered ``hpcapvf-port.service``.
+    """
+
+    kind: ClassVar[str] = "hold-function"
+    reversible: ClassVar[bool] = True
+    domain: str
+    vendor: int
+    device: int
+    memory_mib: int
+    polling_cpu: int
+    unit: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        what = f"{self.vendor:04x}:{self.device:04x} in {self.domain}"
+        return f"have DPDK hold {what}, polling on guest CPU {self.polling_cpu}, with {self.memory_mib} MiB"
+
+
+@dataclass(frozen=True)
 class MakeRaid:
     """Have an md RAID-0 with a file system mounted in the guest.
 
@@ -89,7 +131,8 @@ class MakeRaid:
 
 @dataclass(frozen=True)
 class StartCapture:
-    """Start the capture service in the guest. engine: ``hpcapvf`` (hpcapdd reads our driver) or ``tcpdump``.
+    """Start the capture service in the guest. engine: ``hpcapvf`` (hpcapdd reads our driver), ``tcpdump`` or
+    ``dpdk``.
 
     unit: rendered ``hpcapvf-capture.service``.
     """

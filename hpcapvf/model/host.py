@@ -126,23 +126,73 @@ class Image:
     sha256: str | None = None
 
 
+INCOMPLETE = "incomplete"
+UNDOING = "undoing"
+DEPLOYED = "deployed"
+LOST = "lost by reboot"
+UNREADABLE = "unreadable"
+
+
+def condition_now(stored: str, boot_then: str, boot_now: str) -> str:
+    """What a state file's condition means today: what was deployed before a reboot is lost by it.
+
+    boot_then, boot_now: /proc/sys/kernel/random/boot_id; an empty one is unknown, and then nothing is said to be lost.
+    """
+    rebooted = bool(boot_then and boot_now) and boot_then != boot_now
+    return LOST if stored == DEPLOYED and rebooted else stored
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A deployment that this host's state folder knows: name, fingerprint of its spec, and where it stands.
 
-    condition: ``deployed``, ``incomplete`` (a run was cut short) or ``destroyed``. receive_all_pf: the PF whose
-    receive registers this deployment's guard holds, if it does.
+    condition: ``deployed``; ``incomplete`` (a run that makes it was cut short, or is under way); ``undoing`` (the same
+    of taking it away); ``lost by reboot`` (VFs, registers, pages and services went with the last boot, its files and
+    domain are there); ``unreadable`` (its state cannot be used). receive_all_pf: the PF whose receive
+    registers this deployment's guard holds, if it does. makes_vfs_pf: the PF whose VFs it makes, if it does.
     """
 
     name: str
     spec_sha256: str
     condition: str
     receive_all_pf: PciAddress | None = None
+    makes_vfs_pf: PciAddress | None = None
+
+
+@dataclass(frozen=True)
+class Representor:
+    """The host's interface that stands for a VF while the card's switch is in mode switchdev."""
+
+    vf_index: int
+    interface: str
+
+
+@dataclass(frozen=True)
+class CardWays:
+    """What a PF and its driver offer for copying traffic. Of a driver's files, None is "cannot be told".
+
+    driver_version: what an out-of-tree driver calls itself; in-tree ones have none. register_device: whether the host
+    module hpcapvf_regs serves the PF. debugfs_registers: ixgbe's reg_ops. mirror_files: ingress_mirror and
+    egress_mirror of the VFs (out-of-tree i40e).
+    """
+
+    pf: PciAddress
+    driver_version: str | None = None
+    out_of_tree: bool | None = None
+    register_device: bool | None = None
+    debugfs_registers: bool | None = None
+    mirror_files: bool | None = None
+    representors: tuple[Representor, ...] = ()
 
 
 @dataclass(frozen=True)
 class Host:
-    """Everything the planner may know about a host. Tuples are sorted by their natural key."""
+    """Everything the planner may know about a host. Tuples are sorted by their natural key.
+
+    isolated: CPUs that the scheduler leaves alone. governors: of CPUs whose frequency is governed. irqbalance: whether
+    it runs.
+    dpdk_abi: major number of DPDK's libraries, from which its release follows (23 is 22.11 to 23.07). ways: of PFs.
+    """
 
     hostname: str | None
     kernel_release: str | None
@@ -161,6 +211,11 @@ class Host:
     vfio_available: bool | None = None
     kvm_available: bool | None = None
     dpdk_available: bool | None = None
+    isolated: CpuSet | None = None
+    governors: tuple[tuple[int, str], ...] | None = None
+    irqbalance: bool | None = None
+    dpdk_abi: int | None = None
+    ways: tuple[CardWays, ...] = ()
     unreadable: tuple[str, ...] = ()
 
     def device(self, address: PciAddress) -> PciDevice | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
+from hpcapvf.model.backends import Candidate
 from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.facts import Fact
+from hpcapvf.model.host import DEPLOYED, Deployed
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import Step
 from hpcapvf.model.storage_steps import HostDisk
@@ -15,7 +19,7 @@ from hpcapvf.model.storage_steps import HostDisk
 class Placement:
     """Who sits where. vcpu_pins[i] are the host CPUs of guest CPU i; polling_vcpu and reader_vcpu are guest CPUs.
 
-    why: why this node, where there was a choice.
+    why: why this node, where there was a choice. io_pins: of the IO thread of virtio disks; empty without such disks.
     """
 
     node: int
@@ -26,6 +30,7 @@ class Placement:
     hugepage_kib: int
     hugepages: int
     why: str = ""
+    io_pins: CpuSet = field(default_factory=CpuSet)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Plan:
 
     never_seen: what no VF of this family is ever given (pause frames, bad-CRC frames), for the report. domain_type:
     ``kvm``, or ``qemu`` (software emulation) where the host has no KVM. forced: guards that ``--force`` lifted.
+    facts: what was taken for granted of the host. backends: the ways to copy traffic and to the card's registers that
+    were looked at, with the reason why each was or was not taken; empty if nothing is copied.
     """
 
     request: Request
@@ -67,6 +74,8 @@ class Plan:
     domain_type: str = "kvm"
     forced: tuple[str, ...] = ()
     block_devices: tuple[HostDisk, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    backends: tuple[Candidate, ...] = ()
 
     @property
     def function_name(self) -> str:
@@ -100,6 +109,13 @@ class Unchanged:
 
     name: str
     condition: str
+
+
+def unchanged_by(name: str, spec_sha256: str, deployments: Iterable[Deployed]) -> Unchanged | None:
+    """Unchanged if one of these deployments is that very spec and stands; None otherwise."""
+    wanted = (name, spec_sha256, DEPLOYED)
+    same = any((d.name, d.spec_sha256, d.condition) == wanted for d in deployments)
+    return Unchanged(name, DEPLOYED) if same else None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ class StorageRequest:
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """The capture engine in the guest. kind: ``hpcapvf``, or ``tcpdump`` on the function's stock driver.
+    """The capture engine in the guest. kind: ``hpcapvf``, ``tcpdump`` on the function's stock driver, or
+    ``dpdk``: testpmd holds the function and dumpcap stores.
 
     idle: what HPCAPvf's polling thread does without frames."""
 
@@ -114,8 +115,9 @@ class PlacementRequest:
 @dataclass(frozen=True)
 class Request:
     """A whole spec. wipe: disks (serial numbers, or ``all`` of the controller) that may be formatted although
-    they carry something. watch: domains whose traffic a monitoring agent is given; empty for a probe. ttl_s and persist
-    are accepted by name; what a command cannot do yet it refuses."""
+    they carry something. watch: domains whose traffic a monitoring agent is given; empty for a probe. persist: made
+    anew after a reboot of the host (``hpcapvf recover``). ttl_s is accepted by name; what a command cannot do yet it
+    refuses."""
 
     version: int
     guest: GuestRequest

@@ -10,20 +10,34 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.guest_steps import InstallDriver, MakeRaid, StartCapture, UseInterface, WaitGuest
+from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf, WatchedVf
+from hpcapvf.model.guest_steps import (
+    HoldFunction,
+    InstallDriver,
+    KeepClock,
+    MakeRaid,
+    StartCapture,
+    UseInterface,
+    WaitGuest,
+)
 from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 __all__ = (
     "BindDriver",
+    "CopyStep",
     "DefineDomain",
     "FreeNvmeQueues",
+    "HoldFunction",
     "HoldPort",
     "InstallDriver",
+    "KeepClock",
     "LendDisks",
     "MakeDisk",
     "MakeRaid",
     "MakeSeed",
     "MakeVolume",
+    "MirrorByFiles",
+    "MirrorByTc",
     "MountExisting",
     "ProgramReceiveAll",
     "RegisterStep",
@@ -35,6 +49,8 @@ __all__ = (
     "SetNumVfs",
     "SetOffloads",
     "SetPause",
+    "SetPrivateFlag",
+    "SetTestpmdModes",
     "SetVfMac",
     "StartCapture",
     "StartDomain",
@@ -42,6 +58,7 @@ __all__ = (
     "StartNetwork",
     "StartNvmeVf",
     "Step",
+    "TrustVf",
     "UseInterface",
     "WaitGuest",
     "WatchedVf",
@@ -300,15 +317,6 @@ class ProgramReceiveAll:
 
 
 @dataclass(frozen=True)
-class WatchedVf:
-    """A VF whose traffic is copied, and the domain that holds it. pool: its receive pool on the card."""
-
-    domain: str
-    vf: PciAddress
-    pool: int
-
-
-@dataclass(frozen=True)
 class ReplicateTraffic:
     """Have the card give the watched VFs' frames to the monitor's pool as well, and keep it so.
 
@@ -353,6 +361,8 @@ Step = (
     | SetModuleParameter
     | HoldPort
     | SetVfMac
+    | TrustVf
+    | SetPrivateFlag
     | BindDriver
     | LendDisks
     | FreeNvmeQueues
@@ -364,10 +374,15 @@ Step = (
     | DefineDomain
     | StartDomain
     | WaitGuest
+    | KeepClock
     | InstallDriver
     | UseInterface
+    | HoldFunction
     | ProgramReceiveAll
     | ReplicateTraffic
+    | SetTestpmdModes
+    | MirrorByFiles
+    | MirrorByTc
     | StartGuard
     | MakeRaid
     | MakeVolume
@@ -377,6 +392,8 @@ Step = (
 
 # The steps that write registers of the card, which a guard then holds.
 RegisterStep = ProgramReceiveAll | ReplicateTraffic
+# The steps that give an agent what watched VMs send or receive.
+CopyStep = ReplicateTraffic | MirrorByFiles | MirrorByTc
 
 
 def _on(value: bool) -> str:

@@ -1,7 +1,8 @@
 """Which PCI IDs are physical and virtual functions of which card family.
 
-IDs: the public PCI ID list, and the tables of supported devices in the documentation of DPDK's e1000 and ixgbe
-poll mode drivers. The IDs that Hyper-V gives to virtual functions are included, since a nested host may show them.
+IDs: the public PCI ID list, and the tables of supported devices in the documentation of DPDK's e1000, ixgbe, i40e,
+ice and mlx5 poll mode drivers. The IDs that Hyper-V gives to virtual functions are included, since a nested host may
+show them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 INTEL = 0x8086
+MELLANOX = 0x15B3
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class CardFamily:
     """Cards that share one receive switch.
 
     name: as the register tables are named. pf_devices, vf_devices: PCI device IDs under ``vendor``; the first VF ID
-    is the one that a bare Linux host shows. pools: receive pools of one port.
+    is the one that a bare Linux host shows. pools: receive pools of one port. own_driver: whether HPCAPvf drives its
+    VFs itself; of the others it captures what the stock VF driver receives.
     """
 
     name: str
@@ -25,6 +28,7 @@ class CardFamily:
     vf_devices: tuple[int, ...]
     pools: int
     speed_mbps: int
+    own_driver: bool = True
 
 
 FAMILIES: tuple[CardFamily, ...] = (
@@ -46,6 +50,26 @@ FAMILIES: tuple[CardFamily, ...] = (
         "x553", INTEL, (0x15C2, 0x15C3, 0x15C4, 0x15C6, 0x15C7, 0x15C8, 0x15CE, 0x15E4, 0x15E5), (0x15C5, 0x15B4),
         64, 10_000,
     ),
+    CardFamily(
+        "i40e", INTEL,
+        (0x1572, 0x1574, 0x1580, 0x1581, 0x1583, 0x1584, 0x1585, 0x1586, 0x1587, 0x1588, 0x1589, 0x158A, 0x158B,
+         0x15FF, 0x104E, 0x104F, 0x101F),
+        (0x154C, 0x1571), 128, 40_000, own_driver=False,
+    ),
+    CardFamily(
+        "x722", INTEL, (0x37CE, 0x37CF, 0x37D0, 0x37D1, 0x37D2, 0x37D3), (0x37CD, 0x37D9), 128, 10_000,
+        own_driver=False,
+    ),
+    CardFamily(
+        "ice", INTEL, (0x1591, 0x1592, 0x1593, 0x1599, 0x159A, 0x159B), (0x1889,), 256, 100_000, own_driver=False,
+    ),
+    CardFamily("connectx-4", MELLANOX, (0x1013,), (0x1014,), 128, 100_000, own_driver=False),
+    CardFamily("connectx-4-lx", MELLANOX, (0x1015,), (0x1016,), 128, 50_000, own_driver=False),
+    CardFamily("connectx-5", MELLANOX, (0x1017,), (0x1018,), 128, 100_000, own_driver=False),
+    CardFamily("connectx-5-ex", MELLANOX, (0x1019,), (0x101A,), 128, 100_000, own_driver=False),
+    CardFamily("connectx-6", MELLANOX, (0x101B,), (0x101C,), 128, 200_000, own_driver=False),
+    # One ID for the VFs of all that came after it: 6 Dx, 6 Lx, 7.
+    CardFamily("connectx-6-dx", MELLANOX, (0x101D, 0x101F, 0x1021), (0x101E,), 128, 100_000, own_driver=False),
 )  # fmt: skip
 
 

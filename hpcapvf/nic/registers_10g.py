@@ -1,8 +1,10 @@
 """Registers of the 82599, X540 and X550 (with X552, X553): what decides which pool receives a frame.
 
-Offsets and bits: ``ixgbe_type.h`` of Intel's base driver (DPDK, ``drivers/net/intel/ixgbe/base``), each compared in
-``test_registers_10g``; the rules they obey: X550 datasheet (333369). What a bit does that only the datasheet names is
-said where it stands. No card of these families was at hand: nothing here was seen on hardware.
+Offsets and bits: ``ixgbe_type.h`` of Intel's base driver (DPDK, ``drivers/net/intel/ixgbe/base``); the rules they
+obey: X550 datasheet (333369). ``test_switch_10g`` holds the offsets of the ends of most arrays against mistakes in
+counts and strides; nothing compares the table with the driver's file. The sections of the datasheets are not cited
+register by register: those of the 82599 and X540 were not at hand. No card of these families was at hand either:
+nothing here was seen on hardware.
 """
 
 from __future__ import annotations

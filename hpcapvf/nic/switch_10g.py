@@ -67,8 +67,10 @@ class Switch10g:
 
     def _by_filter(self, mac: Mac) -> int:
         found = 0
-        for index in range(self.table.register("RAH").count):
-            if self._field("RAH", index, "VALID") and filter_mac(self.table, self.read, index) == mac:
+        high = self.table.register("RAH")
+        valid = high.field("VALID").mask
+        for index in range(high.count):
+            if self.read("RAH", index) & valid and filter_mac(self.table, self.read, index) == mac:
                 found |= self.read("MPSAR_LO", index) | self.read("MPSAR_HI", index) << 32
         return found
 
@@ -91,8 +93,10 @@ class Switch10g:
         return found
 
     def _vlan_filters(self, vlan: int) -> list[int]:
-        filters = range(self.table.register("VLVF").count)
-        return [i for i in filters if self._field("VLVF", i, "VALID") and self._field("VLVF", i, "VLAN") == vlan]
+        register = self.table.register("VLVF")
+        valid, number = register.field("VALID"), register.field("VLAN")
+        wanted = valid.mask | number.insert(vlan)
+        return [i for i in range(register.count) if self.read("VLVF", i) & (valid.mask | number.mask) == wanted]
 
     def _mirrored(self, frame: Frame, pools: int, sender: int | None, to_wire: bool) -> int:
         """The pools that mirror rules add; a rule looks at the list before mirroring, so that rules make no chain."""
@@ -124,7 +128,8 @@ class Switch10g:
         return bool(self.read(name, slot >> 5) >> (slot & 31) & 1)
 
     def _pools_with(self, name: str) -> int:
-        return sum(1 << pool for pool in range(POOLS) if self._field("VMOLR", pool, name))
+        bit = self.table.register("VMOLR").field(name).mask
+        return sum(1 << pool for pool in range(POOLS) if self.read("VMOLR", pool) & bit)
 
     def _field(self, name: str, index: int, field: str) -> int:
         return self.table.register(name).field(field).extract(self.read(name, index))

@@ -7,21 +7,26 @@ from dataclasses import replace
 from functools import singledispatch
 from itertools import groupby
 
+from hpcapvf.model import paths
 from hpcapvf.model.changes import Area, Change
 from hpcapvf.model.host import Host, HugepagePool
-from hpcapvf.model.paths import INTERFACE_FILE, guard_unit, port_unit
+from hpcapvf.model.paths import CAPTURE_UNIT, INTERFACE_FILE, PORT_UNIT, SYSTEMD_UNITS, guard_unit, port_unit
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
     FreeNvmeQueues,
+    HoldFunction,
     HoldPort,
     InstallDriver,
+    KeepClock,
     LendDisks,
     MakeDisk,
     MakeRaid,
     MakeSeed,
     MakeVolume,
+    MirrorByFiles,
+    MirrorByTc,
     MountExisting,
     ProgramReceiveAll,
     ReserveHugepages,
@@ -31,6 +36,8 @@ from hpcapvf.model.steps import (
     SetNumVfs,
     SetOffloads,
     SetPause,
+    SetPrivateFlag,
+    SetTestpmdModes,
     SetVfMac,
     StartCapture,
     StartDomain,
@@ -38,13 +45,13 @@ from hpcapvf.model.steps import (
     StartNetwork,
     StartNvmeVf,
     Step,
+    TrustVf,
     UseInterface,
     WaitGuest,
 )
 from hpcapvf.nic.receive import ReadRegister, RegisterWant, receive_all
 
 _PCI = "/sys/bus/pci/devices"
-_CAPTURE_UNIT = "/etc/systemd/system/hpcapvf-capture.service"
 _MODPROBE = "/etc/modprobe.d/hpcapvf.conf"
 _NO_ARGUMENTS = "no step changes them; the playbook role prepare_host does"
 
@@ -133,6 +140,35 @@ def _(step: SetVfMac, now: _Now) -> Iterable[Change]:
 
 
 @_changes.register
+def _(step: TrustVf, now: _Now) -> Iterable[Change]:
+    yield _one(Area.LINK, f"{step.interface}: trust in VF {step.vf_index}", None, "on")
+
+
+@_changes.register
+def _(step: SetPrivateFlag, now: _Now) -> Iterable[Change]:
+    yield _one(Area.LINK, f"{step.interface}: {step.flag}", None, "on", note="for every VF of the card")
+
+
+@_changes.register
+def _(step: SetTestpmdModes, now: _Now) -> Iterable[Change]:
+    modes = f"VF {step.vf_index}: AUPE, ROPE, BAM, MPE on; UTA all on"
+    yield _one(Area.REGISTERS, f"{port_unit(step.deployment)}: receive modes", None, modes, note="not read back")
+
+
+@_changes.register
+def _(step: MirrorByFiles, now: _Now) -> Iterable[Change]:
+    for watched in step.watched:
+        for way in paths.MIRROR_WAYS:
+            yield _one(Area.SYSFS, paths.mirror_file(step.pf, watched.pool, way), None, str(step.pool))
+
+
+@_changes.register
+def _(step: MirrorByTc, now: _Now) -> Iterable[Change]:
+    for interface in step.representors:
+        yield _one(Area.LINK, f"{interface}: tc filters, both directions", None, f"mirror to {step.to_interface}")
+
+
+@_changes.register
 def _(step: BindDriver, now: _Now) -> Iterable[Change]:
     device = now.host.device(step.device)
     note = "" if device is not None else "the VF is made by a step before"
@@ -189,6 +225,11 @@ def _(step: WaitGuest, now: _Now) -> Iterable[Change]:
 
 
 @_changes.register
+def _(step: KeepClock, now: _Now) -> Iterable[Change]:
+    yield _one(Area.GUEST, "clock", None, "chrony follows the host's, if the guest's kernel can read it")
+
+
+@_changes.register
 def _(step: InstallDriver, now: _Now) -> Iterable[Change]:
     function = f"{step.vendor:04x}:{step.device:04x}"
     yield _one(Area.GUEST, "module and programs", None, "hpcapvf.ko for the guest's kernel, the tools, a udev rule")
@@ -203,6 +244,14 @@ def _(step: InstallDriver, now: _Now) -> Iterable[Change]:
 def _(step: UseInterface, now: _Now) -> Iterable[Change]:
     function = f"{step.vendor:04x}:{step.device:04x}"
     yield _one(Area.GUEST, INTERFACE_FILE, None, f"INTERFACE=that of {function}")
+
+
+@_changes.register
+def _(step: HoldFunction, now: _Now) -> Iterable[Change]:
+    function = f"{step.vendor:04x}:{step.device:04x}"
+    yield _one(Area.GUEST, f"driver of {function}", None, "vfio-pci")
+    yield _one(Area.GUEST, "/proc/sys/vm/nr_hugepages", "0", f"{step.memory_mib} MiB")
+    yield _one(Area.GUEST, f"{SYSTEMD_UNITS}/{PORT_UNIT}", None, step.unit, is_text=True)
 
 
 @_changes.register
@@ -287,7 +336,7 @@ def _(step: StartNvmeVf, now: _Now) -> Iterable[Change]:
 
 @_changes.register
 def _(step: StartCapture, now: _Now) -> Iterable[Change]:
-    yield _one(Area.GUEST, _CAPTURE_UNIT, None, step.unit, is_text=True)
+    yield _one(Area.GUEST, f"{SYSTEMD_UNITS}/{CAPTURE_UNIT}", None, step.unit, is_text=True)
     yield _one(Area.GUEST, "capture service", None, f"active, writes into {step.directory}")
 
 

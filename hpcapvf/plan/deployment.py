@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hpcapvf.model import paths
 from hpcapvf.model.address import Mac, PciAddress
@@ -13,12 +14,12 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldFunction,
     HoldPort,
     InstallDriver,
+    KeepClock,
     MakeDisk,
     MakeSeed,
-    ProgramReceiveAll,
-    ReplicateTraffic,
     ReserveHugepages,
     SetAutoprobe,
     SetLink,
@@ -29,17 +30,20 @@ from hpcapvf.model.steps import (
     SetVfMac,
     StartCapture,
     StartDomain,
-    StartGuard,
     StartNetwork,
     Step,
     UseInterface,
     WaitGuest,
 )
+from hpcapvf.nic.devices import family_named, pf_family
 from hpcapvf.plan.advice import NEVER_SEEN
+from hpcapvf.plan.backends import Ways, choose_ways
 from hpcapvf.plan.choice import Choice, Objection
+from hpcapvf.plan.copies import before_guest, for_agent, for_probe, representor_objections
 from hpcapvf.plan.devices import companions
+from hpcapvf.plan.facts import facts_of
 from hpcapvf.plan.guards import NO_FORCE, Force, forced_advice, lifted, refusal, standing, unneeded_advice
-from hpcapvf.plan.link import Link, choose_link, find_card, needs_registers
+from hpcapvf.plan.link import Link, choose_link, find_card, needs_copies
 from hpcapvf.plan.placement import choose_placement, choose_shared_placement, controller_advice
 from hpcapvf.plan.platform import check_name, check_platform, choose_image
 from hpcapvf.plan.storage import Storage, choose_storage
@@ -53,6 +57,8 @@ ALTERING_OFFLOADS = (
     "generic-receive-offload",
     "large-receive-offload",
 )
+# Beside testpmd's buffers: its rings, what it writes about itself, and dumpcap's own buffers.
+_DPDK_OVERHEAD_MIB = 64
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "hpcapvf:domain")
 
 
@@ -62,6 +68,7 @@ class _Parts:
 
     link: Link
     watched: Watched
+    ways: Ways | None
     storage: Storage
     placement: Placement
     image_sha256: str
@@ -85,11 +92,12 @@ def plan_deployment(
         return name
     if name:  # what else stands in the way is likely that deployment's own: its VF, its disks, its memory
         return refusal(name)
-    platform = check_platform(request, host)
+    platform = check_platform(host)
     image = choose_image(request, host)
     card = find_card(request.network.card, host)
     link = _choose_link(request, host, card.value, force)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
+    ways = _choose_ways(request, host, card.value)
     storage = choose_storage(request, host, force)
     choose = choose_shared_placement if request.watch else choose_placement
     placement = choose(request, host, card.value)
@@ -99,6 +107,8 @@ def plan_deployment(
         *watched.objections,
         *storage.objections,
         *platform.objections,
+        *ways.objections,
+        *representor_objections(ways.value, link.value, watched.value or (), host),
         *image.objections,
         *placement.objections,
     )
@@ -109,24 +119,20 @@ def plan_deployment(
         raise AssertionError("a choice without a value must carry an objection")
     forced = lifted(objections, force)
     guards = tuple(sorted({o.reason.guard for o in forced}))
-    warnings = (
-        *forced_advice(forced),
-        *unneeded_advice(force, guards),
-        *platform.advice,
-        *link.advice,
-        *watched.advice,
-        *storage.advice,
-        *placement.advice,
+    chosen: tuple[Choice[Any], ...] = (platform, ways, link, watched, storage, placement)
+    advice = (
+        *(note for choice in chosen for note in choice.advice),
         *controller_advice(storage.value.controller, placement.value),
     )
     parts = _Parts(
         link=link.value,
         watched=watched.value or (),
+        ways=ways.value,
         storage=storage.value,
         placement=placement.value,
         image_sha256=image.value,
         domain_type=platform.value,
-        warnings=warnings,
+        warnings=(*forced_advice(forced), *unneeded_advice(force, guards), *advice),
         forced=guards,
         along=_along(host, link.value, storage.value.controller),
     )
@@ -141,6 +147,12 @@ def _choose_link(request: Request, host: Host, card: PciDevice | None, force: Fo
     return choose_link(request, host, card, force)
 
 
+def _choose_ways(request: Request, host: Host, card: PciDevice | None) -> Choice[Ways]:
+    if card is None or not needs_copies(request):
+        return Choice(None)
+    return choose_ways(request, host, card, pf_family(card.vendor, card.device))
+
+
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:
     dpdk = request.network.generator == "dpdk"
     names = (host.hostname or "", request.name)
@@ -151,14 +163,15 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
         *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(parts.watched))),
+        *before_guest(parts.ways, link),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
         BindDriver(link.function, "vfio-pci"),
         *parts.storage.host_steps,
         *(BindDriver(address, "vfio-pci") for address in parts.along),
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
-        *(_monitor_steps(request, parts, mac) if parts.watched else _capture_steps(request, parts)),
+        *(_monitor_steps(request, parts, mac, host) if parts.watched else _capture_steps(request, parts)),
     )
-    return Plan(
+    plan = Plan(
         request=request,
         spec_sha256=spec_sha256,
         pf=link.pf.address,
@@ -177,7 +190,9 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
         domain_type=parts.domain_type,
         forced=parts.forced,
         block_devices=parts.storage.block_devices,
+        backends=parts.ways.candidates if parts.ways else (),
     )
+    return replace(plan, facts=facts_of(plan, host))
 
 
 def _along(host: Host, link: Link, controller: PciDevice | None) -> tuple[PciAddress, ...]:
@@ -234,6 +249,7 @@ def _guest_steps(request: Request, image_sha256: str, domain_uuid: str, manageme
         DefineDomain(name, domain_uuid, xml="", token_path=token),
         StartDomain(name),
         WaitGuest(name, management_mac, guest.user, key, guest.boot_timeout_s),
+        KeepClock(name),
     )
 
 
@@ -243,35 +259,35 @@ def _capture_steps(request: Request, parts: _Parts) -> tuple[Step, ...]:
     A stock driver shakes hands when its interface goes up, which the capture service does.
     """
     link, placement = parts.link, parts.placement
-    registers: list[Step] = []
-    if link.vf_index is not None and needs_registers(request):
-        pf, alone = link.pf.address, link.has_default_pool
-        registers = [ProgramReceiveAll(pf, link.family, link.vf_index, default_pool=alone), StartGuard(request.name)]
+    registers = for_probe(request.name, parts.ways, link)
     attach, capture = _attach(request, link, placement), _start_capture(request, placement)
     if isinstance(attach, UseInterface):
         return (attach, *parts.storage.guest_steps, capture, *registers)
     return (attach, *registers, *parts.storage.guest_steps, capture)
 
 
-def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac) -> tuple[Step, ...]:
+def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac, host: Host) -> tuple[Step, ...]:
     """Traffic is copied only when it is stored, and is no longer copied before anything else is taken away."""
-    link = parts.link
-    if link.vf_index is None:
-        raise AssertionError("an agent has a VF: the spec's check says so")
+    if parts.ways is None:
+        raise AssertionError("an agent is given copies in some way, or there is an objection")
     return (
-        _attach(request, link, parts.placement),
+        _attach(request, parts.link, parts.placement),
         *parts.storage.guest_steps,
         _start_capture(request, parts.placement),
-        ReplicateTraffic(link.pf.address, link.family, link.vf_index, vf_mac, parts.watched),
-        StartGuard(request.name),
+        *for_agent(request.name, parts.ways, parts.link, vf_mac=vf_mac, watched=parts.watched, host=host),
     )
 
 
-def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver | UseInterface:
-    """Our driver takes a VF by itself, and of a whole card what its driver receives; other engines take that too."""
-    if request.engine.kind != "hpcapvf":
+def _attach(request: Request, link: Link, placement: Placement) -> InstallDriver | UseInterface | HoldFunction:
+    """Our driver takes a VF by itself, and of a whole card what its driver receives; tcpdump takes that too, and DPDK
+    the function as it is."""
+    if request.engine.kind == "tcpdump":
         return UseInterface(request.name, link.vendor, link.device)
-    by_interface, cpu = link.vf_index is None, placement.polling_vcpu
+    if request.engine.kind == "dpdk":
+        memory_mib = request.engine.ring_mib + _DPDK_OVERHEAD_MIB
+        return HoldFunction(request.name, link.vendor, link.device, memory_mib, placement.polling_vcpu, unit="")
+    family = family_named(link.family)
+    by_interface, cpu = link.vf_index is None or not (family and family.own_driver), placement.polling_vcpu
     return InstallDriver(request.name, link.vendor, link.device, cpu, modprobe_conf="", by_interface=by_interface)
 
 

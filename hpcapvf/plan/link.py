@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import Host, NetInterface, PciDevice, Sriov
+from hpcapvf.model.host import LOST, Host, NetInterface, PciDevice, Sriov
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import CardFamily, pf_family
-from hpcapvf.nic.registers import TABLES
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.devices import (
@@ -57,7 +56,7 @@ def choose_link(request: Request, host: Host, pf: PciDevice, force: Force) -> Ch
     objections of a choice with a value."""
     family = pf_family(pf.vendor, pf.device)
     interfaces = interfaces_of(host, pf)
-    objections = _card_objections(request, host, pf, family)
+    objections = _card_objections(pf, family)
     objections += _generator_objections(request, host, pf, family)
     objections += [] if interfaces else [_no_interface(pf)]
     # An agent changes its own pool only.
@@ -75,8 +74,9 @@ def choose_link(request: Request, host: Host, pf: PciDevice, force: Force) -> Ch
 
 
 def interfaces_of(host: Host, pf: PciDevice) -> list[NetInterface]:
-    """The network interfaces of a function, by name."""
-    return sorted((i for i in host.interfaces if i.pci == pf.address), key=lambda i: i.name)
+    """The network interfaces of a function, by name; those that stand for its VFs are not its own."""
+    others = {r.interface for ways in host.ways for r in ways.representors}
+    return sorted((i for i in host.interfaces if i.pci == pf.address and i.name not in others), key=lambda i: i.name)
 
 
 def find_card(name: str, host: Host) -> Choice[PciDevice]:
@@ -105,7 +105,7 @@ def _by_address(device: PciDevice) -> PciAddress:
     return device.address
 
 
-def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
+def _card_objections(pf: PciDevice, family: CardFamily | None) -> list[Objection]:
     found: list[Objection] = []
     if pf.physfn is not None:
         hint = f"name the physical function: {pf.physfn}"
@@ -117,21 +117,19 @@ def _card_objections(request: Request, host: Host, pf: PciDevice, family: CardFa
         why = f"card {pf.vendor:04x}:{pf.device:04x} is of no family in the tables"
         found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, "supported cards: see the hardware guide"))
         return found
-    tables = [t.family for t in TABLES]
-    if needs_registers(request) and family.name not in tables:
-        why = f"the receive registers of family {family.name} are in no table, and are not guessed at"
-        what = "watch" if request.watch else "receive: all"
-        hint = f"{what} works on {', '.join(tables)}"
-        if not request.watch:
-            hint += "; elsewhere set network.receive: own"
-        found.append(objection(ExitCode.NOT_CAPABLE, pf.address, why, hint))
     return found
 
 
 def receiver_of_all(host: Host, pf: PciDevice) -> str | None:
     """The deployment that receives everything from this card already, the first by name, if there is one."""
-    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != "destroyed")
+    names = (d.name for d in host.deployments if d.receive_all_pf == pf.address and d.condition != LOST)
     return min(names, default=None)
+
+
+def _maker_of_vfs(host: Host, pf: PciDevice) -> str:
+    """The deployment that made a card's VFs; empty if none of this host's did."""
+    names = (d.name for d in host.deployments if d.makes_vfs_pf == pf.address and d.condition != LOST)
+    return min(names, default="")
 
 
 def _generator_objections(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> list[Objection]:
@@ -153,8 +151,8 @@ def _generator_objections(request: Request, host: Host, pf: PciDevice, family: C
     return found
 
 
-def needs_registers(request: Request) -> bool:
-    """Whether the card's registers will be written. A guest that has the whole card asks its own driver."""
+def needs_copies(request: Request) -> bool:
+    """Whether the card must give the VF more than its own. A guest that has the whole card asks its own driver."""
     return request.network.mode == "vf" and (request.network.receive == "all" or bool(request.watch))
 
 
@@ -244,12 +242,15 @@ def _link_advice(request: Request, host: Host, link: Link, family: CardFamily) -
     if family.speed_mbps >= 10_000 and request.network.generator == "kernel":
         notes.append(advice.kernel_made_vfs())
     made = link.pf.sriov.num_vfs if link.pf.sriov else 0
+    if not link.make_vfs:
+        maker = _maker_of_vfs(host, link.pf)
+        notes.append(advice.vfs_of_others(link.interface, made, maker, request.name))
     others = (link.make_vfs or made) - 1
     if request.network.receive == "all":
         notes.append(advice.whole_card_changes(link.pf.address))
         sharer = receiver_of_all(host, link.pf)
         if sharer is not None:
-            notes.append(advice.second_probe(sharer))
+            notes.append(advice.second_probe(sharer, request.engine.kind))
         elif others > 0:
-            notes.append(advice.other_vfs(link.pf.address, others))
+            notes.append(advice.other_vfs(link.pf.address, others, request.engine.kind))
     return tuple(notes)

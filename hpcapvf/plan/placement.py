@@ -12,6 +12,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.cores import choose_cores, has_free_cpus
+from hpcapvf.plan.quiet import quiet_advice
 
 # Kept free on the node when hugepages are taken from it, so that the host itself does not run dry.
 HOST_RESERVE_MIB = 256
@@ -24,8 +25,9 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
     node = node_choice.value
     if node is None:
         return Choice(None, node_choice.objections, node_choice.advice)
-    cores = choose_cores(host, node.index, request.guest.vcpus, request.placement.policy)
-    size_kib = request.placement.hugepage_kib
+    wish, io_thread = request.placement, request.storage.mode == "virtio"
+    cores = choose_cores(host, node.index, request.guest.vcpus, wish.policy, io_thread=io_thread)
+    size_kib = wish.hugepage_kib
     pages = request.guest.memory_mib * 1024 // size_kib
     against, notes = _check_hugepages(pages, size_kib, node)
     objections = (*cores.objections, *against)
@@ -41,8 +43,9 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
         reader_vcpu=use.reader_vcpu,
         hugepage_kib=size_kib,
         hugepages=pages,
+        io_pins=use.io_pins,
     )
-    return Choice(placement, (), all_advice)
+    return Choice(placement, (), (*all_advice, *quiet_advice(placement, host)))
 
 
 def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
@@ -107,13 +110,29 @@ def _choose_node(request: Request, host: Host, pf: PciDevice | None) -> Choice[N
         notes = () if card_node in (None, wanted) else (advice.card_on_other_node(wanted, card_node or 0),)
         return Choice(by_index[wanted], (), notes)
     if card_node is not None and card_node in by_index:
-        return Choice(by_index[card_node])
+        return _usable(by_index[card_node], request, host)
     if pf is None:
         return Choice(None)  # the missing card is said elsewhere
     if len(by_index) == 1:
         return Choice(next(iter(by_index.values())))
     why = "the host does not say which NUMA node it is on" if card_node is None else f"its node {card_node} is offline"
     return Choice(None, (objection(ExitCode.REFUSED, pf.address, why, f"set placement.node (one of {listed})"),))
+
+
+def _usable(card_node: NumaNode, request: Request, host: Host) -> Choice[NumaNode]:
+    """The card's node; the nearest other one if that has no CPUs or no memory at all, unless the spec is strict."""
+    lacks = _lacks(card_node, host)
+    others = [n for n in _by_distance(host, card_node) if not _lacks(n, host)]
+    if not lacks or not others or request.placement.policy == "strict":
+        return Choice(card_node)
+    return Choice(others[0], (), (advice.card_node_unusable(card_node.index, lacks, others[0].index),))
+
+
+def _lacks(node: NumaNode, host: Host) -> str:
+    """What a guest needs and the node has nothing of; empty if it has some of all."""
+    cpus = any(cpu.node == node.index for cpu in host.cpus)
+    lacking = [what for what, there in (("CPUs", cpus), ("memory", node.memory_mib != 0)) if not there]
+    return " and ".join(lacking)
 
 
 def _hugepage_pool(size_kib: int, node: NumaNode) -> Choice[HugepagePool]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import Deployed, Host, Image
-from hpcapvf.model.plan import Advice, Unchanged
+from hpcapvf.model.host import LOST, Deployed, Host, Image
+from hpcapvf.model.plan import Advice, Unchanged, unchanged_by
 from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.link import needs_registers
 
 IOMMU_ARGUMENTS = "intel_iommu=on iommu=pt"
-_NO_LOCKDOWN = (None, "", "none")
 
 
 def check_name(request: Request, host: Host, spec_sha256: str) -> Unchanged | tuple[Objection, ...]:
     """Unchanged if this very spec is deployed; an objection if the name is taken by anything else."""
-    deployed = [d for d in host.deployments if d.name == request.name and d.condition != "destroyed"]
-    for found in deployed:
-        if found.condition == "deployed" and found.spec_sha256 == spec_sha256:
-            return Unchanged(request.name, found.condition)
+    if standing := unchanged_by(request.name, spec_sha256, host.deployments):
+        return standing
+    deployed = [d for d in host.deployments if d.name == request.name]
     if deployed:
         return (_taken(request, sorted(deployed, key=lambda d: d.spec_sha256)[0]),)
     domain = next((d for d in host.domains or () if d.name == request.name), None)
@@ -34,14 +31,17 @@ def _taken(request: Request, found: Deployed) -> Objection:
     if found.condition == "deployed":
         why = "is deployed already, from a different spec"
         hint = f"run `hpcapvf destroy {request.name}` first, or choose another guest.name"
+    elif found.condition == LOST:
+        why = "was deployed, and the host was rebooted since: its VFs, registers and services are gone, its disk is not"
+        hint = f"`hpcapvf recover {request.name} --forward` makes it anew, `hpcapvf destroy {request.name}` ends it"
     else:
         why = f"an earlier run was cut short (condition: {found.condition})"
-        hint = f"run `hpcapvf destroy {request.name}`: it puts back what that run changed"
+        hint = f"run `hpcapvf recover {request.name}`: it puts back what that run changed, or ends it if it persists"
     return objection(ExitCode.CONFLICT, request.name, why, hint)
 
 
-def check_platform(request: Request, host: Host) -> Choice[str]:
-    """The domain type (``kvm`` or ``qemu``), with objections to what passthrough and register access lack."""
+def check_platform(host: Host) -> Choice[str]:
+    """The domain type (``kvm`` or ``qemu``), with objections to what passthrough lacks."""
     objections: list[Objection] = []
     notes: list[Advice] = []
     if host.iommu_active is not True:
@@ -50,10 +50,6 @@ def check_platform(request: Request, host: Host) -> Choice[str]:
         objections.append(
             objection(ExitCode.NOT_CAPABLE, "vfio-pci", "the kernel has no such driver", "install the kernel's modules")
         )
-    if needs_registers(request):
-        blocked, note = _register_access(request, host)
-        objections += blocked
-        notes += note
     if host.domains is None:
         notes.append(advice.unknown("libvirt could not be asked which domains exist and which devices they hold"))
     if host.kvm_available is None:
@@ -76,23 +72,6 @@ def _no_iommu(host: Host) -> Objection:
         "on Debian: GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot"
     )
     return objection(ExitCode.NOT_CAPABLE, "IOMMU", why, hint)
-
-
-def _register_access(request: Request, host: Host) -> tuple[list[Objection], list[Advice]]:
-    hint = "boot with iomem=relaxed"
-    if not request.watch:
-        hint += ", or set network.receive: own (the VF then gets its own MAC, broadcast and joined multicast only)"
-    if host.lockdown not in _NO_LOCKDOWN:
-        why = f"kernel lockdown ({host.lockdown}) forbids to map the card's registers"
-        return [
-            objection(ExitCode.REGISTER_REFUSED, "resource0", why, f"switch off secure boot or lockdown=; then {hint}")
-        ], []
-    if host.iomem_strict is True:
-        why = "the kernel refuses to map registers of a card that a driver holds (IO_STRICT_DEVMEM)"
-        return [objection(ExitCode.REGISTER_REFUSED, "resource0", why, hint)], []
-    if host.iomem_strict is None:
-        return [], [advice.unknown("whether the card's registers can be mapped (iomem=relaxed) is not known")]
-    return [], []
 
 
 def choose_image(request: Request, host: Host) -> Choice[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import DomainInfo, Host, PciDevice
+from hpcapvf.model.host import LOST, DomainInfo, Host, PciDevice
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.request import Request
 from hpcapvf.model.steps import WatchedVf
@@ -80,6 +80,7 @@ def _card(host: Host, pf: PciAddress | None) -> str:
 
 
 def _advice(request: Request, host: Host) -> tuple[Advice, ...]:
-    probes = [d.name for d in host.deployments if d.receive_all_pf is not None and d.condition != "destroyed"]
+    probes = [d.name for d in host.deployments if d.receive_all_pf is not None and d.condition != LOST]
     notes = [advice.watched_receives_all(name) for name in request.watch if name in probes]
-    return (advice.watched_vms(request.watch), share_advice(len(request.watch)), *notes)
+    watched = advice.watched_vms(request.watch, request.engine.kind)
+    return (watched, share_advice(len(request.watch)), *notes)

@@ -48,7 +48,7 @@ def probe_disks(reader: Reader) -> tuple[BlockDevice, ...]:
     return tuple(
         _probe_disk(reader, name, path, uses, links.get(name, []))
         for name, path in whole.items()
-        if _is_disk(path) and reader.text(f"{path}/device/type") != str(_CD_ROM)
+        if _is_disk(reader, path) and reader.text(f"{path}/device/type") != str(_CD_ROM)
     )
 
 
@@ -92,9 +92,10 @@ def _folder(reader: Reader, name: str) -> str | None:
     return reader.real_path(f"/sys/block/{name}") or reader.real_path(f"/sys/class/block/{name}")
 
 
-def _is_disk(path: str) -> bool:
-    # NVMe disks with several paths are virtual devices below their subsystem
-    return "/devices/virtual/" not in path or "/nvme-subsystem/" in path
+def _is_disk(reader: Reader, path: str) -> bool:
+    """NVMe disks that may have several paths are virtual devices below their subsystem; each path is hidden."""
+    virtual = "/devices/virtual/" in path and "/nvme-subsystem/" not in path
+    return not virtual and reader.text(f"{path}/hidden") != "1"
 
 
 def _probe_links(reader: Reader) -> dict[str, list[str]]:

@@ -20,8 +20,10 @@ from hpcapvf.probe.kernel import (
 )
 from hpcapvf.probe.numa import probe_cpus, probe_nodes, probe_online_cpus
 from hpcapvf.probe.pci import probe_pci
+from hpcapvf.probe.quiet import probe_governors, probe_irqbalance, probe_isolated
 from hpcapvf.probe.reading import Reader
 from hpcapvf.probe.state import probe_deployments, probe_domains, probe_image
+from hpcapvf.probe.ways import probe_dpdk_abi, probe_ways
 
 
 def probe_host(
@@ -42,6 +44,7 @@ def probe_host(
     nodes = probe_nodes(reader, online)
     release = reader.text("/proc/sys/kernel/osrelease")
     arguments = probe_arguments(reader)
+    pci, interfaces = probe_pci(reader, nodes), probe_interfaces(reader)
     facts = Host(
         hostname=reader.text("/proc/sys/kernel/hostname") or reader.text("/etc/hostname") or None,
         kernel_release=release,
@@ -51,8 +54,8 @@ def probe_host(
         lockdown=probe_lockdown(reader),
         nodes=nodes,
         cpus=probe_cpus(reader, online, nodes),
-        pci=probe_pci(reader, nodes),
-        interfaces=probe_interfaces(reader),
+        pci=pci,
+        interfaces=interfaces,
         disks=probe_disks(reader),
         domains=probe_domains(reader, hypervisor),
         images=tuple(probe_image(reader, path, commands, progress or Silent()) for path in sorted(set(images))),
@@ -60,5 +63,10 @@ def probe_host(
         vfio_available=probe_vfio(reader, release),
         kvm_available=probe_kvm(reader),
         dpdk_available=probe_dpdk(reader),
+        isolated=probe_isolated(reader),
+        governors=probe_governors(reader, online),
+        irqbalance=probe_irqbalance(reader),
+        dpdk_abi=probe_dpdk_abi(reader),
+        ways=probe_ways(reader, pci, interfaces),
     )
     return replace(facts, unreadable=reader.unreadable)

@@ -6,17 +6,16 @@ import json
 import re
 from typing import Any
 
-from hpcapvf.host.protocols import Commands, Hypervisor
+from hpcapvf.host.protocols import Commands, Files, Hypervisor
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import HpcapvfError
-from hpcapvf.model.host import Deployed, DomainInfo, Image
-from hpcapvf.model.paths import DEPLOYMENTS
+from hpcapvf.model.host import INCOMPLETE, Deployed, DomainInfo, Image, condition_now
+from hpcapvf.model.paths import BOOT_ID, DEPLOYMENTS
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe.reading import Reader
 
 _SHA256 = re.compile(r"^\\?([0-9a-fA-F]{64})\b")
 _CHECKSUM_TIMEOUT_S = 900.0
-_INCOMPLETE = "incomplete"
 
 
 def probe_domains(reader: Reader, hypervisor: Hypervisor | None) -> tuple[DomainInfo, ...] | None:
@@ -42,31 +41,42 @@ def probe_image(reader: Reader, path: str, commands: Commands | None, progress: 
     return Image(path, exists=True, size_bytes=size, sha256=checksum)
 
 
+def read_deployments(files: Files) -> tuple[Deployed, ...]:
+    """``probe_deployments`` alone, for who wants to know nothing else of the host."""
+    return probe_deployments(Reader(files))
+
+
 def probe_deployments(reader: Reader) -> tuple[Deployed, ...]:
     """Deployments whose state this host keeps. One whose state cannot be understood counts as incomplete."""
     found: list[Deployed] = []
+    boot_now = (reader.text(BOOT_ID) or "").strip()
     for name in reader.names(DEPLOYMENTS) or ():
         path = f"{DEPLOYMENTS}/{name}/state.json"
         text = reader.text(path)
         if text is None:
             continue
         try:
-            found.append(parse_state(name, text))
+            found.append(parse_state(name, text, boot_now))
         except ValueError as error:
             reader.note(path, f"not understood: {error}")
-            found.append(Deployed(name, "", _INCOMPLETE))
+            found.append(Deployed(name, "", INCOMPLETE))
     return tuple(found)
 
 
-def parse_state(name: str, text: str) -> Deployed:
-    """What of a state file matters to planning: fingerprint, condition, and the PF that its guard holds."""
+def parse_state(name: str, text: str, boot_now: str = "") -> Deployed:
+    """What of a state file matters to planning: fingerprint, condition, and the PF that its guard holds.
+
+    boot_now: the host's boot_id, empty if it does not say.
+    """
     state = json.loads(text)
     if not isinstance(state, dict):
         raise ValueError("not an object")
     fingerprint, condition = state.get("spec_sha256"), state.get("condition")
     if not isinstance(fingerprint, str) or not isinstance(condition, str):
         raise ValueError("spec_sha256 or condition missing")
-    return Deployed(name, fingerprint, condition, _guarded_pf(state.get("plan")))
+    condition = condition_now(condition, str(state.get("boot_id", "")), boot_now)
+    plan = state.get("plan")
+    return Deployed(name, fingerprint, condition, _pf_of(plan, "program-receive-all"), _pf_of(plan, "set-numvfs"))
 
 
 def parse_checksum(text: str) -> str:
@@ -77,10 +87,11 @@ def parse_checksum(text: str) -> str:
     return match[1].lower()
 
 
-def _guarded_pf(plan: Any) -> PciAddress | None:
+def _pf_of(plan: Any, kind: str) -> PciAddress | None:
+    """The card of the plan's step of this kind."""
     steps = plan.get("steps") if isinstance(plan, dict) else None
     for step in steps if isinstance(steps, list) else ():
-        if isinstance(step, dict) and step.get("kind") == "program-receive-all":
+        if isinstance(step, dict) and step.get("kind") == kind:
             return PciAddress.parse(str(step.get("pf")))
     return None
 

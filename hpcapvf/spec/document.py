@@ -30,7 +30,7 @@ def load_document(text: str) -> dict[str, Any]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         raise BadSpec(_said(error), hint="check the indentation and the quotes of that line") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML lets numbers of its own escapes through
         raise BadSpec(f"not YAML: {error}".splitlines()[0]) from None
     if not isinstance(document, dict):
         raise BadSpec(
@@ -75,6 +75,8 @@ class _StrictLoader(yaml.SafeLoader):
             raise _refused("aliases are not allowed", event.start_mark)
         if getattr(event, "tag", None) not in (None, "!"):
             raise _refused("tags are not allowed", event.start_mark)
+        if any("\ud800" <= letter <= "\udfff" for letter in getattr(event, "value", "")):
+            raise _refused("half a surrogate pair is no letter", event.start_mark)  # no file name can have it
         if self._depth > MOST_DEPTH:
             raise _refused(f"nested deeper than {MOST_DEPTH}", event.start_mark)
         node = super().compose_node(parent, index)

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from hpcapvf.host.protocols import Clock, Guest
+from hpcapvf.host.protocols import Clock, CommandResult, Guest, Job
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
+from hpcapvf.model.paths import CAPTURE_UNIT
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import StartCapture
 from hpcapvf.raw.records import Record, read_records
 
-CAPTURE_UNIT = "hpcapvf-capture.service"
 STATUS_PATH = "/run/hpcapvf/capture.jsonl"
 # Of a VF that the driver has taken, and of an interface that keeps its own driver.
 DRIVER_FOLDERS = ("/sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf", "/sys/class/net/*/hpcapvf")
+# The NUL after the name (-Z) keeps the colons of PCI addresses and of MACs apart from grep's own.
+READ_ATTRIBUTES = ("sh", "-c", f"grep -sHZ . {' '.join(f'{folder}/*' for folder in DRIVER_FOLDERS)}")
 COUNTERS = (
     "received",
     "received_bytes",
@@ -128,9 +130,11 @@ def capture_step(plan: Plan) -> StartCapture:
 
 def read_attributes(guest: Guest) -> dict[str, str]:
     """All the driver says about its device, by file name; StepFailed unless it has exactly one."""
-    # The NUL after the name (-Z) keeps the colons of PCI addresses and of MACs apart from grep's own.
-    places = " ".join(f"{folder}/*" for folder in DRIVER_FOLDERS)
-    result = guest.run(["sh", "-c", f"grep -sHZ . {places}"], timeout_s=COMMAND_TIMEOUT_S)
+    return parse_attributes(guest.run(READ_ATTRIBUTES, timeout_s=COMMAND_TIMEOUT_S))
+
+
+def parse_attributes(result: CommandResult) -> dict[str, str]:
+    """``read_attributes`` of what ``READ_ATTRIBUTES`` gave back."""
     devices: dict[str, dict[str, str]] = {}
     for line in result.stdout.splitlines():
         path, _, value = line.partition("\0")
@@ -157,10 +161,9 @@ def flush(guest: Guest, clock: Clock, *, after_sequence: int, from_byte: int | N
 
     StepFailed if the service cannot be told, WaitTimedOut with its last words if it does not answer.
     """
-    start = status_bytes(guest) if from_byte is None else from_byte
-    result = guest.run(
-        ["systemctl", "kill", "--kill-whom=main", "--signal=HUP", CAPTURE_UNIT], timeout_s=COMMAND_TIMEOUT_S
-    )
+    kill = Job(("systemctl", "kill", "--kill-whom=main", "--signal=HUP", CAPTURE_UNIT))
+    size, result = guest.run_all([Job(("stat", "-c", "%s", STATUS_PATH)), kill], timeout_s=COMMAND_TIMEOUT_S)
+    start = _status_bytes(size) if from_byte is None else from_byte
     if result.returncode != 0:
         reason = result.stderr.strip() or f"status {result.returncode}"
         raise StepFailed(
@@ -182,9 +185,8 @@ def flush(guest: Guest, clock: Clock, *, after_sequence: int, from_byte: int | N
         clock.sleep(_POLL_S)
 
 
-def status_bytes(guest: Guest) -> int:
-    """Size of the status file now; 0 if the service has not written one yet."""
-    result = guest.run(["stat", "-c", "%s", STATUS_PATH], timeout_s=COMMAND_TIMEOUT_S)
+def _status_bytes(result: CommandResult) -> int:
+    """Size of the status file as stat told it; 0 if the service has not written one yet."""
     text = result.stdout.strip()
     return int(text) if result.returncode == 0 and text.isdigit() else 0
 

@@ -25,12 +25,14 @@ from hpcapvf.model.steps import (
 from hpcapvf.model.storage_steps import LendDisks, MakeVolume, MountExisting
 from hpcapvf.nic.receive import RegisterWant
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
+from hpcapvf.verify.copies import check_copies
 from hpcapvf.verify.judgement import demand
 from hpcapvf.verify.mirrors import moved_away, read_mirror
 from hpcapvf.verify.readings import (
     GuestReading,
     InterfaceReading,
     QemuReading,
+    is_io_thread,
     read_drift,
     read_guard,
     read_guest,
@@ -41,7 +43,7 @@ from hpcapvf.verify.readings import (
 S = TypeVar("S")
 GUEST_ANSWER_TIMEOUT_S = 120.0
 _BRIDGE_CLASS = 0x06
-_PROGRAMS = {"hpcapvf": "hpcapdd", "tcpdump": "tcpdump"}  # of the capture service, by engine
+_PROGRAMS = {"hpcapvf": "hpcapdd", "tcpdump": "tcpdump", "dpdk": "dpdk-dumpcap"}  # of the capture service, by engine
 _LISTED = 4
 
 
@@ -58,6 +60,7 @@ def verify_plan(plan: Plan, host: Host, machine: Machine) -> tuple[Finding, ...]
     replicate = _step(plan, ReplicateTraffic)
     if replicate:
         findings += _attempt("registers that copy traffic", lambda: check_mirror(replicate, host, machine))
+    findings += _attempt("copies without registers", lambda: check_copies(plan, host, machine))
     if _step(plan, StartGuard):
         findings += _attempt("register guard", lambda: _guard(plan, machine))
     findings += _attempt("guest", lambda: _guest(plan, machine))
@@ -174,10 +177,15 @@ def check_qemu(plan: Plan, reading: QemuReading | None) -> list[Finding]:
         _equal(f"CPUs of vCPU {index}", pins, reading.vcpus.get(index), hint)
         for index, pins in enumerate(placement.vcpu_pins)
     ]
-    astray = [f"{name} on {cpus}" for name, cpus in reading.others if not _inside(cpus, placement.emulator_pins)]
+    io_threads = [(name, cpus) for name, cpus in reading.others if is_io_thread(name)] if placement.io_pins else []
+    others = [thread for thread in reading.others if thread not in io_threads]
+    astray = [f"{name} on {cpus}" for name, cpus in others if not _inside(cpus, placement.emulator_pins)]
     where = f"on {placement.emulator_pins}"
-    found = "no threads" if not reading.others else "; ".join(astray[:_LISTED]) or where
+    found = "no threads" if not others else "; ".join(astray[:_LISTED]) or where
     findings.append(_equal("QEMU's other threads", where, found, hint))
+    if placement.io_pins:
+        told = "; ".join(str(cpus) for _, cpus in io_threads) or "no such thread"
+        findings.append(_equal("CPUs of the IO thread", placement.io_pins, told, "virsh iothreadinfo shows it"))
     elsewhere = {node: pages for node, pages in reading.hugepages.items() if node != placement.node and pages}
     pages = reading.hugepages.get(placement.node, 0)
     text = ", ".join(f"{count} on node {node}" for node, count in sorted(reading.hugepages.items())) or "none"

@@ -27,6 +27,11 @@ def expected_frames(plan: Plan, frames: Sequence[bytes], machine: Machine) -> tu
     at for its MAC only. NotCapable if there is no model of the card's switch, RegisterRefused if it is out of reach.
     """
     step = _replication(plan)
+    if step is None and plan.request.watch:
+        raise NotCapable(
+            f"nothing says which frames {plan.pf} gives to the watched VMs: its switch has no model",
+            hint="deploy and verify with --source none, and compare with what the watched VM counts",
+        )
     if step is None:
         return tuple(frames)
     if step.family != TABLE_82576.family:

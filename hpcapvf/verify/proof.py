@@ -214,8 +214,8 @@ class _Prover:
             return source.send(frames, timeout_s=timeout_s)
 
     def _capture(self, guest: Guest) -> Capture:
-        if self.plan.request.engine.kind == "tcpdump":
-            return PcapCapture(guest, self.clock, self.directory)
+        if self.plan.request.engine.kind != "hpcapvf":
+            return PcapCapture(guest, self.clock, self.directory, self.plan.request.engine.kind)
         return HpcapvfCapture(guest, self.clock)
 
     def _settle(self, capture: Capture, before: dict[str, int], wanted: int | None) -> dict[str, int]:

@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hpcapvf.host.protocols import Files, Guest, Machine
+from hpcapvf.host.protocols import Files, Guest, Job, Machine
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.errors import HpcapvfError, StepFailed
-from hpcapvf.model.paths import guard_path
+from hpcapvf.model.paths import CAPTURE_UNIT, guard_path
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll
 from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, receive_all
 from hpcapvf.nic.registers import register_table
-from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, read_attributes
+from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, READ_ATTRIBUTES, parse_attributes
 
 _KERNEL_WORKERS = ("kvm-nx-lpage-re",)  # a kernel thread inside the process of the VM (x86 KVM)
 _VCPU_THREAD = re.compile(r"^CPU (\d+)/")
+_IO_THREAD = re.compile(r"^IO iothread\d+$")  # "IO " and libvirt's name for it; "IO mon_iothread" is QEMU's own
 _PAUSE_LINE = re.compile(r"^(RX|TX):\s*(\S+)", re.MULTILINE)
 _FEATURE_LINE = re.compile(r"^\s*([a-z0-9-]+): (on|off)( \[fixed\])?", re.MULTILINE)
 # Facts about the capture in the guest as key=value lines; what is absent gives an empty value or no line.
@@ -95,6 +96,11 @@ def read_qemu(plan: Plan, files: Files) -> QemuReading | None:
     return QemuReading(vcpus, tuple(others), hugepages_by_node(numa_maps, plan.placement.hugepage_kib))
 
 
+def is_io_thread(name: str) -> bool:
+    """Whether a thread of QEMU is one that libvirt was asked for, for disks."""
+    return _IO_THREAD.match(name) is not None
+
+
 def _allowed_cpus(status: str) -> CpuSet | None:
     for line in status.splitlines():
         key, _, value = line.partition(":")
@@ -164,12 +170,12 @@ def read_guard(name: str, files: Files) -> dict[str, object] | None:
 
 def read_guest(guest: Guest, mount: str) -> GuestReading:
     """The capture in the guest; mount: where the array should be mounted."""
-    argv = ["sh", "-c", _GUEST_SCRIPT, "hpcapvf", mount, CAPTURE_UNIT]
-    result = guest.run(argv, timeout_s=COMMAND_TIMEOUT_S)
+    script = Job(("sh", "-c", _GUEST_SCRIPT, "hpcapvf", mount, CAPTURE_UNIT))
+    result, attributes = guest.run_all([script, Job(READ_ATTRIBUTES)], timeout_s=COMMAND_TIMEOUT_S)
     lines = [line.partition("=") for line in result.stdout.splitlines()]
     facts = {key: value.strip() for key, _, value in lines if key != "node"}
     nodes = tuple(value for key, _, value in lines if key == "node")
     try:
-        return GuestReading(facts, nodes, read_attributes(guest))
+        return GuestReading(facts, nodes, parse_attributes(attributes))
     except HpcapvfError as error:
         return GuestReading(facts, nodes, driver_problem=error.message)

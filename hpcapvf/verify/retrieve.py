@@ -13,9 +13,10 @@ from itertools import pairwise
 
 from hpcapvf.host.protocols import Guest, Machine, guest_access
 from hpcapvf.model.errors import NotCapable, NotFound, StepFailed
+from hpcapvf.model.paths import CAPTURE_UNIT
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
-from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, capture_step, flush
+from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, capture_step, flush
 
 NANOSECONDS = 1_000_000_000
 _GUEST_TIMEOUT_S = 60.0

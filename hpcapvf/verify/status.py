@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from hpcapvf.host.protocols import Machine, guest_access
 from hpcapvf.model.errors import HpcapvfError, StepFailed
-from hpcapvf.model.paths import guard_unit
+from hpcapvf.model.paths import CAPTURE_UNIT, guard_unit
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll, ReplicateTraffic, StartCapture, StartGuard
-from hpcapvf.verify.capture import CAPTURE_UNIT, COMMAND_TIMEOUT_S, DRIVER_FOLDERS
+from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, DRIVER_FOLDERS
 from hpcapvf.verify.mirrors import read_mirror
 from hpcapvf.verify.readings import read_drift, read_guard
 

@@ -26,8 +26,10 @@ from hpcapvf.verify.snapshot import take_snapshot
 from orchestrator.answer import Answer
 from orchestrator.diff import show_changes
 from orchestrator.options import Commands, add_command, add_force_option
-from orchestrator.specs import Planned, plan_request, read_spec
+from orchestrator.spec_file import read_spec
+from orchestrator.specs import Planned, plan_request
 from orchestrator.tables import show_host, show_plan
+from orchestrator.unchanged import unchanged_answer
 
 
 def add_commands(commands: Commands) -> None:
@@ -112,12 +114,6 @@ def _changes(plan: Plan, host: Host, machine: Machine | None) -> tuple[Change, .
         with suppress(RegisterRefused), open_registers(plan.pf, plan.family, machine) as read:
             return changes_of(plan, host, read)
     return changes_of(plan, host)
-
-
-def unchanged_answer(unchanged: Unchanged) -> Answer:
-    """The same spec is deployed already."""
-    result = {"name": unchanged.name, "changed": False, "condition": unchanged.condition}
-    return Answer(result, shown=(f"{unchanged.name} is deployed from this very spec: nothing to do, nothing changed",))
 
 
 def run_snapshot(args: argparse.Namespace, progress: Progress) -> Answer:

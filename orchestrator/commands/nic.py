@@ -13,13 +13,14 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import HpcapvfError, NotCapable
 from hpcapvf.model.host import Host, PciDevice
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import ReplicateTraffic
+from hpcapvf.model.steps import CopyStep, ReplicateTraffic
 from hpcapvf.nic.decode import SwitchState, decode_switch
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.nic.registers import register_table
 from hpcapvf.plan.guards import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
+from hpcapvf.verify.copies import missing_copies, name_of
 from hpcapvf.verify.mirrors import moved_away, read_mirror
 from hpcapvf.verify.readings import open_registers
 from orchestrator.answer import Answer, Part
@@ -138,7 +139,7 @@ def mirrors_answer(machine: Machine) -> Answer:
     found = []
     for deployed in list_deployments(machine.files):
         plan = read_deployment(deployed.name, machine.files).plan
-        step = next((s for s in plan.steps if isinstance(s, ReplicateTraffic)), None)
+        step = next((s for s in plan.steps if isinstance(s, CopyStep)), None)
         if step is not None:
             found.append(_mirror(deployed.name, deployed.condition, step, machine, host))
     rows = [
@@ -150,12 +151,18 @@ def mirrors_answer(machine: Machine) -> Answer:
     return Answer({"mirrors": found}, shown=(table("mirrors", columns, rows) if rows else NO_MIRRORS,))
 
 
-def _mirror(name: str, condition: str, step: ReplicateTraffic, machine: Machine, host: Host) -> dict[str, Any]:
+def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: Host) -> dict[str, Any]:
     backend, registers = None, ""
     try:
-        state = read_mirror(step, machine)
-        backend = state.backend
-        registers = f"copied by {backend}" if backend else f"not copied ({len(state.drifted)} registers differ)"
+        if isinstance(step, ReplicateTraffic):
+            state = read_mirror(step, machine)
+            backend, differ = state.backend, f"{len(state.drifted)} registers differ"
+        else:
+            places = missing_copies(step, machine)
+            missing = sum(not place.ok for place in places)
+            backend = None if missing else name_of(step)
+            differ = f"{missing} of {len(places)} places differ"
+        registers = f"copied by {backend}" if backend else f"not copied ({differ})"
     except HpcapvfError as error:
         registers = f"unknown: {error.message}"
     watches = [to_json(watched) | {"moved_away": moved_away(watched, host)} for watched in step.watched]

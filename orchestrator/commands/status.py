@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from hpcapvf.apply.recover import how_to_go_on
 from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
@@ -67,6 +68,8 @@ def one_answer(name: str, machine: Machine, wait_s: float, progress: Progress) -
     deployment = read_deployment(name, machine.files)
     status = read_status(name, deployment.condition, deployment.plan, machine, guest_timeout_s=wait_s)
     rows: list[tuple[str, object]] = [("condition", status.condition), ("guest", status.guest)]
+    go_on = how_to_go_on(name, deployment.condition, deployment.plan.request.persist)
+    rows += [("how to go on", go_on)] if go_on else []
     rows += [("guard's unit", status.guard_unit)] if status.guard_unit else []
     rows += [(f"guard: {key}", value) for key, value in (status.guard or {}).items()]
     rows += [("registers", status.registers)] if status.registers or "registers" in status.unknown else []
@@ -79,6 +82,7 @@ def one_answer(name: str, machine: Machine, wait_s: float, progress: Progress) -
         "guard": status.guard or {},
         "phases_s": deployment.phases_s,
         "plan": to_json(deployment.plan),
+        "how_to_go_on": go_on,
     }
     return Answer(result, shown=(pairs(name, rows), show_placement(deployment.plan)))
 

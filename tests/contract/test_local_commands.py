@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,25 @@ def test_a_missing_program_is_named_and_input_is_never_shown() -> None:
 
 def test_programs_speak_english() -> None:
     assert "No such file" in RUN(["ls", "/nonesuch"], timeout_s=20).stderr
+
+
+def test_a_program_that_was_begun_runs_beside_its_caller() -> None:
+    began = time.monotonic()
+    running = LocalCommands().begin(["sh", "-c", "sleep 1; echo done; exit 3"], timeout_s=30)
+    assert time.monotonic() - began < 1
+    result = running.wait()
+    assert (result.returncode, result.stdout) == (3, "done\n")
+    running.end()  # nothing to end any more
+
+
+def test_a_program_that_was_begun_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    mark = tmp_path / "late"
+    running = LocalCommands().begin(["sh", "-c", f"(sleep 2; touch {mark}) & wait"], timeout_s=30)
+    running.end()
+    time.sleep(2.5)
+    assert not mark.exists()
+
+
+def test_a_program_that_was_begun_has_a_deadline() -> None:
+    with pytest.raises(WaitTimedOut):
+        LocalCommands().begin(["sleep", "60"], timeout_s=0.5).wait()

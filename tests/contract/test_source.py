@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.host.clock import LocalClock
-from hpcapvf.host.protocols import CommandResult
+from hpcapvf.host.protocols import CommandResult, Running
 from hpcapvf.host.source import CommandSource, NoSource, WireSource, open_source
 from hpcapvf.lab.wire_protocol import LineBuffer, encode_error, encode_reply, parse_line, parse_send
 from hpcapvf.model.errors import BadSpec, NotCapable, StepFailed, WaitTimedOut
@@ -126,6 +126,10 @@ class Recorder:
         self.argv: Sequence[str] = ()
         self.pcap = b""
 
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> Running:
+        """Nobody begins one here."""
+        raise NotImplementedError
+
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         self.argv, self.pcap = argv, Path(argv[-1]).read_bytes()
         return CommandResult(tuple(argv), self.status, "", "line\nno route to generator\n")
@@ -153,6 +157,8 @@ def test_sources_by_name() -> None:
     assert isinstance(open_source("none", clock), NoSource)
     assert open_source("none", clock).send(FRAMES, timeout_s=1).sent == 0
     assert isinstance(open_source("tcpreplay -i 'eth 0'", clock), CommandSource)
+    with pytest.raises(BadSpec, match="only the wire"):
+        open_source("none", clock, 5.0)
     for bad in ("", "  ", "unbalanced 'quote"):
         with pytest.raises(BadSpec):
             open_source(bad, clock)

@@ -20,12 +20,28 @@ def packages_after(code: str) -> set[str]:
     return {name.partition(".")[0] for name in loaded} | {name for name in loaded if name.startswith("hpcapvf.")}
 
 
-@pytest.mark.parametrize("module", ["inspect", "upkeep", "nic", "deploy"])
+@pytest.mark.parametrize("module", ["inspect", "upkeep", "nic", "deploy", "guard"])
 def test_the_commands_of_a_host_load_neither_the_lab_nor_what_draws(module: str) -> None:
     loaded = packages_after(f"import orchestrator.main, orchestrator.commands.{module}")
     assert "hpcapvf.model.errors" in loaded
     assert not loaded & SLOW
     assert "hpcapvf.lab.server" not in loaded
+
+
+HEAVY = {"hpcapvf.plan.deployment", "hpcapvf.apply.run", "hpcapvf.verify.proof", "hpcapvf.domain.render"}
+
+
+def test_a_second_run_of_the_same_spec_loads_little() -> None:
+    """orchestrator.commands.deploy answers it; orchestrator.deployment is the rest of the program."""
+    assert not packages_after("import orchestrator.main, orchestrator.commands.deploy") & HEAVY
+    assert packages_after("import orchestrator.deployment") >= HEAVY
+
+
+def test_the_register_guard_loads_little() -> None:
+    """A deployment waits for its first check."""
+    loaded = packages_after("import orchestrator.main, orchestrator.commands.guard")
+    assert "hpcapvf.apply.guard" in loaded
+    assert not loaded & (HEAVY | {"yaml"})
 
 
 def test_the_check_sees_what_is_loaded() -> None:

@@ -1,4 +1,4 @@
-"""The driver's device tests on a kernel with KASAN, lockdep and kmemleak: ``python -m tests.device.debug_kernel FILE``.
+"""The module on a kernel with KASAN, lockdep and kmemleak: ``python -m tests.device.debug_kernel FILE.json [CASE…]``.
 
 The kernel is built from the distribution's own source, in build/debug-kernel, where an interrupted build goes on.
 """
@@ -14,10 +14,11 @@ from pathlib import Path
 from hpcapvf.lab.build_roots import obtain_root
 from hpcapvf.lab.rootfs import run_inside
 from hpcapvf.model.errors import LabFailed
-from tests.device.soak import SCRIPTS, Kernel, run_stages
+from tests.device.build import DRIVER, Kernel
+from tests.device.suites import SUITES, chosen, run_suite
 from tests.results import TOP
 
-CONFIG = SCRIPTS / "debug.config"
+CONFIG = DRIVER / "tests/kernel/debug.config"
 BUILD_TIMEOUT_S = 7200.0
 UNPACK = """
 cd /kernel
@@ -64,11 +65,12 @@ def build_kernel(work: Path) -> Kernel:
 
 
 def main() -> int:
-    """Build the kernel, then run the stages on it."""
+    """Build the kernel, then run every suite's cases on it."""
     digest = hashlib.sha256(CONFIG.read_bytes()).hexdigest()[:8]
     work = TOP / "build/debug-kernel" / digest
     work.mkdir(parents=True, exist_ok=True)
-    return run_stages(Path(sys.argv[1]), sys.argv[2:], build_kernel(work), slower=4)
+    slower = {case: 4 * seconds for suite in SUITES.values() for case, seconds in suite.items()}
+    return run_suite(Path(sys.argv[1]), chosen(slower, sys.argv[2:]), build_kernel(work))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from hpcapvf.host.protocols import CommandResult
 from hpcapvf.model.errors import StepFailed
 from tests.fakes.faults import Faults
 from tests.fakes.kernel import FakeKernel
+from tests.fakes.tc import FakeTc
 
 Handler = Callable[[tuple[str, ...], bytes], tuple[int, str, str]]
 OK = (0, "", "")
@@ -35,12 +36,36 @@ class Link:
     )  # fmt: skip
 
 
+@dataclass
+class FakeRunning:
+    """A program that has ended."""
+
+    result: CommandResult
+    ended: bool = False
+
+    def wait(self) -> CommandResult:
+        """What it gave back."""
+        return self.result
+
+    def end(self) -> None:
+        """Nothing runs."""
+        self.ended = True
+
+
 class FakeCommands:
-    """``on(program, handler)`` adds or replaces one; units: systemd units that are active on the host."""
+    """``on(program, handler)`` adds or replaces one; units: systemd units that are active on the host; enabled: those
+    that are started at boot; private_flags: by interface, those that its driver has.
+
+    unsynced: files that programs made and that are not safely on the disk yet."""
 
     def __init__(self, kernel: FakeKernel, faults: Faults) -> None:
         self.links: dict[str, Link] = {}
         self.units: set[str] = set()
+        self.enabled: set[str] = set()
+        self.unsynced: set[str] = set()
+        self.begun: list[FakeRunning] = []
+        self.private_flags: dict[str, dict[str, bool]] = {}
+        self.tc = FakeTc(lambda name: kernel.tree.at(f"/sys/class/net/{name}").exists())
         self.calls: list[tuple[str, ...]] = []
         self._kernel = kernel
         self._faults = faults
@@ -49,7 +74,8 @@ class FakeCommands:
             "qemu-img": self._qemu_img, "ssh-keygen": self._ssh_keygen, "genisoimage": self._make_iso,
             "xorrisofs": self._make_iso, "chown": self._needs_last, "runuser": self._needs_last,
             "systemd-run": self._systemd_run, "systemctl": self._systemctl, "dd": self._dd,
-            "udevadm": lambda _a, _i: OK,
+            "udevadm": lambda _a, _i: OK, "sh": self._sh, "sync": self._sync,
+            "tc": lambda argv, _i: self.tc.run(argv),
         }  # fmt: skip
 
     def on(self, program: str, handler: Handler) -> None:
@@ -69,6 +95,11 @@ class FakeCommands:
         self.calls.append(call)
         with self._faults.effect("command", " ".join(call)):
             return CommandResult(call, *handler(call, stdin or b""))
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> FakeRunning:
+        """It is done at once; its answer waits."""
+        self.begun.append(FakeRunning(self.run(argv, timeout_s=timeout_s)))
+        return self.begun[-1]
 
     def link(self, interface: str) -> Link:
         """ethtool's state of an interface."""
@@ -95,12 +126,18 @@ class FakeCommands:
                 return 2, "", "RTNETLINK answers: Invalid argument\n"
             self._kernel.vf_macs[int(words[4])] = words[6].lower()
             return OK
+        if words[3:4] == ["vf"] and words[5:6] == ["trust"]:
+            if int(words[4]) not in self._kernel.vf_macs:
+                return 2, "", "RTNETLINK answers: Invalid argument\n"
+            (self._kernel.trusted.add if words[6] == "on" else self._kernel.trusted.discard)(int(words[4]))
+            return OK
         return 255, "", f"fake ip does not know: {' '.join(argv)}\n"
 
     def _link_json(self, name: str) -> dict[str, object]:
         up = int(self._kernel.tree.read(f"/sys/class/net/{name}/flags"), 16) & 1
         vfs = [
-            {"vf": index, "link_type": "ether", "address": mac, "spoofchk": True, "link-state": "auto", "trust": False}
+            {"vf": index, "link_type": "ether", "address": mac, "spoofchk": True, "link-state": "auto"}
+            | {"trust": index in self._kernel.trusted}
             for index, mac in sorted(self._kernel.vf_macs.items())
         ]
         flags = ["BROADCAST", "MULTICAST", *(["UP", "LOWER_UP"] if up else [])]
@@ -118,6 +155,8 @@ class FakeCommands:
         option, name, *rest = argv[1:]
         if not self._kernel.tree.at(f"/sys/class/net/{name}").exists():
             return 75, "", "netlink error: no device matches name\n"
+        if "priv-flags" in option:
+            return self._private_flags(option, name, rest)
         link = self.link(name)
         if option == "-a":
             lines = [
@@ -129,12 +168,21 @@ class FakeCommands:
             lines = [f"{key}: {_on(on)}{' [fixed]' if fixed else ''}" for key, (on, fixed) in link.features.items()]
             return 0, f"Features for {name}:\n" + "\n".join(lines) + "\n", ""
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
-        if option == "-A":
-            link.pause |= {key: value == "on" for key, value in pairs}
-            return OK
         if option == "-K":
             return self._set_features(link, pairs)
-        return 1, "", f"fake ethtool does not know {option}\n"
+        if option == "-A":
+            link.pause |= {key: value == "on" for key, value in pairs}
+        return OK if option == "-A" else (1, "", f"fake ethtool does not know {option}\n")
+
+    def _private_flags(self, option: str, name: str, rest: list[str]) -> tuple[int, str, str]:
+        flags = self.private_flags.get(name)
+        if not flags:
+            return 1, "", f"No private flags defined for {name}\n"
+        if option == "--set-priv-flags":
+            flags |= {rest[0]: rest[1] == "on"}
+            return OK
+        lines = [f"{key:<{max(map(len, flags))}}: {_on(value)}" for key, value in flags.items()]
+        return 0, f"Private flags for {name}:\n" + "\n".join(lines) + "\n", ""
 
     @staticmethod
     def _set_features(link: Link, pairs: list[tuple[str, str]]) -> tuple[int, str, str]:
@@ -189,7 +237,28 @@ class FakeCommands:
         if not self._kernel.tree.at(path).parent.is_dir():
             return 1, "", f"{path}: No such file or directory\n"
         self._kernel.tree.write(path, text)
+        self.unsynced.add(path)
         return OK
+
+    def _sync(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        missing = [path for path in argv[1:] if not self._kernel.tree.at(path).exists()]
+        self.unsynced -= set(argv[1:]) if len(argv) > 1 else self.unsynced
+        return (1, "", f"sync: error opening '{missing[0]}': No such file or directory\n") if missing else OK
+
+    def _sh(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        known = argv[1:] == ("-c", "command -v hpcapvf")
+        return (0, "/usr/local/bin/hpcapvf\n", "") if known else (127, "", "fake sh does not know that\n")
+
+    def reboot(self) -> None:
+        """What runs and what is set is gone; files that were not synced are there, but empty."""
+        for path in self.unsynced:
+            if self._kernel.tree.at(path).exists():
+                self._kernel.tree.at(path).write_text("")
+        self.unsynced.clear()
+        self.units.clear()
+        self.links = {name: Link() for name in self.links}
+        self.private_flags = {name: dict.fromkeys(flags, False) for name, flags in self.private_flags.items()}
+        self.tc.reboot()
 
     def _needs_last(self, argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
         exists = self._kernel.tree.at(argv[-1]).exists()
@@ -209,7 +278,15 @@ class FakeCommands:
         if words[0] == "is-active":
             active = units <= self.units
             return (0, "active\n", "") if active else (3, "inactive\n", "")
-        if words[0] == "stop":
+        if words[0] == "is-enabled":
+            return OK if units <= self.enabled else (1, "", "")
+        if words[0] == "enable":
+            missing = [u for u in units if not self._kernel.tree.at(f"/etc/systemd/system/{u}").exists()]
+            self.enabled |= units - set(missing)
+            return (1, "", f"Failed to enable unit: Unit file {missing[0]} does not exist.\n") if missing else OK
+        if words[0] == "disable":
+            self.enabled -= units
+        elif words[0] == "stop":
             self.units -= units
         elif words[0] in {"start", "restart"}:
             self.units |= units

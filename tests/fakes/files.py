@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from hpcapvf.host.files import LocalFiles
+from hpcapvf.host.files import LocalFiles, attribute_hints
 from hpcapvf.model.errors import FileFailed
 from tests.fakes.faults import Faults
 from tests.fakes.kernel import FakeKernel
@@ -28,19 +28,39 @@ class FakeFiles(LocalFiles):
                 self._kernel.write(real, text)
             except OSError as error:
                 name = errno.errorcode.get(error.errno or 0, "?")
-                raise FileFailed(path, "write", error.errno or 0, reason=f"{error.strerror} ({name})") from error
+                raise FileFailed(
+                    path,
+                    "write",
+                    error.errno or 0,
+                    reason=f"{error.strerror} ({name})",
+                    hint=attribute_hints(path).get(error.errno or 0, ""),
+                ) from error
 
     def replace(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Counted."""
         self._refuse_virtual(path, "write")
-        with self._faults.effect("file", f"replace {path}"):
+
+        def tear() -> None:  # the file that is renamed in the end, half written
+            super(FakeFiles, self).replace(f"{path}.new.4711", data[: len(data) // 2], mode)
+
+        with self._faults.effect("file", f"replace {path}", tear):
             super().replace(path, data, mode)
 
     def append_durably(self, path: str, line: str, mode: int = 0o600) -> None:
         """Counted."""
         self._refuse_virtual(path, "append to")
-        with self._faults.effect("file", f"append {path}"):
+
+        def tear() -> None:
+            super(FakeFiles, self).append_durably(path, line, mode)
+            super(FakeFiles, self).cut(path, (self.size(path) or 0) - len(line) // 2)
+
+        with self._faults.effect("file", f"append {path}", tear):
             super().append_durably(path, line, mode)
+
+    def cut(self, path: str, size: int) -> None:
+        """Counted."""
+        with self._faults.effect("file", f"cut {path}"):
+            super().cut(path, size)
 
     def remove(self, path: str) -> None:
         """Counted."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hpcapvf.host.protocols import CommandResult, GuestAccess
-from hpcapvf.model.errors import NotFound, WaitTimedOut
+from hpcapvf.host.protocols import CommandResult, GuestAccess, Job, NewFile
+from hpcapvf.model.errors import GuestSilent, NotFound
 from tests.fakes.faults import Faults
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.fakes.streams import StreamsByRunning
@@ -18,6 +18,7 @@ OK = (0, "", "")
 class FakeGuest(StreamsByRunning):
     """files: path to (mode, data). disks: name to signature, ``""`` for a blank one. arrays: md device to members.
     mounts: mount point to device. units: active services. modules: loaded. on_bind: called when the VF gets a driver.
+    trips: how many round trips there were to it.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -30,6 +31,7 @@ class FakeGuest(StreamsByRunning):
         self.modules: set[str] = set()
         self.on_bind: Callable[[], None] = lambda: None
         self.calls: list[tuple[str, ...]] = []
+        self.trips = 0
         self._faults = faults
         self._handlers: dict[str, Handler] = {
             "uname": lambda _a, _i: (0, f"{GUEST_RELEASE}\n", ""), "true": lambda _a, _i: OK,
@@ -49,14 +51,26 @@ class FakeGuest(StreamsByRunning):
         """Run one; a program that is not there gives 127, as a shell would."""
         call = tuple(argv)
         self.calls.append(call)
+        self.trips += 1
         with self._faults.effect("guest", " ".join(call)):
             handler = self._handlers.get(call[0])
             if handler is None:
                 return CommandResult(call, 127, "", f"{call[0]}: not found\n")
             return CommandResult(call, *handler(call, stdin or b""))
 
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """All in one trip."""
+        trips = self.trips + 1
+        try:
+            return super().run_all(jobs, timeout_s=timeout_s, files=files)
+        finally:
+            self.trips = trips
+
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file."""
+        self.trips += 1
         with self._faults.effect("guest", f"put {path}"):
             self.files[path] = (mode, data)
 
@@ -172,19 +186,23 @@ class FakeGuest(StreamsByRunning):
 
 
 class FakeGuests:
-    """Every running domain answers as one and the same guest, unless ``silent`` says why it does not."""
+    """Every running domain answers as one and the same guest, unless ``silent`` says why it does not. console: the last
+    lines that it printed, which an error shows."""
 
     def __init__(self, guest: FakeGuest, hypervisor: FakeHypervisor, faults: Faults) -> None:
         self.guest = guest
         self.silent = ""
+        self.console: tuple[str, ...] = ()
         self._hypervisor = hypervisor
         self._faults = faults
 
     def connect(self, access: GuestAccess, *, timeout_s: float) -> FakeGuest:
-        """The guest, or WaitTimedOut."""
+        """The guest, or GuestSilent."""
+        self.guest.trips += 1
         with self._faults.effect("guest", f"connect {access.domain}"):
             if self.silent or self._hypervisor.guest_address(access.domain, access.management_mac) is None:
-                raise WaitTimedOut(
-                    f"guest {access.domain} did not answer within {timeout_s:g} s: {self.silent or 'no lease'}"
+                raise GuestSilent(
+                    f"guest {access.domain} did not answer within {timeout_s:g} s: {self.silent or 'no lease'}",
+                    details=self.console,
                 )
             return self.guest

@@ -101,6 +101,12 @@ class FakeHypervisor:
             self._kernel.held -= {str(address) for address in hostdevs_of(domain.xml)}
             return self.shuts_down and timeout_s > 0
 
+    def reboot(self) -> None:
+        """Definitions stay; nothing runs, no network starts by itself."""
+        for domain in self._domains.values():
+            domain.running = False
+        self.networks = dict.fromkeys(self.networks, False)
+
     def network_active(self, name: str) -> bool | None:
         """None if there is none."""
         return self.networks.get(name)

@@ -17,6 +17,7 @@ _DRIVER = re.compile(r"^/sys/bus/pci/drivers/(?P<driver>[\w-]+)/(?P<name>bind|un
 _HUGEPAGES = re.compile(
     r"^(?P<pool>/sys/devices/system/node/node(?P<node>\d+)/hugepages/hugepages-(?P<size>\d+)kB)/nr_hugepages$"
 )
+_MIRROR = re.compile(r"^/sys/devices/pci0000:00/[0-9a-f:.]+/sriov/\d+/(?:in|e)gress_mirror$")
 _STOCK = {(0x8086, 0x10C9): "igb", (0x8086, 0x10CA): "igbvf", (0x1000, 0x0079): "megaraid_sas"}
 
 
@@ -27,7 +28,9 @@ def refuse(number: int) -> OSError:
 
 @dataclass
 class FakeKernel:
-    """held: functions that a running VM holds. on_reset: called with a PF when its registers are rewritten."""
+    """held: functions that a running VM holds. on_reset: called with a PF when its registers are rewritten.
+    trusted: VFs; mirror_files: whether VFs come with the files of out-of-tree i40e, which keep one destination each.
+    later: for what happens a moment after, as an interface gets its name from udev."""
 
     tree: Tree
     shape: Shape
@@ -35,7 +38,10 @@ class FakeKernel:
     used_pages: dict[tuple[int, int], int] = field(default_factory=dict)
     vf_macs: dict[int, str] = field(default_factory=dict)
     on_reset: Callable[[str], None] = lambda _pf: None
+    trusted: set[int] = field(default_factory=set)
+    mirror_files: bool = False
     removed: dict[str, str] = field(default_factory=dict)
+    later: Callable[[Callable[[], None]], None] = lambda happen: happen()
 
     def write(self, path: str, text: str) -> None:
         """A write to an attribute file, by its real path. OSError as the kernel would."""
@@ -44,6 +50,8 @@ class FakeKernel:
             raise refuse(errno.ENOENT)
         if match := _FOLDER.match(path):
             self._write_device(match["address"], match["name"], value)
+        elif _MIRROR.match(path):
+            self._write_mirror(path, value)
         elif match := _DRIVER.match(path):
             (self._bind if match["name"] == "bind" else self._unbind)(value, match["driver"])
         elif match := _HUGEPAGES.match(path):
@@ -96,6 +104,15 @@ class FakeKernel:
         else:
             raise refuse(errno.EACCES if name in {"vendor", "device", "class", "sriov_totalvfs"} else errno.EINVAL)
 
+    def _write_mirror(self, path: str, value: str) -> None:
+        """As kcompat_vfd.c does it: ``add N`` replaces, ``rem N`` must name what is there; VFs that there are."""
+        word, _, number = value.partition(" ")
+        if word not in {"add", "rem"} or _number(number) >= len(self.vf_addresses()):
+            raise refuse(errno.EINVAL)
+        if word == "rem" and self.tree.read(path) != number:
+            raise refuse(errno.EINVAL)
+        self.tree.write(path, number if word == "add" else "off")
+
     def _write_numvfs(self, pf: str, wanted: int) -> None:
         folder = shapes.device_folder(pf)
         have = int(self.tree.read(f"{folder}/sriov_numvfs"))
@@ -123,6 +140,9 @@ class FakeKernel:
         shapes.add_function(self.tree, self.shape, address, 0x8086, 0x10CA, 0x020000, 0)
         self.tree.link(f"{shapes.device_folder(pf)}/virtfn{index}", shapes.device_folder(address))
         self.tree.link(f"{shapes.device_folder(address)}/physfn", shapes.device_folder(pf))
+        if self.mirror_files:
+            for way in ("ingress", "egress"):
+                self.tree.write(f"{shapes.device_folder(pf)}/sriov/{index}/{way}_mirror", "off")
         if self.driver(pf) == "vfio-pci":  # which keeps the VFs that it makes
             self.tree.write(f"{shapes.device_folder(address)}/driver_override", "vfio-pci")
         if self.tree.read(f"{shapes.device_folder(pf)}/sriov_drivers_autoprobe") == "1":
@@ -130,6 +150,8 @@ class FakeKernel:
 
     def _drop_vf(self, pf: str, index: int) -> None:
         self._drop_function(vf_address(index))
+        self.trusted.discard(index)
+        shutil.rmtree(self.tree.at(f"{shapes.device_folder(pf)}/sriov"), ignore_errors=True)
         self.tree.at(f"{shapes.device_folder(pf)}/virtfn{index}").unlink()
 
     def _drop_function(self, address: str) -> None:
@@ -185,10 +207,14 @@ class FakeKernel:
         if driver == "megaraid_sas":
             shapes.add_disks(self.tree, address, self.shape.disks)
         elif driver == "igb":
-            shapes.add_interface(self.tree, address, shapes.PF_INTERFACE, "52:54:00:00:02:00", up=False)
+            self.later(lambda: self._name_interface(address))
         elif driver == "igbvf":
             shapes.add_interface(self.tree, address, f"enp2s0v{_vf_index(address)}", "02:00:00:00:00:01", up=False)
             self.on_reset(shapes.PF)
+
+    def _name_interface(self, address: str) -> None:
+        if self.driver(address) == "igb":
+            shapes.add_interface(self.tree, address, shapes.PF_INTERFACE, "52:54:00:00:02:00", up=False)
 
     def _vanish(self, address: str) -> None:
         folder = self.tree.at(shapes.device_folder(address))

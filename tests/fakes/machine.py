@@ -8,6 +8,8 @@ before = fake.snapshot()               # everything that a destroy must put back
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +37,11 @@ _STATE_FOLDERS = (
 
 
 class FakeClock:
-    """Time that passes only by sleeping."""
+    """Time that passes only by sleeping. What is to happen soon happens as soon as it passes."""
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self._soon: list[Callable[[], None]] = []
 
     def monotonic(self) -> float:
         """Seconds."""
@@ -48,9 +51,16 @@ class FakeClock:
         """Seconds since the epoch."""
         return 1_700_000_000.0 + self.now
 
+    def soon(self, happen: Callable[[], None]) -> None:
+        """Have something happen by itself."""
+        self._soon.append(happen)
+
     def sleep(self, seconds: float) -> None:
         """Passes at once."""
         self.now += max(0.0, seconds)
+        due, self._soon = self._soon, []
+        for happen in due:
+            happen()
 
 
 class FakeUdev:
@@ -92,10 +102,14 @@ class FakeMachine:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a deployment may change on the host and must put back: sysfs, domains, networks, links,
-        units, registers. The state folder and the images are not in it."""
+        units, registers. The state folder and the images are not in it. What happens by itself has happened."""
+        self.clock.sleep(0)
         return {
             "sysfs": {path: self._entry(path) for folder in _STATE_FOLDERS for path in self._below(folder)},
             "vf_macs": dict(self.kernel.vf_macs),
+            "trusted": sorted(self.kernel.trusted),
+            "private_flags": {name: dict(flags) for name, flags in self.commands.private_flags.items()},
+            "tc": self.commands.tc.snapshot(),
             "held": sorted(self.kernel.held),
             "domains": [(info.name, info.running) for info in self.hypervisor.domains()],
             "networks": dict(self.hypervisor.networks),
@@ -103,8 +117,24 @@ class FakeMachine:
                 name: (dict(link.pause), dict(link.features)) for name, link in sorted(self.commands.links.items())
             },
             "units": sorted(self.commands.units),
+            "enabled": sorted(self.commands.enabled),
             "registers": {offset: value for offset, value in sorted(self.registers.values.items()) if value},
         }
+
+    def reboot(self) -> None:
+        """The host starts again: sysfs as the kernel makes it, no registers programmed, nothing runs, /run is empty."""
+        for folder in ("sys", "proc", "run"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+        self.kernel.shape.boot += 1
+        build(self.root, self.kernel.shape)
+        self.kernel.held.clear()
+        self.kernel.used_pages.clear()
+        self.kernel.vf_macs.clear()
+        self.kernel.trusted.clear()
+        self.kernel.removed.clear()
+        self.hypervisor.reboot()
+        self.commands.reboot()
+        self.registers.power_on()
 
     def _below(self, folder: str) -> list[str]:
         base = self.root / folder.lstrip("/")
@@ -131,6 +161,7 @@ def fake_machine(root: Path, shape: Shape | None = None) -> FakeMachine:
     guest.on_bind = registers.wipe
     guests = FakeGuests(guest, hypervisor, faults)
     clock = FakeClock()
+    kernel.later = clock.soon
     udev = FakeUdev(kernel)
     machine = Machine(files, commands, hypervisor, registers, guests, clock, udev)
     return FakeMachine(

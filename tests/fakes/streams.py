@@ -1,10 +1,11 @@
-"""``Guest.stream`` over a fake's ``run``: the whole output in small pieces, the complaints line by line."""
+"""``Guest.stream`` and ``Guest.run_all`` over a fake's ``run`` and ``put``: the output in small pieces, the complaints
+line by line, and programs one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hpcapvf.host.protocols import CommandResult
+from hpcapvf.host.protocols import CommandResult, Job, NewFile
 
 _PIECE = 7  # bytes: whoever takes it must not rely on whole records
 
@@ -15,6 +16,24 @@ class StreamsByRunning:
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         """The fake's own."""
         raise NotImplementedError
+
+    def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
+        """The fake's own."""
+        raise NotImplementedError
+
+    def run_all(
+        self, jobs: Sequence[Job], *, timeout_s: float, files: Sequence[NewFile] = ()
+    ) -> tuple[CommandResult, ...]:
+        """One after the other, each an effect of its own: it may end between any two."""
+        for file in files:
+            self.put(file.data, file.path, file.mode)
+        results: list[CommandResult] = []
+        for job in jobs:
+            stdin = job.stdin.encode() if job.stdin else None
+            results.append(self.run(job.argv, timeout_s=timeout_s, stdin=stdin))
+            if job.needed and results[-1].returncode != 0:
+                break
+        return tuple(results)
 
     def stream(
         self,

@@ -26,7 +26,8 @@ DRIVERS = ("igb", "igbvf", "megaraid_sas", "virtio-pci")
 
 @dataclass
 class Shape:
-    """What may differ from test to test. node_memory_mib: total of each node; disks: names on the RAID controller."""
+    """What may differ from test to test. node_memory_mib: total of each node; disks: names on the RAID controller.
+    boot: which start of the kernel. hugepages: those of 2 MiB that node 0 has at boot."""
 
     cpus_per_node: int = 4
     nodes: int = 2
@@ -37,6 +38,8 @@ class Shape:
     iommu: bool = True
     vfio_loaded: bool = False
     interface_up: bool = False
+    boot: int = 1
+    hugepages: int = 0
     extra_files: dict[str, str] = field(default_factory=dict)
 
 
@@ -174,7 +177,8 @@ def _nodes_and_cpus(tree: Tree, shape: Shape) -> None:
         tree.write(f"{folder}/meminfo", memory)
         for size in (2048, 1048576):
             for name in ("nr_hugepages", "free_hugepages", "surplus_hugepages"):
-                tree.write(f"{folder}/hugepages/hugepages-{size}kB/{name}", "0")
+                pages = shape.hugepages if (node, size) == (0, 2048) and not name.startswith("surplus") else 0
+                tree.write(f"{folder}/hugepages/hugepages-{size}kB/{name}", str(pages))
         for cpu in range(first, first + shape.cpus_per_node):
             tree.write(f"{base}/cpu/cpu{cpu}/topology/thread_siblings_list", str(cpu))
             tree.write(f"{base}/cpu/cpu{cpu}/topology/core_id", str(cpu - first))
@@ -188,6 +192,7 @@ def _kernel_facts(tree: Tree, shape: Shape) -> None:
         "/proc/cmdline": shape.arguments,
         "/proc/sys/kernel/osrelease": RELEASE,
         "/proc/sys/kernel/hostname": "fake-server",
+        "/proc/sys/kernel/random/boot_id": f"00000000-0000-4000-8000-{shape.boot:012d}",
         "/proc/net/route": "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
         "eth0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n",
         "/proc/net/ipv6_route": "",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ from tests.lab.outside import Outside, step_outside
 from tests.results import TOP
 
 ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_fetch",
-         "test_validation", "test_destroy", "test_storage_modes", "test_agent", "test_contract")  # fmt: skip
+         "test_validation", "test_destroy", "test_cells", "test_two_probes", "test_agent", "test_recover",
+         "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
@@ -135,6 +137,20 @@ def keep_evidence(lab: Lab) -> None:
             text = str(error)
         (folder / name).write_text(text)
     print(f"what the lab said is in {folder}", file=sys.stderr)
+
+
+@contextmanager
+def in_a_lab(prefix: str, **config: Any) -> Iterator[Server]:
+    """For runs without pytest: the lab that HPCAPVF_TEST_LAB names, else one that is removed afterwards."""
+    kept = os.environ.get("HPCAPVF_TEST_LAB")
+    lab = Lab(kept or f"{prefix}-{os.getpid()}")
+    try:
+        lab.up(None if kept else LabConfig(name=lab.name, **config))
+        push(lab, Silent())
+        yield looked_at(lab)
+    finally:
+        if not kept:
+            lab.down(clean=True)
 
 
 @pytest.fixture(scope="session")

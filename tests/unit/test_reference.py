@@ -13,6 +13,7 @@ import pytest
 from hpcapvf.apply.journal import __doc__ as journal_text
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.steps import Step
+from hpcapvf.nic.backends import BACKENDS
 from hpcapvf.spec import KEYS, Key, default_of
 from orchestrator.options import exit_code_meaning
 
@@ -63,7 +64,22 @@ def steps() -> str:
     return _table(("kind", "undone", "what it wants", "fields"), rows)
 
 
-GENERATED = {"exit codes": exit_codes, "spec keys": spec_keys, "steps": steps}
+def ways() -> str:
+    """Every way to copy traffic, and every way to a card's registers."""
+    copy = [
+        (
+            way.name, way.does, " and ".join(way.directions) or "-", "yes" if way.vlan else "no", way.rules or "-",
+            "yes" if way.whole_link else "no", way.standing, way.source,
+        )
+        for way in BACKENDS
+        if way.layer == "copy"
+    ]  # fmt: skip
+    registers = [(w.name, w.does, w.standing, w.source) for w in BACKENDS if w.layer == "registers"]
+    heads = ("way to copy", "what it does", "frames of a VM", "VLANs", "rules", "whole link", "proven", "source")
+    return f"{_table(heads, copy)}\n{_table(('way to the registers', 'what it is', 'proven', 'source'), registers)}"
+
+
+GENERATED = {"exit codes": exit_codes, "spec keys": spec_keys, "steps": steps, "ways": ways}
 
 
 @pytest.mark.parametrize("name", GENERATED)

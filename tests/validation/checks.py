@@ -13,6 +13,7 @@ HUGETLB = "huge"
 _BRIDGES = "0x06"
 _KERNEL_THREADS = ("kvm-nx-lpage-re",)  # a kernel worker inside the process of a VM; nobody pins it
 _VCPU = re.compile(r"CPU (\d+)/")
+_IO_THREAD = re.compile(r"IO iothread\d+$")
 
 # Intel 82576EB datasheet, registers RAH, VT_CTL and VMOLR. The
 # I350 has the same registers at the same places, and 32 receive addresses instead of 24.
@@ -126,9 +127,17 @@ def vcpu_problems(listing: str, pins: Iterable[str]) -> list[str]:
 
 def emulator_problems(listing: str, pins: str) -> list[str]:
     """All other threads of the VM's process keep to the emulator's CPUs."""
-    others = [(name, on) for name, on in threads(listing) if not _VCPU.match(name)]
+    others = [(name, on) for name, on in threads(listing) if not _VCPU.match(name) and not _IO_THREAD.match(name)]
     problems = [f"{name} may run on {sorted(on)}" for name, on in others if not on <= cpus(pins)]
     return problems if others else ["the process has no thread besides vCPUs"]
+
+
+def io_thread_problems(listing: str, pins: str) -> list[str]:
+    """The IO threads of virtio disks keep to their CPUs. pins: empty if there are no such disks."""
+    found = [(name, on) for name, on in threads(listing) if _IO_THREAD.match(name)]
+    if bool(found) != bool(pins):
+        return [f"the process has {len(found)} IO threads, for CPUs {pins or 'none'}"]
+    return [f"{name} may run on {sorted(on)}, not {pins}" for name, on in found if on != cpus(pins)]
 
 
 def module_problems(modules: str, bound: str) -> list[str]:

@@ -7,27 +7,23 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import platform
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from hpcapvf.lab import images, modules
+from hpcapvf.lab import modules
 from hpcapvf.lab.cache import locked, read_json, state_root, write_json
-from hpcapvf.lab.recipe import MODEL_VM
 from hpcapvf.model.errors import HpcapvfError
-from tests.vf_model import cases_faults, cases_jumbo
+from tests.results import TOP, provenance
+from tests.vf_model import cases_faults, cases_jumbo, cases_queues
 from tests.vf_model.cases import CASES
 from tests.vf_model.machine import Kit, Machine
+from tests.vm.machine import obtain_image
 
-TOP = Path(__file__).resolve().parents[2]
 DRIVER = TOP / "driver"
 LIMIT_S = 3600.0
-assert cases_faults and cases_jumbo  # their import registers their cases
+assert cases_faults and cases_jumbo and cases_queues  # their import registers their cases
 
 
 def say(text: str) -> None:
@@ -37,10 +33,8 @@ def say(text: str) -> None:
 
 def build() -> Kit:
     """Everything that the machine needs; what is in the cache is taken from there."""
-    name = images.recipe_hash(MODEL_VM, {})
-    say(f"root file system {name}" + ("" if images.is_complete(name) else ": building it, some minutes"))
-    images.obtain(MODEL_VM, name)
-    image = images.load(name)
+    say("root file system, if need be: building it takes some minutes")
+    image = obtain_image()
     release = image.manifest["kernel_release"]
     say(f"module for {release}, tools, model")
     module = modules.build_module(DRIVER, release, image)
@@ -52,38 +46,27 @@ def build() -> Kit:
 def key_of(kit: Kit) -> str:
     """What a passed case depends on: the driver's sources, these cases, the root file system."""
     digest = hashlib.sha256(modules.source_hash(DRIVER).encode() + str(kit.root).encode())
-    for path in sorted(Path(__file__).parent.glob("*.*")):
+    for path in sorted([*Path(__file__).parent.glob("*.*"), *(TOP / "tests/vm").glob("*.*")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def git(*words: str) -> str:
-    """What git says of this checkout, empty when it is none."""
-    result = subprocess.run(["git", *words], cwd=TOP, capture_output=True, text=True, check=False)
-    return result.stdout.strip()
 
 
 def describe(kit: Kit, key: str) -> dict[str, Any]:
     """Where and of what the result is."""
     packages = read_json(kit.root.parent / "manifest.json")["packages"]
-    return {
-        "key": key,
-        "commit": git("rev-parse", "HEAD"),
-        "changed_since": bool(git("status", "--porcelain", "--", "driver", "tests/vf_model")),
-        "machine": {
-            "kernel": f"{platform.system()} {platform.release()}",
-            "cpus": os.cpu_count(),
-            "accelerator": "tcg",
-        },
-        "guest": {"kernel": kit.release, "qemu": packages["qemu-system-x86"], "dpdk": packages["dpdk-dev"]},
-    }
+    guest = {"kernel": kit.release, "qemu": packages["qemu-system-x86"], "dpdk": packages["dpdk-dev"]}
+    return {"key": key, **provenance(), "guest": guest}
 
 
 def run_case(name: str, machine: Machine) -> dict[str, Any]:
     """One case's entry in the result."""
     began = time.monotonic()
+    before = len(machine.complaints())
     try:
         entry: dict[str, Any] = {"passed": True, **CASES[name](machine)}
+        said = machine.complaints()[before:]
+        if said:
+            entry = {"passed": False, "error": "the kernel complained", "details": list(said)}
     except (AssertionError, HpcapvfError) as error:
         entry = {"passed": False, "error": str(error), "details": list(getattr(error, "details", ()))}
     return {**entry, "seconds": round(time.monotonic() - began, 1)}
@@ -93,8 +76,6 @@ def run_cases(kit: Kit, todo: list[str], result: dict[str, Any], output: Path) -
     """All of them on one machine; the result is written after each, so that a run can be cut."""
     began = time.monotonic()
     say(f"starting the machine for {len(todo)} cases")
-    # SIGTERM ends this process as an interrupt does: with the machine, not without it
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with locked("vf-model", wait_s=1), Machine(kit) as machine:
         result["boot_seconds"] = round(time.monotonic() - began, 1)
         say(f"the machine is up after {result['boot_seconds']} s")
@@ -122,7 +103,6 @@ def main() -> int:
     old = read_json(options.output) or {}
     passed = {} if options.again or old.get("key") != known["key"] else old["cases"]
     result = {**old, **known} if passed else known
-    result["date"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     result["cases"] = {name: entry for name, entry in passed.items() if entry["passed"]}
     todo = [name for name in options.only or CASES if name not in result["cases"]]
     if todo:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from hpcapvf.lab.emulator import emulator_at, environment
-from hpcapvf.lab.process import ProcessId, end, is_alive, start_detached, tail_of_file
+from hpcapvf.lab.process import end, is_alive, start_detached, tail_of_file
 from hpcapvf.lab.qmp import connect_unix
 from hpcapvf.lab.rootfs import LIBRARIES, LOADER
 from hpcapvf.model.errors import LabFailed, WaitTimedOut
-from tests.vf_model.initrd import make_initrd
+from tests.vm.shell_machine import ShellMachine
 
-# Boots in 25 s on an idle machine, in 140 s on a busy one.
-BOOT_S = 400.0
-STEP_S = 180.0
 MODEL_S = 10.0
-MEMORY_MIB = 768
 # Device IDs of the family, and the slot of each in the machine.
 CARDS = {"82599": ("10ed", 0x10), "X540": ("1515", 0x11), "X550": ("1565", 0x12), "X550EM": ("15a8", 0x13),
          "X553": ("15c5", 0x14)}  # fmt: skip
@@ -82,122 +75,30 @@ class Model:
             time.sleep(0.2)
 
 
-class Machine:
-    """The running machine; a context manager, so that nothing is left behind."""
+class Machine(ShellMachine):
+    """The machine and its cards' models."""
+
+    # Its time-stamp counter is not taken to be steady: the driver asks the kernel's clock, as nowhere else.
+    cpu = "max,-monitor"
 
     def __init__(self, kit: Kit) -> None:
+        super().__init__(kit.root, kit.release, kit.folder)
         self.kit = kit
-        self.share = kit.folder / "share"
         self.models: dict[str, Model] = {}
-        self.qemu: ProcessId | None = None
-        self.port: socket.socket | None = None
-        self.steps = 0
 
-    def __enter__(self) -> Machine:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Models, QEMU, and the guest's word that it is ready."""
-        kit = self.kit
-        shutil.rmtree(kit.folder, ignore_errors=True)
-        self.share.mkdir(parents=True)
-        shutil.copy(kit.module, self.share)
-        shutil.copytree(kit.tools, self.share / "bin")
-        (kit.folder / "initrd").write_bytes(make_initrd(kit.root, kit.release))
+    def prepare(self) -> None:
+        """Our module and tools in the share, and the models."""
+        shutil.copy(self.kit.module, self.share)
+        shutil.copytree(self.kit.tools, self.share / "bin")
         for card in CARDS:
-            self.models[card] = Model(kit, card)
-        emulator = emulator_at("", kit.root)
-        argv = ["nice", "-n", "19", *emulator.argv, *self.arguments()]
-        self.qemu = start_detached(
-            argv, marker=str(kit.folder), log=kit.folder / "qemu.log", cwd=kit.folder, env=environment(emulator)
-        )
-        deadline = time.monotonic() + MODEL_S
-        while not (kit.folder / "steps").exists():
-            if time.monotonic() > deadline or not is_alive(self.qemu):
-                raise LabFailed("QEMU did not start", details=tail_of_file(kit.folder / "qemu.log"))
-            time.sleep(0.05)
-        self.port = connect_unix(kit.folder / "steps", BOOT_S)
-        self.expect("ready", BOOT_S)
+            model = Model(self.kit, card)
+            self.models[card] = model
+            self.parts.callback(end, model.process, timeout_s=5)
 
-    def arguments(self) -> list[str]:
-        """QEMU's command line. Guest memory is a shared file: the models write frames straight into it."""
-        kit = self.kit
-        words = ["-machine", "q35,accel=tcg,memory-backend=ram", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)]
-        words += ["-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on"]
-        words += ["-nodefaults", "-display", "none", "-no-reboot"]
-        words += ["-kernel", str(kit.root / f"boot/vmlinuz-{kit.release}"), "-initrd", "initrd"]
-        words += ["-append", "console=ttyS0 panic=-1 hugepages=64 tsc=reliable"]
-        words += ["-serial", f"file:{kit.folder / 'console.log'}"]
-        words += ["-chardev", "socket,id=steps,path=steps,server=on,wait=off", "-device", "isa-serial,chardev=steps"]
-        for tag, folder, more in (("root", kit.root, ",readonly=on"), ("share", self.share, "")):
-            words += ["-fsdev", f"local,id={tag},path={folder},security_model=none{more}"]
-            words += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+    def devices(self) -> list[str]:
+        """The cards."""
+        words = []
         for card, model in self.models.items():
             device = {"driver": "vfio-user-pci", "socket": {"path": str(model.device), "type": "unix"}}
             words += ["-device", json.dumps({**device, "addr": f"{CARDS[card][1]:x}"})]
         return words
-
-    def expect(self, text: str, timeout_s: float) -> str:
-        """Read the serial port until a line begins with text; returns its rest."""
-        assert self.port is not None
-        deadline = time.monotonic() + timeout_s
-        received = b""
-        while not received.endswith(b"\n") or text.encode() not in received:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise WaitTimedOut(
-                    f"the machine did not say `{text}` within {timeout_s:.0f} s",
-                    details=tail_of_file(self.kit.folder / "console.log"),
-                )
-            self.port.settimeout(left)
-            try:
-                chunk = self.port.recv(4096)
-            except TimeoutError:
-                continue
-            if not chunk:
-                raise LabFailed("the machine ended", details=tail_of_file(self.kit.folder / "console.log"))
-            received += chunk
-        return received.decode().partition(text)[2].strip()
-
-    def run(self, script: str, *, timeout_s: float = STEP_S, may_fail: bool = False) -> str:
-        """Run a shell script in the machine, with the share as its folder; returns both its outputs."""
-        assert self.port is not None
-        self.steps += 1
-        name = f"step{self.steps}"
-        (self.share / "step.sh").write_text(f"cd /tmp/share\n{script}\n")
-        self.port.sendall(name.encode() + b"\n")
-        status = self.expect(name, timeout_s)
-        output = (self.share / "output").read_text(errors="replace")
-        if status != "0" and not may_fail:
-            raise LabFailed(f"exit status {status} of: {script}", details=tuple(output.splitlines()[-15:]))
-        return output
-
-    def wait_for(self, script: str, *, timeout_s: float = STEP_S, what: str) -> None:
-        """Until a script ends well."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                self.run(script)
-                return
-            except LabFailed as error:
-                if time.monotonic() > deadline:
-                    raise WaitTimedOut(f"{what}: not within {timeout_s:.0f} s", details=error.details) from error
-            time.sleep(0.3)
-
-    def stop(self) -> None:
-        """End QEMU and the models, each by its recorded identity."""
-        if self.port is not None:
-            self.port.close()
-        for process in [self.qemu, *(model.process for model in self.models.values())]:
-            if process is not None:
-                end(process, timeout_s=5)

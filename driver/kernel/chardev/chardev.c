@@ -175,23 +175,23 @@ static long ioctl_info(struct listener_file *self, void __user *argument)
 	struct capture_device *device = self->device;
 	struct hpcapvf_info info = {
 		.abi_version = HPCAPVF_ABI_VERSION,
-		.queue = HPCAPVF_QUEUE,
+		.queue = device->queue,
 		.ring_bytes = device->capture.ring.size,
 		.control_offset = MAPPING_CONTROL_OFFSET,
 		.control_bytes = PAGE_SIZE,
 		.data_offset = MAPPING_DATA_OFFSET,
 		.caplen = parameters.caplen,
-		.frame_bytes_max = device->hw.frame_bytes_max,
+		.frame_bytes_max = hw_of(device)->frame_bytes_max,
 		.cpu = device->cpu,
 		.numa_node = device->numa_node,
 		.listener = self->listener,
-		.link = READ_ONCE(device->hw.link),
+		.link = READ_ONCE(hw_of(device)->link),
 		.timestamp = parameters.timestamp,
 		.clock = parameters.clock,
 		.driver_version = HPCAPVF_RELEASE,
 	};
 
-	memcpy(info.mac, device->hw.mac, sizeof(info.mac));
+	memcpy(info.mac, hw_of(device)->mac, sizeof(info.mac));
 	strscpy(info.interface, device->interface, sizeof(info.interface));
 	return copy_to_user(argument, &info, sizeof(info)) ? -EFAULT : 0;
 }
@@ -357,6 +357,7 @@ int chardev_register(struct capture_device *device)
 	device->misc.fops = &operations;
 	device->misc.mode = 0640;
 	device->misc.parent = device->parent;
+	device->misc.groups = capture_attribute_groups;
 	return misc_register(&device->misc);
 }
 

@@ -28,15 +28,20 @@ enum hw_answer {
 
 struct hw;
 
+#define HW_QUEUES_MAX 8u	/* receive queues of one device; no card here gives a function more */
+
 struct hw_ops {
 	const char *family;
 	resource_size_t registers_bytes;	/* BAR 0 of a virtual function must have at least as many */
 
-	/* Memory only; 0 or -ENOMEM. free also after a failed allocate. */
+	/* Memory only, for hw->queues queues or as many as the family has; 0 or -ENOMEM. free also after a failed allocate. */
 	int (*allocate)(struct hw *hw, unsigned int descriptors);
 	void (*free)(struct hw *hw);
 
-	/* Reset, handshake, receive on. Also used to start again; sleeps. */
+	/*
+	 * Reset, handshake, receive on in all queues. Lowers hw->queues to what the physical function gives; -EACCES
+	 * instead, once they are fixed. Also used to start again, while nobody receives or releases; sleeps.
+	 */
 	int (*bring_up)(struct hw *hw);
 	void (*shut_down)(struct hw *hw);
 
@@ -46,11 +51,14 @@ struct hw_ops {
 	 */
 	int (*watch)(struct hw *hw);
 
-	/* Up to max frames that have arrived, in order. They stay valid until release. Never sleeps. */
-	unsigned int (*receive)(struct hw *hw, struct hpcap_arrival *frames, unsigned int max);
+	/*
+	 * Up to max frames that have arrived in a queue, in order. They stay valid until release. Never sleeps. Queues
+	 * do not disturb each other.
+	 */
+	unsigned int (*receive)(struct hw *hw, unsigned int queue, struct hpcap_arrival *frames, unsigned int max);
 
 	/* Gives descriptors back. Few of them may be kept back for a later call unless all is set. */
-	void (*release)(struct hw *hw, bool all);
+	void (*release)(struct hw *hw, unsigned int queue, bool all);
 };
 
 struct hw {
@@ -62,6 +70,8 @@ struct hw {
 	void *private;		/* of the family */
 	bool stopping;		/* set from elsewhere: bring_up shall end soon */
 	bool quiet;		/* this failure was logged already: a PF may be down for hours */
+	unsigned int queues;	/* wanted before allocate; what there is after bring_up */
+	bool queues_fixed;	/* each has its thread by now */
 
 	u8 mac[ETH_ALEN];
 	bool link;

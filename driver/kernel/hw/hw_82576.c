@@ -9,7 +9,10 @@
  *     is a success, too, and we choose one);
  *  3. longest frame; all unicast and multicast frames, please;
  *  4. receive ring: address, length, buffer size and drop policy, head, enable, and the tail last.
- * Left out: interrupts (this driver polls), transmit, statistics, RSS.
+ * Left out: interrupts (this driver polls), transmit, statistics.
+ *
+ * An 82576 has 16 receive queues for 8 pools, so 2 for each function; an I350 has 8, one for each. Which of the two a
+ * frame goes to is up to the PF: its MRQC (VMDq with RSS), its redirection table, and RSSE in the pool's VMOLR.
  */
 #include "hw/intel_vf.h"
 
@@ -19,6 +22,8 @@
 #define REGISTERS_BYTES 0x4000
 
 #define STATUS_LINK_UP BIT(1)
+
+#define DEVICE_82576_VF 0x10ca
 
 #define MESSAGE_SET_PROMISC_UNICAST (0x06 | 0x01 << 16)
 #define MESSAGE_SET_PROMISC_MULTICAST (0x06 | 0x02 << 16)
@@ -38,6 +43,7 @@ static const struct intel_vf_layout layout = {
 	.rdh = 0x2810,
 	.rdt = 0x2818,
 	.rxdctl = 0x2828,
+	.queue_stride = 0x100,
 	.srrctl_drop = BIT(31),
 	/* prefetch below 16 left, in portions of 8; write back each descriptor at once (WTHRESH 1: an erratum) */
 	.rxdctl_thresholds = 16u | 8u << 8 | 1u << 16,
@@ -47,7 +53,7 @@ static const struct intel_vf_layout layout = {
 
 static int allocate_82576(struct hw *hw, unsigned int descriptors)
 {
-	return intel_vf_allocate(hw, &layout, descriptors);
+	return intel_vf_allocate(hw, &layout, descriptors, hw->pci->device == DEVICE_82576_VF ? 2 : 1);
 }
 
 /* Two tags fit a plain frame. */

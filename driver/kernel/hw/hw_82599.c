@@ -10,18 +10,36 @@
  *  4. from 1.1 on: how many queues there are;
  *  5. longest frame, always: an 82599 whose PF takes long frames keeps this function's receive off until then;
  *  6. from 1.2 on: frames for others, as many as the parameter receive says;
- *  7. receive ring.
- * Left out: interrupts (this driver polls), transmit, statistics, RSS and more than one queue.
+ *  7. with several queues: how frames are shared out among them;
+ *  8. receive rings.
+ * Left out: interrupts (this driver polls), transmit, statistics.
+ *
+ * An X550 or X553 function has a key and a redirection table of its own. One of an 82599 or X540 only says how many
+ * bits of the hash count; key and table are the PF's, and so is the decision to share out at all (MRQC). If it does
+ * not, all frames are in queue 0.
  */
 #include "hw/intel_vf.h"
 
 #include <linux/delay.h>
+#include <linux/log2.h>
 
 #include "main/parameters.h"
 
 #define REG_LINKS 0x0010
 #define REG_PSRTYPE 0x0300
+#define REG_MRQC 0x3000
+#define REG_RSSRK 0x3100
+#define REG_RETA 0x3200
 #define REGISTERS_BYTES 0x4000
+
+#define PSRTYPE_QUEUES_SHIFT 29	/* two bits and their log2; nothing else set: no header split */
+#define MRQC_RSS BIT(0)
+#define MRQC_IPV4_TCP BIT(16)
+#define MRQC_IPV4 BIT(17)
+#define MRQC_IPV6 BIT(20)
+#define MRQC_IPV6_TCP BIT(21)
+#define RSSRK_WORDS 10
+#define RETA_WORDS 16
 
 #define LINKS_UP BIT(30)
 /* The 82599 may show a link for a moment that is not there yet. */
@@ -42,6 +60,7 @@
 #define API_13 4u
 
 #define DEVICE_82599_VF 0x10ed
+#define DEVICE_X540_VF 0x1515
 
 static bool is_82599(const struct hw *hw)
 {
@@ -72,6 +91,7 @@ static const struct intel_vf_layout layout = {
 	.rdh = 0x1010,
 	.rdt = 0x1018,
 	.rxdctl = 0x1028,
+	.queue_stride = 0x40,
 	.srrctl_drop = BIT(28),
 	/* thresholds as after a reset; without VLAN stripping (bit 30) tags stay in the frames */
 	.rxdctl_thresholds = 0,
@@ -81,7 +101,7 @@ static const struct intel_vf_layout layout = {
 
 static int allocate_82599(struct hw *hw, unsigned int descriptors)
 {
-	return intel_vf_allocate(hw, &layout, descriptors);
+	return intel_vf_allocate(hw, &layout, descriptors, HW_QUEUES_MAX);
 }
 
 static const char *api_name(u32 api)
@@ -109,21 +129,35 @@ static int negotiate(struct hw *hw)
 	return 0;
 }
 
+/* A hash is cut to some of its bits, so only 1, 2, 4 or 8 queues can be used. */
+static int settle_queues(struct hw *hw, u32 given)
+{
+	const u32 usable = rounddown_pow_of_two(min(given, hw->queues));
+
+	if (hw->queues_fixed && usable < hw->queues) {
+		hw_complain(hw, "refused: the physical function gives %u receive queues now, %u are captured\n", given,
+			    hw->queues);
+		return -EACCES;
+	}
+	hw->queues = usable;
+	return 0;
+}
+
 static int get_queues(struct hw *hw)
 {
 	u32 words[5] = { MESSAGE_GET_QUEUES };
-	int error;
+	unsigned int given = 1;
+	int error = 0;
 
-	if (intel_vf_of(hw)->api < API_11)
-		return 0;
-	error = intel_vf_ask(hw, words, 1, ARRAY_SIZE(words), "the number of queues");
-	if (!error && !words[2])
+	if (intel_vf_of(hw)->api >= API_11) {
+		error = intel_vf_ask(hw, words, 1, ARRAY_SIZE(words), "the number of queues");
+		given = words[2];
+	}
+	if (!error && !given)
 		error = -EACCES;
 	if (error == -EACCES)
 		hw_complain(hw, "refused: the physical function gives this function no receive queue\n");
-	else if (!error && words[2] > 1)
-		pci_info(hw->pci, "%u receive queues: only the first is captured\n", words[2]);
-	return error;
+	return error ? error : settle_queues(hw, given);
 }
 
 /*
@@ -180,6 +214,31 @@ static int ask_for_others_frames(struct hw *hw)
 	return 0;
 }
 
+/*
+ * The key is 0x6d5a over and over: with it both directions of a flow have the same hash, so they go to one queue
+ * (Woo and Park, "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012).
+ */
+static void share_out(struct hw *hw)
+{
+	const unsigned int entries_a_word = 4;
+	unsigned int i;
+
+	intel_vf_put(hw, REG_PSRTYPE, (u32)ilog2(hw->queues) << PSRTYPE_QUEUES_SHIFT);
+	if (is_82599(hw) || hw->pci->device == DEVICE_X540_VF)
+		return;
+	for (i = 0; i < RSSRK_WORDS; i++)
+		intel_vf_put(hw, REG_RSSRK + 4 * i, 0x5a6d5a6d);
+	for (i = 0; i < RETA_WORDS; i++) {
+		const u32 first = entries_a_word * i;
+
+		intel_vf_put(hw, REG_RETA + 4 * i,
+			     first % hw->queues | (first + 1) % hw->queues << 8 | (first + 2) % hw->queues << 16 |
+				     (first + 3) % hw->queues << 24);
+	}
+	intel_vf_put(hw, REG_MRQC,
+		     hw->queues > 1 ? MRQC_RSS | MRQC_IPV4_TCP | MRQC_IPV4 | MRQC_IPV6 | MRQC_IPV6_TCP : 0);
+}
+
 static int bring_up_82599(struct hw *hw)
 {
 	int error = intel_vf_reset(hw);
@@ -196,7 +255,7 @@ static int bring_up_82599(struct hw *hw)
 		error = ask_for_others_frames(hw);
 	if (error)
 		return error;
-	intel_vf_put(hw, REG_PSRTYPE, 0);	/* one queue, no header split */
+	share_out(hw);
 	error = intel_vf_start_receiving(hw);
 	if (!error)
 		pci_info(hw->pci, "mailbox API %s, frames up to %u bytes\n", api_name(intel_vf_of(hw)->api),

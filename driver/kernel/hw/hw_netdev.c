@@ -121,6 +121,7 @@ static void describe(struct sk_buff *skb, struct hpcap_arrival *frame)
 	if (whole && skb->ip_summed == CHECKSUM_PARTIAL)
 		whole = skb_checksum_help(skb) == 0;
 	frame->data = skb->data;
+	frame->ahead = NULL;
 	frame->length = skb->len;
 	frame->hash = skb->hash;
 	frame->flags = skb->hash && !skb->sw_hash ? HPCAP_ARRIVAL_HASH : 0;
@@ -137,7 +138,7 @@ static void count_drops(struct hw *hw)
 	hw->queue_full_bytes = atomic64_read(&source_of(hw)->dropped_bytes);
 }
 
-static unsigned int receive_netdev(struct hw *hw, struct hpcap_arrival *frames, unsigned int max)
+static unsigned int receive_netdev(struct hw *hw, unsigned int queue, struct hpcap_arrival *frames, unsigned int max)
 {
 	struct netdev_source *source = source_of(hw);
 	unsigned int i;
@@ -151,7 +152,7 @@ static unsigned int receive_netdev(struct hw *hw, struct hpcap_arrival *frames, 
 	return source->held_count;
 }
 
-static void release_netdev(struct hw *hw, bool all)
+static void release_netdev(struct hw *hw, unsigned int queue, bool all)
 {
 	struct netdev_source *source = source_of(hw);
 
@@ -181,6 +182,7 @@ static int allocate_netdev(struct hw *hw, unsigned int descriptors)
 		return -ENOMEM;
 	}
 	source->hw = hw;
+	hw->queues = 1;
 	hw->private = source;
 	return 0;
 }

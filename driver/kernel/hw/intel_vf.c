@@ -34,25 +34,33 @@ u32 intel_vf_get(struct hw *hw, u32 offset)
 
 void intel_vf_free(struct hw *hw)
 {
-	if (!hw->private)
+	struct intel_vf *vf = intel_vf_of(hw);
+
+	if (!vf)
 		return;
-	rx_ring_free(&intel_vf_of(hw)->ring);
-	kfree(hw->private);
+	while (vf->ring_count)
+		rx_ring_free(&vf->rings[--vf->ring_count]);
+	kfree(vf);
 	hw->private = NULL;
 }
 
-int intel_vf_allocate(struct hw *hw, const struct intel_vf_layout *layout, unsigned int descriptors)
+int intel_vf_allocate(struct hw *hw, const struct intel_vf_layout *layout, unsigned int descriptors,
+		      unsigned int queues_max)
 {
 	struct intel_vf *vf = kzalloc(sizeof(*vf), GFP_KERNEL);
+	int error = 0;
 
 	if (!vf)
 		return -ENOMEM;
+	hw->queues = min(hw->queues, queues_max);
 	hw->private = vf;
 	vf->layout = layout;
 	vf->mailbox.control = hw->registers + layout->mailbox;
 	vf->mailbox.memory = hw->registers + layout->mailbox_memory;
 	vf->mailbox.stopping = &hw->stopping;
-	return rx_ring_allocate(&vf->ring, &hw->pci->dev, descriptors);
+	while (!error && vf->ring_count < hw->queues)
+		error = rx_ring_allocate(&vf->rings[vf->ring_count++], &hw->pci->dev, descriptors);
+	return error;
 }
 
 int intel_vf_reset(struct hw *hw)
@@ -156,38 +164,52 @@ int intel_vf_ask_for_length(struct hw *hw, const u32 *lengths, unsigned int coun
 	return error;
 }
 
-int intel_vf_start_receiving(struct hw *hw)
+static int start_queue(struct hw *hw, unsigned int queue)
 {
 	const struct intel_vf_layout *at = intel_vf_of(hw)->layout;
-	struct rx_ring *ring = &intel_vf_of(hw)->ring;
+	struct rx_ring *ring = &intel_vf_of(hw)->rings[queue];
+	const u32 skip = queue * at->queue_stride;
 	u32 control;
-	int error;
 
-	intel_vf_put(hw, at->rxdctl, 0);
+	intel_vf_put(hw, at->rxdctl + skip, 0);
 	rx_ring_reset(ring);
-	intel_vf_put(hw, at->rdbal, lower_32_bits(ring->address));
-	intel_vf_put(hw, at->rdbah, upper_32_bits(ring->address));
-	intel_vf_put(hw, at->rdlen, ring->count * sizeof(*ring->descriptors));
-	intel_vf_put(hw, at->srrctl,
+	intel_vf_put(hw, at->rdbal + skip, lower_32_bits(ring->address));
+	intel_vf_put(hw, at->rdbah + skip, upper_32_bits(ring->address));
+	intel_vf_put(hw, at->rdlen + skip, ring->count * sizeof(*ring->descriptors));
+	intel_vf_put(hw, at->srrctl + skip,
 		     SRRCTL_BUFFER_KIB(RX_BUFFER_BYTES) | SRRCTL_ADVANCED_ONE_BUFFER | at->srrctl_drop);
-	intel_vf_put(hw, at->rdh, 0);
-	intel_vf_put(hw, at->rdt, 0);
-	intel_vf_put(hw, at->rxdctl, at->rxdctl_thresholds | RXDCTL_ENABLE);
-	error = readl_poll_timeout(hw->registers + at->rxdctl, control, control & RXDCTL_ENABLE, 100,
-				   QUEUE_ENABLE_MS * 1000);
-	if (error) {
-		hw_complain(hw, "receive queue not enabled after %u ms\n", QUEUE_ENABLE_MS);
+	intel_vf_put(hw, at->rdh + skip, 0);
+	intel_vf_put(hw, at->rdt + skip, 0);
+	intel_vf_put(hw, at->rxdctl + skip, at->rxdctl_thresholds | RXDCTL_ENABLE);
+	if (readl_poll_timeout(hw->registers + at->rxdctl + skip, control, control & RXDCTL_ENABLE, 100,
+			       QUEUE_ENABLE_MS * 1000)) {
+		hw_complain(hw, "receive queue %u not enabled after %u ms\n", queue, QUEUE_ENABLE_MS);
 		return -ETIME;
 	}
-	intel_vf_put(hw, at->rdt, ring->count - 1);
-	hw->link = at->link_up(hw);
+	intel_vf_put(hw, at->rdt + skip, ring->count - 1);
 	return 0;
+}
+
+int intel_vf_start_receiving(struct hw *hw)
+{
+	unsigned int queue;
+	int error = 0;
+
+	for (queue = 0; !error && queue < hw->queues; queue++)
+		error = start_queue(hw, queue);
+	if (!error)
+		hw->link = intel_vf_of(hw)->layout->link_up(hw);
+	return error;
 }
 
 /* After this the device writes no memory of ours any more. */
 void intel_vf_shut_down(struct hw *hw)
 {
-	intel_vf_put(hw, intel_vf_of(hw)->layout->rxdctl, 0);
+	const struct intel_vf_layout *at = intel_vf_of(hw)->layout;
+	unsigned int queue;
+
+	for (queue = 0; queue < hw->queues; queue++)
+		intel_vf_put(hw, at->rxdctl + queue * at->queue_stride, 0);
 	intel_vf_put(hw, REG_CTRL, intel_vf_get(hw, REG_CTRL) | CTRL_RST);
 	intel_vf_get(hw, REG_STATUS);
 	usleep_range(1000, 2000);
@@ -232,16 +254,16 @@ int intel_vf_watch(struct hw *hw)
 	return 0;
 }
 
-unsigned int intel_vf_receive(struct hw *hw, struct hpcap_arrival *frames, unsigned int max)
+unsigned int intel_vf_receive(struct hw *hw, unsigned int queue, struct hpcap_arrival *frames, unsigned int max)
 {
-	return rx_ring_receive(&intel_vf_of(hw)->ring, frames, max);
+	return rx_ring_receive(&intel_vf_of(hw)->rings[queue], frames, max);
 }
 
-void intel_vf_release(struct hw *hw, bool all)
+void intel_vf_release(struct hw *hw, unsigned int queue, bool all)
 {
 	struct intel_vf *vf = intel_vf_of(hw);
-	int tail = rx_ring_release(&vf->ring, all ? 1 : RELEASE_BATCH);
+	int tail = rx_ring_release(&vf->rings[queue], all ? 1 : RELEASE_BATCH);
 
 	if (tail >= 0)
-		intel_vf_put(hw, vf->layout->rdt, (u32)tail);	/* writel orders the descriptors before it */
+		intel_vf_put(hw, vf->layout->rdt + queue * vf->layout->queue_stride, (u32)tail);	/* writel orders the descriptors before it */
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What virtual functions of the 82576 and of the 82599 family do in the same way: reset, introduction, one receive
- * queue, watching. A family says where its registers are, and asks for what only it knows.
+ * What virtual functions of the 82576 and of the 82599 family do in the same way: reset, introduction, receive
+ * queues, watching. A family says where its registers are, and asks for what only it knows.
  */
 #ifndef HPCAPVF_INTEL_VF_H
 #define HPCAPVF_INTEL_VF_H
@@ -13,7 +13,7 @@
 struct intel_vf_layout {
 	u32 mailbox;
 	u32 mailbox_memory;
-	/* of receive queue 0 */
+	/* of receive queue 0; the next one's lie queue_stride further on */
 	u32 rdbal;
 	u32 rdbah;
 	u32 rdlen;
@@ -21,6 +21,7 @@ struct intel_vf_layout {
 	u32 rdh;
 	u32 rdt;
 	u32 rxdctl;
+	u32 queue_stride;
 	u32 srrctl_drop;	/* drop a frame rather than wait for a descriptor */
 	u32 rxdctl_thresholds;
 	unsigned int hello_words;	/* of the answer to RESET */
@@ -30,7 +31,8 @@ struct intel_vf_layout {
 struct intel_vf {
 	const struct intel_vf_layout *layout;
 	struct mailbox mailbox;
-	struct rx_ring ring;
+	struct rx_ring rings[HW_QUEUES_MAX];
+	unsigned int ring_count;	/* that were allocated */
 	u32 api;		/* of the mailbox; the 82576 has but one, 0 */
 	bool has_mac;
 };
@@ -43,13 +45,14 @@ static inline struct intel_vf *intel_vf_of(struct hw *hw)
 u32 intel_vf_get(struct hw *hw, u32 offset);
 void intel_vf_put(struct hw *hw, u32 offset, u32 value);
 
-/* As in struct hw_ops. */
-int intel_vf_allocate(struct hw *hw, const struct intel_vf_layout *layout, unsigned int descriptors);
+/* As in struct hw_ops; the family has queues_max queues at most. */
+int intel_vf_allocate(struct hw *hw, const struct intel_vf_layout *layout, unsigned int descriptors,
+		      unsigned int queues_max);
 void intel_vf_free(struct hw *hw);
 void intel_vf_shut_down(struct hw *hw);
 int intel_vf_watch(struct hw *hw);
-unsigned int intel_vf_receive(struct hw *hw, struct hpcap_arrival *frames, unsigned int max);
-void intel_vf_release(struct hw *hw, bool all);
+unsigned int intel_vf_receive(struct hw *hw, unsigned int queue, struct hpcap_arrival *frames, unsigned int max);
+void intel_vf_release(struct hw *hw, unsigned int queue, bool all);
 
 /* The steps of bring_up that are the same. Errors as in hw.h. */
 int intel_vf_reset(struct hw *hw);

@@ -17,7 +17,7 @@
 
 static int cpu = -1;
 module_param(cpu, int, 0444);
-MODULE_PARM_DESC(cpu, "CPU of the polling thread (-1, default: the first online CPU of the device's NUMA node)");
+MODULE_PARM_DESC(cpu, "CPU of the polling thread, of further queues the next ones (-1, default: from the first online CPU of the device's NUMA node)");
 
 static char *idle = "backoff";
 module_param(idle, charp, 0444);
@@ -30,6 +30,10 @@ MODULE_PARM_DESC(idle_max_us, "longest sleep of backoff in microseconds, 20 to 1
 static unsigned int ring_mib = 64;
 module_param(ring_mib, uint, 0444);
 MODULE_PARM_DESC(ring_mib, "size of the record ring in MiB, 1 to 65536 (default 64)");
+
+static unsigned int queues = 1;
+module_param(queues, uint, 0444);
+MODULE_PARM_DESC(queues, "receive queues of a virtual function that are captured, if it has as many: 1 to 8 (default 1)");
 
 static unsigned int rx_descriptors = DESCRIPTORS_MAX;
 module_param(rx_descriptors, uint, 0444);
@@ -156,6 +160,10 @@ int parameters_check(void)
 		pr_err("hpcapvf: ring_mib=%u: must be 1 to %u\n", ring_mib, HPCAPVF_RING_MIB_MAX);
 		return -EINVAL;
 	}
+	if (queues < 1 || queues > HW_QUEUES_MAX) {
+		pr_err("hpcapvf: queues=%u: must be 1 to %u\n", queues, HW_QUEUES_MAX);
+		return -EINVAL;
+	}
 	if (rx_descriptors < DESCRIPTORS_MIN || rx_descriptors > DESCRIPTORS_MAX ||
 	    rx_descriptors % DESCRIPTORS_STEP) {
 		pr_err("hpcapvf: rx_descriptors=%u: must be %u to %u, a multiple of %u\n", rx_descriptors,
@@ -173,6 +181,7 @@ int parameters_check(void)
 	parameters.idle_max_us = idle_max_us;
 	parameters.cpu = cpu;
 	parameters.ring_bytes = (u64)ring_mib << 20;
+	parameters.queues = queues;
 	parameters.rx_descriptors = rx_descriptors;
 	parameters.caplen = caplen;
 	return 0;

@@ -25,8 +25,9 @@ enum receive_mode {
 struct parameters {
 	enum idle_mode idle;
 	unsigned int idle_max_us;
-	int cpu;	/* -1: the first online CPU of the device's node */
+	int cpu;	/* of the first queue's thread; -1: the first online CPU of the device's node */
 	u64 ring_bytes;
+	unsigned int queues;
 	unsigned int rx_descriptors;
 	u32 caplen;
 	enum receive_mode receive;

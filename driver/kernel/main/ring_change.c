@@ -27,7 +27,7 @@ int capture_ring_resize(struct capture_device *device, u64 bytes)
 	if (!error) {
 		memory = exchange(device, memory);
 		poll_go_on(device);
-		dev_info(device->hw.device, "ring of %llu MiB\n", bytes >> 20);
+		dev_info(hw_of(device)->device, "ring of %llu MiB\n", bytes >> 20);
 	}
 	mutex_unlock(&device->listeners_lock);
 	ring_memory_put(memory);
@@ -47,7 +47,7 @@ int capture_ring_lend(struct capture_device *device, struct ring_memory *memory)
 		device->spare = exchange(device, memory);
 		memory = NULL;
 		poll_go_on(device);
-		dev_info(device->hw.device, "ring of %lu MiB of huge pages of %s\n",
+		dev_info(hw_of(device)->device, "ring of %lu MiB of huge pages of %s\n",
 			 device->memory->page_count >> (20 - PAGE_SHIFT), current->comm);
 	}
 	mutex_unlock(&device->listeners_lock);
@@ -65,6 +65,6 @@ void capture_ring_give_back(struct capture_device *device)
 	ring_memory_put(exchange(device, device->spare));
 	device->spare = NULL;
 	poll_go_on(device);
-	dev_info(device->hw.device, "ring of kernel memory again: %lu MiB\n",
+	dev_info(hw_of(device)->device, "ring of kernel memory again: %lu MiB\n",
 		 device->memory->page_count >> (20 - PAGE_SHIFT));
 }

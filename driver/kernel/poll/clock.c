@@ -56,6 +56,6 @@ void capture_clock_sync(struct capture_device *device)
 
 	hpcap_capture_sync(&device->capture);
 	if (clock->steps_back != steps)
-		dev_warn(device->hw.device, "the clock was set back by %llu ns: times run on ahead of it until it catches up\n",
+		dev_warn(hw_of(device)->device, "the clock was set back by %llu ns: times run on ahead of it until it catches up\n",
 			 clock->stepped_back_ns - sum);
 }

@@ -10,7 +10,6 @@
 #include "device.h"
 #include "main/parameters.h"
 
-#define BURST 64
 #define WATCH_MS 10
 /* Polls without a frame before the first sleep, then sleeps that double up to the parameter idle_max_us. */
 #define EMPTY_POLLS_AWAKE 64
@@ -18,15 +17,21 @@
 /* Between attempts to set up a device whose PF does not answer (it may be down for hours). */
 #define RETRY_MS 200
 
-static unsigned int take_burst(struct capture_device *device, struct hpcap_arrival *frames)
+static bool is_first(const struct capture_device *device)
 {
-	struct hw *hw = &device->hw;
-	unsigned int count = hw->ops->receive(hw, frames, BURST);
+	return device->first == device;
+}
 
-	hpcap_ring_count_queue_full(&device->capture.ring, hw->queue_full_drops, hw->queue_full_bytes);
-	capture_dedup_burst(device, frames, count, count == BURST);
+static unsigned int take_burst(struct capture_device *device)
+{
+	struct hw *hw = hw_of(device);
+	unsigned int count = hw->ops->receive(hw, device->queue, device->burst, POLL_BURST);
+
+	if (is_first(device))
+		hpcap_ring_count_queue_full(&device->capture.ring, hw->queue_full_drops, hw->queue_full_bytes);
+	capture_dedup_burst(device, device->burst, count, count == POLL_BURST);
 	/* an empty NIC ring is the moment to give everything back */
-	hw->ops->release(hw, count < BURST);
+	hw->ops->release(hw, device->queue, count < POLL_BURST);
 	if (count)
 		chardev_wake_listeners(device);
 	return count;
@@ -44,11 +49,44 @@ static unsigned int rest(unsigned int empty_polls, unsigned int sleep_us)
 	return min(2 * sleep_us, parameters.idle_max_us);
 }
 
+/* From here on no other thread uses the hardware, until it is let. */
+static void keep_others_away(struct capture_device *device)
+{
+	unsigned int queue;
+
+	for (queue = 1; queue < device->hw.queues; queue++)
+		mutex_lock_nested(&device->queues[queue]->receiving, queue);
+}
+
+static void let_others_go_on(struct capture_device *device)
+{
+	unsigned int queue;
+
+	for (queue = device->hw.queues; queue > 1; queue--)
+		mutex_unlock(&device->queues[queue - 1]->receiving);
+}
+
+/* While the others are kept away: nobody else writes to these rings. */
+static void count_reset(struct capture_device *device)
+{
+	unsigned int queue;
+
+	for (queue = 0; queue < device->hw.queues; queue++) {
+		hpcap_ring_count_reset(&device->queues[queue]->capture.ring);
+		hpcap_ring_publish(&device->queues[queue]->capture.ring);
+	}
+}
+
 static void set_up_again(struct capture_device *device)
 {
 	struct hw *hw = &device->hw;
-	int error = hw->ops->bring_up(hw);
+	int error;
 
+	keep_others_away(device);
+	error = hw->ops->bring_up(hw);
+	if (!error)
+		count_reset(device);
+	let_others_go_on(device);
 	if (error) {
 		if (!hw->quiet && error != -EINTR)
 			dev_warn(device->hw.device, "not capturing (error %d): trying again until it works\n", error);
@@ -57,8 +95,6 @@ static void set_up_again(struct capture_device *device)
 		return;
 	}
 	hw->quiet = false;
-	hpcap_ring_count_reset(&device->capture.ring);
-	hpcap_ring_publish(&device->capture.ring);
 	WRITE_ONCE(device->state, CAPTURE_UP);
 	dev_info(device->hw.device, "capturing again after a reset of the physical function (reset %llu), link %s\n",
 		 device->capture.ring.counters.resets, hw->link ? "up" : "down");
@@ -69,7 +105,6 @@ static void watch(struct capture_device *device)
 	int error = device->hw.ops->watch(&device->hw);
 
 	hpcap_ring_count_queue_full(&device->capture.ring, device->hw.queue_full_drops, device->hw.queue_full_bytes);
-	hpcap_ring_publish(&device->capture.ring);
 	if (error == -ESTALE) {
 		dev_warn(device->hw.device, "the physical function was reset: setting this function up again\n");
 		WRITE_ONCE(device->state, CAPTURE_RESETTING);
@@ -92,11 +127,10 @@ static void capture(struct capture_device *device)
 {
 	unsigned long next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
 	unsigned int empty_polls = 0, sleep_us = SLEEP_US_MIN, bursts;
-	struct hpcap_arrival frames[BURST];
 
 	capture_clock_sync(device);
-	while (!kthread_should_stop() && !kthread_should_park() && device->state == CAPTURE_UP) {
-		if (take_burst(device, frames)) {
+	while (!kthread_should_stop() && !kthread_should_park() && state_of(device) == CAPTURE_UP) {
+		if (take_burst(device)) {
 			empty_polls = 0;
 			sleep_us = SLEEP_US_MIN;
 		} else {
@@ -104,14 +138,43 @@ static void capture(struct capture_device *device)
 		}
 		cond_resched();
 		if (time_after_eq(jiffies, next_watch)) {
-			watch(device);
+			if (is_first(device))
+				watch(device);
 			capture_clock_sync(device);
+			hpcap_ring_publish(&device->capture.ring);
 			next_watch = jiffies + msecs_to_jiffies(WATCH_MS);
 		}
 	}
 	/* what had arrived before a reset is still ours; not more, or a busy link would keep the thread here */
-	for (bursts = parameters.rx_descriptors / BURST + 1; bursts && take_burst(device, frames); bursts--)
+	for (bursts = parameters.rx_descriptors / POLL_BURST + 1; bursts && take_burst(device); bursts--)
 		cond_resched();
+}
+
+/* One step of the thread that looks after the hardware. */
+static void lead(struct capture_device *device)
+{
+	switch (device->state) {
+	case CAPTURE_UP:
+		capture(device);
+		break;
+	case CAPTURE_RESETTING:
+		set_up_again(device);
+		break;
+	case CAPTURE_UNREACHABLE:
+		wait_until_reachable(device);
+		break;
+	}
+}
+
+static void follow(struct capture_device *device)
+{
+	if (state_of(device) != CAPTURE_UP) {
+		schedule_timeout_idle(msecs_to_jiffies(WATCH_MS));
+		return;
+	}
+	mutex_lock(&device->receiving);
+	capture(device);
+	mutex_unlock(&device->receiving);
 }
 
 static int poll_thread(void *argument)
@@ -122,17 +185,10 @@ static int poll_thread(void *argument)
 	while (!kthread_should_stop()) {
 		if (kthread_should_park())
 			kthread_parkme();
-		switch (device->state) {
-		case CAPTURE_UP:
-			capture(device);
-			break;
-		case CAPTURE_RESETTING:
-			set_up_again(device);
-			break;
-		case CAPTURE_UNREACHABLE:
-			wait_until_reachable(device);
-			break;
-		}
+		if (is_first(device))
+			lead(device);
+		else
+			follow(device);
 	}
 	return 0;
 }
@@ -162,7 +218,7 @@ void poll_go_on(struct capture_device *device)
 
 void poll_stop(struct capture_device *device)
 {
-	WRITE_ONCE(device->hw.stopping, true);
+	WRITE_ONCE(hw_of(device)->stopping, true);
 	mutex_lock(&device->listeners_lock);
 	if (device->thread)
 		kthread_stop(device->thread);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* <PCI device>/hpcapvf/ and /sys/class/net/<interface>/hpcapvf/: one value per file. */
+/*
+ * /sys/class/misc/<node>/hpcapvf/ of each queue, and of the first also <PCI device>/hpcapvf/ or
+ * /sys/class/net/<interface>/hpcapvf/: one value per file.
+ */
 #include <linux/netdevice.h>
 #include <linux/pci.h>
 #include <linux/sysfs.h>
@@ -9,7 +12,11 @@
 
 static struct capture_device *capture_of(struct device *device)
 {
-	return dev_is_pci(device) ? dev_get_drvdata(device) : capture_of_netdev(to_net_dev(device));
+	if (dev_is_pci(device))
+		return dev_get_drvdata(device);
+	if (MAJOR(device->devt) == MISC_MAJOR)
+		return container_of(dev_get_drvdata(device), struct capture_device, misc);
+	return capture_of_netdev(to_net_dev(device));
 }
 
 #define COUNTER(field)                                                                                     \
@@ -27,18 +34,23 @@ COUNTER(received_bytes);
 COUNTER(published);
 COUNTER(published_bytes);
 COUNTER(ring_full_drops);
+COUNTER(ring_full_bytes);
 COUNTER(no_listener_drops);
+COUNTER(no_listener_bytes);
 COUNTER(errors);
+COUNTER(error_bytes);
 COUNTER(vlan_reinserted);
 COUNTER(resets);
 COUNTER(duplicates);
+COUNTER(duplicate_bytes);
 COUNTER(queue_full_drops);
+COUNTER(queue_full_bytes);
 COUNTER(clock_steps_back);
 COUNTER(clock_stepped_back_ns);
 
 static const char *state_name(const struct capture_device *capture)
 {
-	switch (READ_ONCE(capture->state)) {
+	switch (state_of(capture)) {
 	case CAPTURE_UP:
 		return "up";
 	case CAPTURE_RESETTING:
@@ -74,19 +86,19 @@ static DEVICE_ATTR_RO(abi_version);
 
 SHOW(allmulti)
 {
-	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.allmulti)));
+	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(hw_of(capture_of(device))->allmulti)));
 }
 static DEVICE_ATTR_RO(allmulti);
 
 SHOW(promiscuous)
 {
-	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(capture_of(device)->hw.promiscuous)));
+	return sysfs_emit(out, "%s\n", answer_name(READ_ONCE(hw_of(capture_of(device))->promiscuous)));
 }
 static DEVICE_ATTR_RO(promiscuous);
 
 SHOW(family)
 {
-	return sysfs_emit(out, "%s\n", capture_of(device)->hw.ops->family);
+	return sysfs_emit(out, "%s\n", hw_of(capture_of(device))->ops->family);
 }
 static DEVICE_ATTR_RO(family);
 
@@ -180,7 +192,7 @@ static DEVICE_ATTR_RO(interface);
 
 SHOW(link)
 {
-	return sysfs_emit(out, "%d\n", READ_ONCE(capture_of(device)->hw.link));
+	return sysfs_emit(out, "%d\n", READ_ONCE(hw_of(capture_of(device))->link));
 }
 static DEVICE_ATTR_RO(link);
 
@@ -192,9 +204,21 @@ static DEVICE_ATTR_RO(listeners);
 
 SHOW(mac)
 {
-	return sysfs_emit(out, "%pM\n", capture_of(device)->hw.mac);
+	return sysfs_emit(out, "%pM\n", hw_of(capture_of(device))->mac);
 }
 static DEVICE_ATTR_RO(mac);
+
+SHOW(queue)
+{
+	return sysfs_emit(out, "%u\n", capture_of(device)->queue);
+}
+static DEVICE_ATTR_RO(queue);
+
+SHOW(queues)
+{
+	return sysfs_emit(out, "%u\n", hw_of(capture_of(device))->queues);
+}
+static DEVICE_ATTR_RO(queues);
 
 SHOW(state)
 {
@@ -213,6 +237,9 @@ static struct attribute *attributes[] = {
 	&dev_attr_clock_stepped_back_ns.attr, &dev_attr_timestamp.attr,	&dev_attr_dedup.attr,
 	&dev_attr_duplicates.attr,	&dev_attr_queue_full_drops.attr, &dev_attr_promiscuous.attr,
 	&dev_attr_family.attr,		&dev_attr_receive.attr,		&dev_attr_ring_mib.attr,
+	&dev_attr_queue.attr,		&dev_attr_queues.attr,		&dev_attr_ring_full_bytes.attr,
+	&dev_attr_no_listener_bytes.attr, &dev_attr_error_bytes.attr,	&dev_attr_duplicate_bytes.attr,
+	&dev_attr_queue_full_bytes.attr,
 	NULL,
 };
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -74,6 +75,7 @@ static void wrong_requests_are_refused(void)
 	struct hpcapvf_wait wait = { .min_bytes = 1, .padding = 1 };
 	struct hpcapvf_advance advance = { .read_offset = UINT64_MAX };
 	struct hpcapvf_policy policy = { .policy = 2 };
+	struct hpcapvf_ring_memory memory = { .bytes = 0 };
 
 	CHECK_EQUAL(failed_with(ioctl(fd, 0x1234, 0)), ENOTTY);
 	CHECK_EQUAL(failed_with(ioctl(fd, _IO(HPCAPVF_IOC_MAGIC, 99), 0)), ENOTTY);
@@ -95,6 +97,7 @@ static void wrong_requests_are_refused(void)
 	advance.read_offset = 0;
 	advance.reserved = 1;
 	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_ADVANCE, &advance)), EINVAL);
+	CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_RING_MEMORY, &memory)), geteuid() ? EPERM : EINVAL);
 	close(fd);
 }
 
@@ -218,6 +221,33 @@ static void reading_in_pieces_is_the_stream(void)
 	close(ready.fd);
 }
 
+/* A count beyond the memory that is there, up to the largest: at most what fits is read, and nothing else is lost. */
+static void reading_beyond_the_buffer_loses_nothing(void)
+{
+	static const size_t counts[] = { 2 * 4096, INT_MAX, INT_MAX + 1ul, SSIZE_MAX, SIZE_MAX };
+	const size_t page = 4096;
+	uint8_t *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open_device(O_RDONLY | O_NONBLOCK);
+	struct hpcapvf_wait wait = { .min_bytes = 2 * page, .timeout_ms = 30000 };
+	uint64_t expected;
+	size_t i;
+
+	CHECK(room != MAP_FAILED);
+	CHECK_EQUAL(mprotect(room + page, page, PROT_NONE), 0);
+	expected = read_offset_of(fd);
+	for (i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		ssize_t n;
+
+		CHECK_EQUAL(failed_with(ioctl(fd, HPCAPVF_IOC_WAIT, &wait)), 0);
+		n = read(fd, room, counts[i]);
+		CHECK(n > 0 ? (size_t)n <= page : errno == EFAULT || errno == EINVAL);
+		expected += n > 0 ? (uint64_t)n : 0;
+		CHECK_EQUAL(read_offset_of(fd), expected);
+	}
+	munmap(room, 2 * page);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct hpcapvf *listener;
@@ -237,6 +267,7 @@ int main(int argc, char **argv)
 	RUN(mapping_is_bounded_and_read_only);
 	RUN(waiting_ends_in_time);
 	RUN(reading_in_pieces_is_the_stream);
+	RUN(reading_beyond_the_buffer_loses_nothing);
 	CHECK_EQUAL(read_offset_of(hpcapvf_fd(listener)), read_offset);
 	hpcapvf_close(listener);
 	printf("abuse: passed\n");

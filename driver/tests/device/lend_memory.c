@@ -31,7 +31,8 @@ static void wrong_memory_is_refused(struct hpcapvf *capture, const char *device,
 	struct hpcapvf_ring_memory wish = { .address = (uintptr_t)huge, .bytes = bytes, .reserved = { 1 } };
 	struct hpcapvf *other;
 
-	CHECK_EQUAL(madvise(small, 4 * HUGE_BYTES, MADV_NOHUGEPAGE), 0);
+	/* a kernel without transparent huge pages does not know the wish, and grants it */
+	CHECK(madvise(small, 4 * HUGE_BYTES, MADV_NOHUGEPAGE) == 0 || errno == EINVAL);
 	CHECK_EQUAL(-hpcapvf_lend_memory(capture, aligned, HUGE_BYTES), EINVAL);
 	CHECK_EQUAL(-hpcapvf_lend_memory(capture, huge + 4096, HUGE_BYTES), EINVAL);
 	CHECK_EQUAL(-hpcapvf_lend_memory(capture, huge, HUGE_BYTES + 4096), EINVAL);

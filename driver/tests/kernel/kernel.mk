@@ -1,4 +1,5 @@
-# The module in a real kernel, in a small emulated machine; see tests/kernel/README.md. KDIR as for `module`.
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Programs for a machine that has a device; the cases of tests/kernel/cases use them: see tests/kernel/README.md.
 KERNEL_TEST_PROGRAMS := abuse lend_memory send_frames expect_frames
 KERNEL_TEST_FILES := $(KERNEL_TEST_PROGRAMS:%=$(BUILD)/tests/%)
 $(BUILD)/tests/abuse: $(call objects,plain,tests/device/abuse.c $(LIB))
@@ -8,12 +9,7 @@ $(BUILD)/tests/expect_frames: $(call objects,plain,tests/device/expect_frames.c 
 	tests/frames.c $(LIB))
 $(KERNEL_TEST_FILES):
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^
+	$(CC) $(LDFLAGS) -o $@ $^
 
-.PHONY: device-tests test-kernel
+.PHONY: device-tests
 device-tests: $(KERNEL_TEST_FILES)
-
-# MODULE: built for that kernel. The rest by the environment: ROOT, RELEASE, KERNEL, MODULES, QEMU, CASES.
-MODULE ?= $(BUILD)/hpcapvf.ko
-test-kernel: device-tests
-	tests/kernel/run.sh $(abspath $(BUILD))/kernel $(abspath $(MODULE)) $(abspath $(KERNEL_TEST_FILES))

@@ -6,7 +6,7 @@ trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 set -E
 PF=$(echo /sys/bus/pci/drivers/igb/0000:*)
 PF_PORT=$(ls "$PF/net")
-export PORT NODE
+export PORT NODE HERE SENDER
 PORT=$(ls /sys/bus/virtio/drivers/virtio_net/virtio*/net)	# the other end of the PF's wire
 
 fail() {
@@ -26,13 +26,27 @@ is() {
 	[ "$1" = "$2" ] || fail "it is '$1', expected '$2'"
 }
 
-# Ten seconds at most.
+# What the result tells.
+say() {
+	echo "FACT $*"
+}
+
+# Five minutes of the machine's time at most: on a busy host it may pass several times faster than the host's.
 wait_until() {
-	for _ in {1..100}; do
+	local end=$((SECONDS + 300))
+	while ((SECONDS < end)); do
 		"$@" && return
 		sleep 0.1
 	done
 	fail "never: $*"
+}
+# The same for a word in what a program says, and not beyond the program's end: says WORD LOG PROCESS
+said_or_ended() {
+	grep -q "$1" "$2" || ! kill -0 "$3" 2>/dev/null
+}
+says() {
+	wait_until said_or_ended "$@" || true
+	grep -q "$1" "$2" || { cat "$2"; fail "it does not say '$1'"; }
 }
 
 # A file that is to hold a value: reads VALUE FILE
@@ -53,21 +67,46 @@ load() {
 	insmod /test/hpcapvf.ko $*
 }
 
-# One virtual function of the igb card, on the module; its folder is VF.
+# A virtual function of the igb card, on the module that is loaded: VF is its folder, HERE that of its counters.
 take_vf() {
+	make_vfs
+	bind_vf
+}
+make_vfs() {
 	ip link set "$PF_PORT" up
+	ip link set "$PORT" up
 	wait_until link_is_up "$PF_PORT"
 	[ "$(cat "$PF/sriov_numvfs")" = 0 ] || echo 0 >"$PF/sriov_numvfs"
 	echo 0 >"$PF/sriov_drivers_autoprobe"
-	echo 1 >"$PF/sriov_numvfs"
-	VF=$PF/virtfn0
-	bind_vf
+	echo 2 >"$PF/sriov_numvfs"
+	VF=$(readlink -f "$PF/virtfn0")
+	HERE=$VF/hpcapvf
 }
 bind_vf() {
 	echo hpcapvf >"$VF/driver_override"
-	readlink -f "$VF" | sed 's,.*/,,' >/sys/bus/pci/drivers_probe
-	[ -d "$VF/hpcapvf" ] || fail "hpcapvf did not take the virtual function"
-	NODE=/dev/$(cat "$VF/hpcapvf/node")
+	echo "${VF##*/}" >/sys/bus/pci/drivers_probe
+	[ -d "$HERE" ] || fail "hpcapvf did not take the virtual function"
+	NODE=/dev/$(value node)
+	[ -c "$NODE" ] || fail "no $NODE"
+}
+value() {
+	cat "$HERE/$1"
+}
+more_than() {	# COUNTER VALUE
+	[ "$(value "$1")" -gt "$2" ]
+}
+
+# Frames for the virtual function until SENDER is killed: start_traffic [PAUSE_US]
+start_traffic() {
+	send_frames "$PORT" 0 1000000000 200 0 "${1:-1000}" &
+	SENDER=$!
+}
+# The equation, once the sender pauses: separate reads of sysfs are no snapshot.
+check_account() {
+	kill -STOP "$SENDER"
+	sleep 1
+	account_of "$HERE"
+	kill -CONT "$SENDER"
 }
 
 # Frames received = the sum of what became of them; $1: folder of the counters.
@@ -91,7 +130,7 @@ sent_is_captured() {
 	rm -f "$log"	# an earlier one says "ready", too
 	expect_frames "$node" "$1" "$2" "${3:-0}" "${4:-0}" "${CAPLEN:-0}" >"$log" 2>&1 &
 	listener=$!
-	wait_until grep -q ready "$log"
+	says ready "$log" $listener
 	send_frames "$port" "$1" "$2" "${3:-0}" "${4:-0}" "$(pause_us_on "$port")"
 	wait $listener || { cat "$log"; fail "$port to $node: $*"; }
 }

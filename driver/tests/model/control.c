@@ -20,6 +20,8 @@ static const struct behaviour {
 	FLAG("deaf", deaf),			/* the PF reads, and does not answer */
 	FLAG("trusts", trusts),
 	FLAG("promiscuous", promiscuous),	/* the PF itself */
+	FLAG("shares-out", shares_out),
+	NUMBER("queues", queues),
 	FLAG("assigns-mac", assigns_mac),
 	FLAG("mirrors", mirrors),		/* every frame reaches this function */
 	NUMBER("mtu", mtu),			/* of the PF */

@@ -15,6 +15,7 @@ struct pf_manner pf_default_manner(bool is_82599)
 		.assigns_mac = true,
 		.mirrors = true,
 		.mac = { 0x02, 0x82, 0x59, 0x90, 0x00, 0x01 },
+		.queues = 1,
 		.mtu = 1500,
 		.api_highest = PF_API_13,
 		.answer_us = 100,

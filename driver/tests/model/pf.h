@@ -54,6 +54,8 @@ struct pf_manner {
 	bool assigns_mac;
 	bool mirrors;			/* every frame on the wire reaches the pool: the host programmed a mirror */
 	uint8_t mac[6];
+	bool shares_out;		/* RSS for the pools of an 82599 or X540 */
+	unsigned int queues;		/* that each function may receive in */
 	unsigned int mtu;
 	unsigned int api_highest;	/* enum pf_api */
 	uint32_t refused;		/* bit n: message n is refused */

@@ -129,7 +129,7 @@ static bool get_queues(struct pf *pf)
 	if (!API_WITH(pf, PF_API_11))
 		return false;
 	pf->words[1] = 1;	/* transmit */
-	pf->words[2] = 1;	/* receive */
+	pf->words[2] = pf->manner.queues;	/* receive */
 	pf->words[3] = 0;	/* no port VLAN */
 	pf->words[4] = 0;	/* default queue */
 	return true;

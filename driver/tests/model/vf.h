@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A virtual function of the 82599 family at the level of its registers: queues, interrupts, link, counters. Eight
- * queues have registers; frames arrive in queue 0 (there is no RSS). Transmitted frames are consumed and counted.
+ * A virtual function of the 82599 family at the level of its registers: queues, interrupts, link, counters. Frames
+ * are shared out among eight receive queues (rss.h). Transmitted frames are consumed and counted.
  */
 #ifndef MODEL_VF_H
 #define MODEL_VF_H
@@ -14,6 +14,8 @@
 #include "tests/model/pf.h"
 #include "tests/model/vf_registers.h"
 
+#define VF_82599 0x10edu
+#define VF_X540 0x1515u
 #define VF_QUEUES 8u
 #define VF_VECTORS 3u
 
@@ -75,7 +77,7 @@ void vf_set_link(struct vf *vf, bool up);
 /* A frame from the wire, without CRC. */
 void vf_receive(struct vf *vf, const uint8_t *frame, size_t bytes);
 
-/* Would the next frame find a descriptor? */
+/* Would the next frame find a descriptor, whatever queue it goes to? */
 bool vf_has_room(const struct vf *vf);
 
 /* vf_dma.c: sends what lies between head and tail. */

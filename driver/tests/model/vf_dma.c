@@ -2,10 +2,10 @@
 /* Descriptors and frames in the guest's memory. Everything that comes from there may be nonsense. */
 #include <string.h>
 
-#include "tests/model/vf.h"
-
+#include "tests/model/rss.h"
 
 struct ring {
+	unsigned int queue;
 	uint64_t base;
 	uint32_t count;
 	uint32_t head;
@@ -18,6 +18,7 @@ static struct ring ring_of(const struct vf *vf, uint32_t bank, unsigned int queu
 	const uint32_t *registers = &vf->registers[(bank + queue * QUEUE_STRIDE) / 4];
 
 	return (struct ring){
+		.queue = queue,
 		.base = registers[QUEUE_BAL / 4] | (uint64_t)registers[QUEUE_BAH / 4] << 32,
 		.count = registers[QUEUE_LEN / 4] / DESCRIPTOR_BYTES,
 		.head = registers[QUEUE_HEAD / 4],
@@ -47,15 +48,21 @@ static bool receives(const struct vf *vf, const struct ring *ring)
 
 bool vf_has_room(const struct vf *vf)
 {
-	const struct ring ring = ring_of(vf, VFRX, 0);
+	unsigned int queue;
 
-	/* who cannot receive at all shall not hold up the wire */
-	return !receives(vf, &ring) || free_descriptors(&ring);
+	for (queue = 0; queue < VF_QUEUES; queue++) {
+		const struct ring ring = ring_of(vf, VFRX, queue);
+
+		/* who cannot receive at all shall not hold up the wire */
+		if (receives(vf, &ring) && !free_descriptors(&ring))
+			return false;
+	}
+	return true;
 }
 
-static bool too_long(const struct vf *vf, size_t bytes, bool tagged)
+static bool too_long(struct vf *vf, const struct ring *ring, size_t bytes, bool tagged)
 {
-	const uint32_t control = vf->registers[(VFRX + QUEUE_XDCTL) / 4];
+	const uint32_t control = *vf_queue_register(vf, VFRX, ring->queue, QUEUE_XDCTL);
 	const size_t plain = vf->pf.manner.mtu + 18;
 	const size_t allowed = vf->pf.frame_bytes > plain ? vf->pf.frame_bytes : plain;
 	const size_t with_crc = bytes + 4 - (tagged ? 4 : 0);
@@ -63,9 +70,16 @@ static bool too_long(const struct vf *vf, size_t bytes, bool tagged)
 	return with_crc > allowed || (control & RXDCTL_RLPML_ENABLE && with_crc > (control & RXDCTL_RLPML));
 }
 
+/* What the frame's last descriptor says of it. */
+struct about {
+	uint32_t status;
+	uint32_t vlan;
+	struct rss_choice choice;
+};
+
 /* One piece of a frame into one descriptor. DD is written last: the guest may be looking on another CPU. */
 static bool deliver_piece(struct vf *vf, const struct ring *ring, uint32_t index, const uint8_t *data, uint32_t bytes,
-			  uint32_t status, uint32_t vlan)
+			  const struct about *about)
 {
 	uint32_t *words = descriptor_at(vf, ring, index);
 	uint64_t address;
@@ -78,23 +92,26 @@ static bool deliver_piece(struct vf *vf, const struct ring *ring, uint32_t index
 	if (!buffer)
 		return false;
 	memcpy(buffer, data, bytes);
-	words[0] = 0;
-	words[1] = 0;
-	words[3] = bytes | vlan << 16;
-	__atomic_store_n(&words[2], status | RX_DD, __ATOMIC_RELEASE);
+	words[0] = about->choice.type;
+	words[1] = about->choice.hash;
+	words[3] = bytes | about->vlan << 16;
+	__atomic_store_n(&words[2], about->status | RX_DD, __ATOMIC_RELEASE);
 	return true;
 }
 
-static uint32_t buffer_bytes(const struct vf *vf)
+static uint32_t buffer_bytes(struct vf *vf, const struct ring *ring)
 {
-	const uint32_t kib = vf->registers[(VFRX + QUEUE_SRRCTL) / 4] & SRRCTL_PACKET_KIB;
+	const uint32_t kib = *vf_queue_register(vf, VFRX, ring->queue, QUEUE_SRRCTL) & SRRCTL_PACKET_KIB;
 
 	return kib ? kib * 1024 : 2048;
 }
 
-static void deliver(struct vf *vf, struct ring *ring, const uint8_t *frame, uint32_t bytes, uint32_t status, uint32_t vlan)
+static void deliver(struct vf *vf, struct ring *ring, const uint8_t *frame, uint32_t bytes,
+		    const struct about *about)
 {
-	const uint32_t piece = buffer_bytes(vf);
+	static const struct about nothing;
+	const struct about last_says = { .status = about->status | RX_EOP, .vlan = about->vlan, .choice = about->choice };
+	const uint32_t piece = buffer_bytes(vf, ring);
 	uint32_t done = 0;
 
 	if ((bytes + piece - 1) / piece > free_descriptors(ring)) {
@@ -105,13 +122,13 @@ static void deliver(struct vf *vf, struct ring *ring, const uint8_t *frame, uint
 		const uint32_t now = bytes - done < piece ? bytes - done : piece;
 		const bool last = done + now == bytes;
 
-		if (!deliver_piece(vf, ring, ring->head, frame + done, now, last ? status | RX_EOP : 0, last ? vlan : 0)) {
+		if (!deliver_piece(vf, ring, ring->head, frame + done, now, last ? &last_says : &nothing)) {
 			vf->counts.bad_addresses++;
 			return;
 		}
 		done += now;
 		ring->head = ring->head + 1 == ring->count ? 0 : ring->head + 1;
-		*vf_queue_register(vf, VFRX, 0, QUEUE_HEAD) = ring->head;
+		*vf_queue_register(vf, VFRX, ring->queue, QUEUE_HEAD) = ring->head;
 		if (!last && vf->cut_next) {
 			vf->cut_next--;
 			vf->counts.cut++;
@@ -122,13 +139,14 @@ static void deliver(struct vf *vf, struct ring *ring, const uint8_t *frame, uint
 	vf->rx_packets++;
 	vf->rx_bytes += bytes + 4;
 	vf->rx_multicast += frame[0] & 1;
-	vf_queue_interrupt(vf, 0, false);
+	vf_queue_interrupt(vf, ring->queue, false);
 }
 
 void vf_receive(struct vf *vf, const uint8_t *frame, size_t bytes)
 {
 	const bool tagged = bytes >= 18 && frame[12] == 0x81 && frame[13] == 0x00;
-	struct ring ring = ring_of(vf, VFRX, 0);
+	struct about about = { .choice = rss_choose(vf, frame, bytes) };
+	struct ring ring = ring_of(vf, VFRX, about.choice.queue);
 	uint8_t stripped[16384];
 
 	vf->counts.offered++;
@@ -138,14 +156,16 @@ void vf_receive(struct vf *vf, const uint8_t *frame, size_t bytes)
 		vf->counts.receive_off++;
 	else if (!pf_takes(&vf->pf, frame, bytes))
 		vf->counts.filtered++;
-	else if (bytes > sizeof(stripped) || too_long(vf, bytes, tagged))
+	else if (bytes > sizeof(stripped) || too_long(vf, &ring, bytes, tagged))
 		vf->counts.too_long++;
-	else if (tagged && *vf_queue_register(vf, VFRX, 0, QUEUE_XDCTL) & RXDCTL_VME) {
+	else if (tagged && *vf_queue_register(vf, VFRX, ring.queue, QUEUE_XDCTL) & RXDCTL_VME) {
 		memcpy(stripped, frame, 12);
 		memcpy(stripped + 12, frame + 16, bytes - 16);
-		deliver(vf, &ring, stripped, (uint32_t)bytes - 4, RX_VP, (uint32_t)frame[14] << 8 | frame[15]);
+		about.status = RX_VP;
+		about.vlan = (uint32_t)frame[14] << 8 | frame[15];
+		deliver(vf, &ring, stripped, (uint32_t)bytes - 4, &about);
 	} else {
-		deliver(vf, &ring, frame, (uint32_t)bytes, 0, 0);
+		deliver(vf, &ring, frame, (uint32_t)bytes, &about);
 	}
 }
 

@@ -28,10 +28,16 @@
 #define VFMBMEM 0x0200u
 #define VFMAILBOX 0x02FCu
 #define VFPSRTYPE 0x0300u
+#define VFPSRTYPE_QUEUES_SHIFT 29
 #define VTEITR 0x0820u
 #define VFRX 0x1000u
 #define VFTX 0x2000u
-#define VFMRQC 0x3000u
+#define VFMRQC 0x3000u		/* X550 and later, like the key and the table */
+#define VFMRQC_ENABLE (1u << 0)
+#define VFMRQC_TCP_IPV4 (1u << 16)
+#define VFMRQC_IPV4 (1u << 17)
+#define VFMRQC_IPV6 (1u << 20)
+#define VFMRQC_TCP_IPV6 (1u << 21)
 #define VFRSSRK 0x3100u
 #define VFRXMEMWRAP 0x3190u
 #define VFRETA 0x3200u

@@ -124,7 +124,7 @@ static struct raw_mark last_whole_record(const struct raw_writer *writer)
 }
 
 static void finish(struct raw_writer *writer, const char *reason, const struct raw_mark *stored,
-		   uint64_t file_bytes, uint64_t unsaved_frames)
+		   uint64_t file_bytes, uint64_t unsaved_frames, bool synced)
 {
 	struct raw_file_report report = {
 		.path = writer->path,
@@ -133,6 +133,7 @@ static void finish(struct raw_writer *writer, const char *reason, const struct r
 		.first_ns = stored->frames ? writer->first_ns : 0,
 		.file_bytes = file_bytes,
 		.unsaved_frames = unsaved_frames,
+		.synced = synced,
 	};
 
 	close(writer->fd);
@@ -140,17 +141,28 @@ static void finish(struct raw_writer *writer, const char *reason, const struct r
 	writer->closed(writer->context, &report);
 }
 
+/* The file, and the folder that names it. */
+static int sync_file(const struct raw_writer *writer)
+{
+	if (!writer->config.directory)
+		return 0;
+	return fdatasync(writer->fd) ? -errno : raw_path_sync_folder(writer->path);
+}
+
 /* Keeps what is whole. put_frames: frames given to the writer for this file, the last one perhaps in vain. */
 static int give_up(struct raw_writer *writer, int error, uint64_t put_frames)
 {
 	struct raw_mark mark = last_whole_record(writer);
 	uint64_t file_bytes = mark.offset;
+	bool synced;
 
 	/* Cutting frees space, it needs none. If even that fails, a reader finds the last frame cut short. */
 	if (ftruncate(writer->fd, (off_t)mark.offset))
 		file_bytes = writer->durable;
-	(void)fdatasync(writer->fd);
-	finish(writer, "error", &mark, file_bytes, put_frames - mark.frames);
+	synced = sync_file(writer) == 0;
+	if (!synced)
+		writer->failed = "write and sync";
+	finish(writer, "error", &mark, file_bytes, put_frames - mark.frames, synced);
 	return error;
 }
 
@@ -255,14 +267,9 @@ int raw_writer_close(struct raw_writer *writer, const char *reason)
 	if (error)
 		return give_up(writer, error, writer->end.frames);
 	writer->failed = "sync";
-	if (writer->config.directory) {
-		if (fdatasync(writer->fd))
-			error = -errno;
-		if (!error)
-			error = raw_path_sync_folder(writer->path);
-	}
+	error = sync_file(writer);
 	/* After a failed sync nobody knows what is on the disk: cutting could only lose more. */
-	finish(writer, error ? "error" : reason, &writer->end, file_bytes, 0);
+	finish(writer, error ? "error" : reason, &writer->end, file_bytes, 0, !error);
 	return error;
 }
 

@@ -4,7 +4,7 @@
  *
  * A file that a frame no longer fits into is padded to exactly limit_bytes; one that is closed earlier is
  * padded to RAW_WRITER_ALIGNMENT. When a write fails, the file is cut behind its last whole record on the
- * disk, and the frames that did not get there are counted as unsaved.
+ * disk, and the frames that did not get there are counted as unsaved. What the disk then says to a sync is in the report.
  */
 #ifndef HPCAPDD_RAW_WRITER_H
 #define HPCAPDD_RAW_WRITER_H
@@ -42,6 +42,7 @@ struct raw_file_report {
 	uint64_t first_ns;	/* since 1970-01-01; 0 if there is no frame */
 	uint64_t file_bytes;
 	uint64_t unsaved_frames;
+	bool synced;		/* else nobody knows how much of it is on the disk */
 };
 
 struct raw_writer {

@@ -70,11 +70,11 @@ void status_file_closed(struct status *status, const struct raw_file_report *rep
 
 	emit(status,
 	     "{\"event\":\"closed\",\"file\":\"%s\",\"reason\":\"%s\",\"frames\":%llu,\"bytes\":%llu,"
-	     "\"file_bytes\":%llu,\"first_ns\":%llu,\"last_ns\":%llu,\"unsaved_frames\":%llu}\n",
+	     "\"file_bytes\":%llu,\"first_ns\":%llu,\"last_ns\":%llu,\"unsaved_frames\":%llu,\"synced\":%s}\n",
 	     json_text(path_text, report->path), report->reason, (unsigned long long)report->stored.frames,
 	     (unsigned long long)report->stored.frame_bytes, (unsigned long long)report->file_bytes,
 	     (unsigned long long)report->first_ns, (unsigned long long)report->stored.last_ns,
-	     (unsigned long long)report->unsaved_frames);
+	     (unsigned long long)report->unsaved_frames, report->synced ? "true" : "false");
 }
 
 void status_file_removed(struct status *status, const char *path, uint64_t bytes)

@@ -14,8 +14,8 @@
 #define INTERVAL_MS_MAX 3600000
 
 static const char usage[] =
-	"usage: hpcapstat [options] DEVICE\n"
-	"Prints the rates of an hpcapvf device, one line an interval.\n"
+	"usage: hpcapstat [options] DEVICE|FOLDER\n"
+	"Prints the rates of an hpcapvf device, one line an interval. It does not listen, so it changes nothing.\n"
 	"\n"
 	"  -i, --interval MS  length of an interval in milliseconds (1000)\n"
 	"  -c, --count N      end after N intervals\n"
@@ -53,13 +53,21 @@ static double per_second(uint64_t now, uint64_t before, double seconds)
 	return (double)(now - before) / seconds;
 }
 
+static uint64_t lost_frames(const struct hpcapvf_stats *stats)
+{
+	return stats->ring_full_drops + stats->no_listener_drops + stats->queue_full_drops;
+}
+
+static uint64_t lost_bytes(const struct hpcapvf_stats *stats)
+{
+	return stats->ring_full_bytes + stats->no_listener_bytes + stats->queue_full_bytes;
+}
+
 static int print_rates(const struct options *options, const struct hpcapvf_stats *now,
 		       const struct hpcapvf_stats *before, double seconds)
 {
-	const double lost_bps = 8 * per_second(now->ring_full_bytes + now->no_listener_bytes,
-					       before->ring_full_bytes + before->no_listener_bytes, seconds);
-	const double lost_pps = per_second(now->ring_full_drops + now->no_listener_drops,
-					   before->ring_full_drops + before->no_listener_drops, seconds);
+	const double lost_bps = 8 * per_second(lost_bytes(now), lost_bytes(before), seconds);
+	const double lost_pps = per_second(lost_frames(now), lost_frames(before), seconds);
 
 	printf(options->json ? "{\"time\":%.3f,\"rx_bps\":%.0f,\"rx_pps\":%.0f,\"lost_bps\":%.0f,\"lost_pps\":%.0f,"
 			       "\"errors_pps\":%.0f,\"received\":%llu,\"lost\":%llu}\n" :
@@ -67,52 +75,41 @@ static int print_rates(const struct options *options, const struct hpcapvf_stats
 	       (double)now_ns(CLOCK_REALTIME) / 1e9, 8 * per_second(now->received_bytes, before->received_bytes, seconds),
 	       per_second(now->received, before->received, seconds), lost_bps, lost_pps,
 	       per_second(now->errors, before->errors, seconds), (unsigned long long)now->received,
-	       (unsigned long long)(now->ring_full_drops + now->no_listener_drops));
+	       (unsigned long long)lost_frames(now));
 	return fflush(stdout);
 }
 
-/* Waits, and gives back at once what comes: an open device is a listener, and must not hold up the others. */
-static int wait_until(struct hpcapvf *device, uint64_t ring_bytes, uint64_t deadline_ns)
+static void sleep_until(uint64_t deadline_ns)
 {
-	for (;;) {
-		const uint64_t now = now_ns(CLOCK_MONOTONIC);
-		uint64_t bytes;
-		int waited;
+	const struct timespec when = { .tv_sec = (time_t)(deadline_ns / 1000000000),
+				       .tv_nsec = (long)(deadline_ns % 1000000000) };
 
-		if (stop || now >= deadline_ns)
-			return 0;
-		waited = hpcapvf_wait(device, ring_bytes / 8, (int)((deadline_ns - now) / 1000000 + 1));
-		if (waited && waited != -ETIMEDOUT && waited != -EINTR)
-			return waited;
-		(void)hpcapvf_unread(device, &bytes);
-		if (bytes && (waited = hpcapvf_release(device, bytes)))
-			return waited;
-	}
+	while (!stop && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == EINTR)
+		continue;
 }
 
-static enum stat_exit watch(struct hpcapvf *device, const struct options *options)
+static enum stat_exit watch(const char *path, const struct options *options, struct hpcapvf_stats before)
 {
-	struct hpcapvf_stats now, before;
-	struct hpcapvf_info info;
+	struct hpcapvf_stats now;
 	uint64_t start, last;
 	long lines = 0;
 
-	if (hpcapvf_info(device, &info) || hpcapvf_stats(device, &before))
-		return STAT_NO_DEVICE;
 	if (!options->json)
 		printf("# time rx_bps rx_pps lost_bps lost_pps errors_pps received lost\n");
 	start = last = now_ns(CLOCK_MONOTONIC);
 	while (!stop && (!options->count || lines < options->count)) {
 		const uint64_t interval_ns = (uint64_t)options->interval_ms * 1000000;
 		uint64_t time;
+		int error;
 
-		if (wait_until(device, info.ring_bytes, start + (uint64_t)++lines * interval_ns) ||
-		    hpcapvf_stats(device, &now)) {
-			fprintf(stderr, "hpcapstat: the device is gone\n");
-			return STAT_DEVICE_GONE;
-		}
+		sleep_until(start + (uint64_t)++lines * interval_ns);
 		if (stop)
 			break;
+		error = hpcapvf_counters(path, &now);
+		if (error) {
+			fprintf(stderr, "hpcapstat: the device is gone: %s\n", strerror(-error));
+			return STAT_DEVICE_GONE;
+		}
 		time = now_ns(CLOCK_MONOTONIC);
 		if (print_rates(options, &now, &before, (double)(time - last) / 1e9)) {
 			fprintf(stderr, "hpcapstat: cannot write: %s\n", strerror(errno));
@@ -173,8 +170,7 @@ int main(int argc, char **argv)
 	struct options options = { .interval_ms = 1000 };
 	const struct sigaction action = { .sa_handler = on_signal };
 	int parsed = parse(argc, argv, &options);
-	struct hpcapvf *device;
-	enum stat_exit result;
+	struct hpcapvf_stats first;
 	int error;
 
 	if (parsed > 0)
@@ -186,12 +182,10 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	error = hpcapvf_open(argv[optind], &device);
+	error = hpcapvf_counters(argv[optind], &first);
 	if (error) {
-		fprintf(stderr, "hpcapstat: %s: %s\n", argv[optind], strerror(-error));
+		fprintf(stderr, "hpcapstat: %s has no counters of hpcapvf: %s\n", argv[optind], strerror(-error));
 		return STAT_NO_DEVICE;
 	}
-	result = watch(device, &options);
-	hpcapvf_close(device);
-	return result;
+	return watch(argv[optind], &options, first);
 }

@@ -1,5 +1,5 @@
 HPCAPSTAT := tools/hpcapstat/main.c
 
-$(BUILD)/bin/hpcapstat: $(call objects,plain,$(HPCAPSTAT) $(LIB))
+$(BUILD)/bin/hpcapstat: $(call objects,plain,$(HPCAPSTAT) lib/counters.c)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^

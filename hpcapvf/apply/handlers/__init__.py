@@ -7,10 +7,12 @@ from typing import Any
 from hpcapvf.apply.handler import Handler
 from hpcapvf.apply.handlers.binding import BindDriverHandler
 from hpcapvf.apply.handlers.capture import StartCaptureHandler
+from hpcapvf.apply.handlers.clock import KeepClockHandler
 from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
 from hpcapvf.apply.handlers.guest import InstallDriverHandler, UseInterfaceHandler, WaitGuestHandler
+from hpcapvf.apply.handlers.guest_port import HoldFunctionHandler
 from hpcapvf.apply.handlers.lending import LendDisksHandler
 from hpcapvf.apply.handlers.memory import ReserveHugepagesHandler
 from hpcapvf.apply.handlers.network import SetLinkHandler, SetOffloadsHandler, SetPauseHandler, SetVfMacHandler
@@ -19,6 +21,9 @@ from hpcapvf.apply.handlers.port import HoldPortHandler, SetModuleParameterHandl
 from hpcapvf.apply.handlers.raid import MakeRaidHandler
 from hpcapvf.apply.handlers.registers import ProgramReceiveAllHandler, ReplicateTrafficHandler
 from hpcapvf.apply.handlers.sriov import SetAutoprobeHandler, SetNumVfsHandler
+from hpcapvf.apply.handlers.testpmd import SetTestpmdModesHandler
+from hpcapvf.apply.handlers.vf_mirror import MirrorByFilesHandler, MirrorByTcHandler
+from hpcapvf.apply.handlers.vf_trust import SetPrivateFlagHandler, TrustVfHandler
 from hpcapvf.apply.handlers.volume import MakeVolumeHandler, MountExistingHandler
 from hpcapvf.model import steps, storage_steps
 
@@ -31,6 +36,8 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.SetModuleParameter.kind: SetModuleParameterHandler(),
     steps.HoldPort.kind: HoldPortHandler(),
     steps.SetVfMac.kind: SetVfMacHandler(),
+    steps.TrustVf.kind: TrustVfHandler(),
+    steps.SetPrivateFlag.kind: SetPrivateFlagHandler(),
     steps.BindDriver.kind: BindDriverHandler(),
     storage_steps.LendDisks.kind: LendDisksHandler(),
     storage_steps.FreeNvmeQueues.kind: FreeNvmeQueuesHandler(),
@@ -42,10 +49,15 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.DefineDomain.kind: DefineDomainHandler(),
     steps.StartDomain.kind: StartDomainHandler(),
     steps.WaitGuest.kind: WaitGuestHandler(),
+    steps.KeepClock.kind: KeepClockHandler(),
     steps.InstallDriver.kind: InstallDriverHandler(),
     steps.UseInterface.kind: UseInterfaceHandler(),
+    steps.HoldFunction.kind: HoldFunctionHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
+    steps.SetTestpmdModes.kind: SetTestpmdModesHandler(),
+    steps.MirrorByFiles.kind: MirrorByFilesHandler(),
+    steps.MirrorByTc.kind: MirrorByTcHandler(),
     steps.StartGuard.kind: StartGuardHandler(),
     steps.MakeRaid.kind: MakeRaidHandler(),
     storage_steps.MakeVolume.kind: MakeVolumeHandler(),

@@ -20,6 +20,7 @@ class BindDriverHandler(Handler[BindDriver]):
     """Unbind, ``driver_override``, ``drivers_probe``, and back. A disk controller gets its disks looked after."""
 
     phase = "passthrough"
+    survives_reboot = False
 
     def satisfied(self, step: BindDriver, context: Context) -> str | None:
         """It is bound so."""

@@ -6,9 +6,11 @@ import dataclasses
 import json
 from pathlib import PurePosixPath
 
-from hpcapvf.apply.checked import run_any, run_checked
+from hpcapvf.apply.checked import command_failed, remove_whole, run_any, run_checked
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.host.protocols import Machine, Running
 from hpcapvf.model.errors import Conflict, NotCapable, NotFound, StepFailed
+from hpcapvf.model.paths import IMAGES
 from hpcapvf.model.steps import MakeDisk, MakeSeed
 
 _CHECKSUM_TIMEOUT_S = 900.0  # a large image on a slow disk
@@ -22,12 +24,19 @@ class MakeDiskHandler(Handler[MakeDisk]):
     """A qcow2 overlay; the image below it is verified and never written."""
 
     phase = "guest files"
+    survives_reboot = True
 
     def satisfied(self, step: MakeDisk, context: Context) -> str | None:
         """There already, over that image."""
         if not context.machine.files.exists(step.path):
             return None
         return f"{step.path} is an overlay of {step.image}" if _backing_file(step, context) == step.image else None
+
+    def ahead(self, step: MakeDisk, machine: Machine) -> Running | None:
+        """The image's checksum: seconds of reading, for which nothing else has to wait."""
+        if machine.files.exists(step.path) or not machine.files.exists(step.image):
+            return None
+        return machine.commands.begin(_checksum_of(step), timeout_s=_CHECKSUM_TIMEOUT_S)
 
     def observe(self, step: MakeDisk, context: Context) -> Json:
         """Whether its folder was there. A file that is something else is refused, never overwritten."""
@@ -52,6 +61,7 @@ class MakeDiskHandler(Handler[MakeDisk]):
         )
         run_checked(machine, ["chmod", "0600", step.path])
         run_checked(machine, ["chown", user, step.path])
+        run_checked(machine, ["sync", step.path])  # "done" in the journal shall be true after a power cut as well
         return {}
 
     def undo(self, step: MakeDisk, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -66,6 +76,7 @@ class MakeSeedHandler(Handler[MakeSeed]):
     """An ed25519 key pair that never leaves the host, and a NoCloud seed with its public half."""
 
     phase = "guest files"
+    survives_reboot = True
 
     def satisfied(self, step: MakeSeed, context: Context) -> str | None:
         """Both there already."""
@@ -90,6 +101,7 @@ class MakeSeedHandler(Handler[MakeSeed]):
         self._write_iso(step, public.strip(), context)
         run_checked(machine, ["chmod", "0600", step.path])
         run_checked(machine, ["chown", _qemu_user(context), step.path])
+        run_checked(machine, ["sync", step.path, step.key_path, f"{step.key_path}.pub"])
         return {}
 
     def undo(self, step: MakeSeed, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -133,7 +145,7 @@ def _staging(step: MakeSeed) -> str:
 
 def _remove_staging(step: MakeSeed, context: Context) -> None:
     for name, _ in _seed_files(dataclasses.replace(step, network_config="any")):
-        context.machine.files.remove(f"{_staging(step)}/{name}")
+        remove_whole(context.machine.files, f"{_staging(step)}/{name}")
     context.machine.files.remove_folder(_staging(step))
 
 
@@ -147,10 +159,14 @@ def _folder(path: str) -> str:
 
 
 def _remove_empty_folder(folder: str, trace: Trace, context: Context) -> None:
-    """Remove the folder if this step made it and nothing but the guest's console log lies in it."""
+    """Remove the folder if only the guest's console log lies in it, and it is the deployment's own or this step's.
+
+    Its own may have been made by a step that is undone already, while a file of this one kept it from going.
+    """
     files = context.machine.files
     left = files.list(folder)
-    if trace.before["folder"] or left is None or not all(name.startswith(_CONSOLE_LOG) for name in left):
+    foreign = trace.before["folder"] and folder != f"{IMAGES}/{context.plan.request.name}"
+    if foreign or left is None or not all(name.startswith(_CONSOLE_LOG) for name in left):
         return
     for name in left:
         files.remove(f"{folder}/{name}")
@@ -168,13 +184,20 @@ def _backing_file(step: MakeDisk, context: Context) -> str | None:
 
 def _verify_checksum(step: MakeDisk, context: Context) -> None:
     context.progress.phase(f"verify checksum of {step.image}")
-    text = run_checked(context.machine, ["sha256sum", "--", step.image], timeout_s=_CHECKSUM_TIMEOUT_S)
-    found = text.split(" ", 1)[0].lstrip("\\")
+    begun = context.early or context.machine.commands.begin(_checksum_of(step), timeout_s=_CHECKSUM_TIMEOUT_S)
+    result = begun.wait()
+    if result.returncode != 0:
+        raise command_failed(result)
+    found = result.stdout.split(" ", 1)[0].lstrip("\\")
     if found != step.sha256.lower():
         raise Conflict(
             f"guest image {step.image} has SHA-256 {found}, expected {step.sha256}",
             hint="the image is damaged or another one: fetch or build it again, or correct guest.sha256 in the spec",
         )
+
+
+def _checksum_of(step: MakeDisk) -> tuple[str, ...]:
+    return ("sha256sum", "--", step.image)
 
 
 def _qemu_user(context: Context) -> str:

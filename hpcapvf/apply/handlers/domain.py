@@ -17,6 +17,8 @@ class StartNetworkHandler(Handler[StartNetwork]):
     """A libvirt network."""
 
     phase = "guest start"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: StartNetwork, context: Context) -> str | None:
         """Active already."""
@@ -49,12 +51,17 @@ class DefineDomainHandler(Handler[DefineDomain]):
     """A persistent domain. Another domain of the same name is never touched."""
 
     phase = "guest start"
+    survives_reboot = True
 
     def satisfied(self, step: DefineDomain, context: Context) -> str | None:
         """Defined with exactly this text."""
         found = _ours(step, context)
         same = found is not None and context.machine.hypervisor.xml(step.domain) == _xml(step, context)
         return f"{step.domain} is defined so" if same else None
+
+    def kept(self, step: DefineDomain, context: Context) -> str | None:
+        """Still defined; libvirt gives the text back in a form of its own, so it is not compared."""
+        return f"{step.domain} is defined" if _ours(step, context) is not None else None
 
     def observe(self, step: DefineDomain, context: Context) -> Json:
         """Nothing: it was not defined. A leftover with our UUID but another text is refused, never overwritten."""
@@ -87,6 +94,7 @@ class StartDomainHandler(Handler[StartDomain]):
     """A running domain."""
 
     phase = "guest start"
+    survives_reboot = False
 
     def satisfied(self, step: StartDomain, context: Context) -> str | None:
         """Running already."""
@@ -98,6 +106,7 @@ class StartDomainHandler(Handler[StartDomain]):
 
     def do(self, step: StartDomain, before: Json, context: Context) -> Json:
         """Start and read back."""
+        context.met.clear()  # who answered before was not this one
         context.machine.hypervisor.start(step.domain)
         wait_until(
             context.machine.clock,

@@ -18,6 +18,7 @@ class StartGuardHandler(Handler[StartGuard]):
     """A transient systemd unit that runs ``hpcapvf guard NAME``."""
 
     phase = "registers"
+    survives_reboot = False
 
     def satisfied(self, step: StartGuard, context: Context) -> str | None:
         """It runs."""

@@ -6,10 +6,14 @@ The guest's disk goes away with the deployment, so nothing is undone inside the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpcapvf.apply.at_once import answered, ask, do_all, needed
 from hpcapvf.apply.checked import command_failed, run_any, run_checked, wait_until
+from hpcapvf.apply.guest_binding import DRIVERS_PROBE, driver_link, free_for
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
+from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
 from hpcapvf.apply.in_guest import (
     DRIVER,
     PCI_DEVICES,
@@ -19,9 +23,8 @@ from hpcapvf.apply.in_guest import (
     find_interface,
     read_attribute,
     same_file,
-    write_attribute,
 )
-from hpcapvf.host.protocols import Files, Guest
+from hpcapvf.host.protocols import Files, Guest, Job, NewFile
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotFound, StepFailed, WaitTimedOut
 from hpcapvf.model.paths import DRIVER_STORE, INTERFACE_FILE, known_hosts_path
@@ -35,6 +38,10 @@ _GROUP = "etc/sysusers.d/hpcapvf.conf"
 _FILE_LIMIT = 64 << 20
 _MODULE_TIMEOUT_S = 120.0
 _READY_TIMEOUT_S = 60.0
+_MOST_DESCRIPTORS = 4096
+_RELEASE = ("uname", "-r")
+_MODULE_LOADED = ("cat", f"/sys/module/{DRIVER}/refcnt")
+_READERS = (needed("systemd-sysusers", f"/{_GROUP}"), needed("udevadm", "control", "--reload"))
 _RECOVERABLE = 2  # cloud-init's status: done, with complaints
 
 
@@ -42,6 +49,7 @@ class WaitGuestHandler(Handler[WaitGuest]):
     """Wait for ssh and for the end of cloud-init; the host key that the guest showed is what it leaves behind."""
 
     phase = "guest boot"
+    survives_reboot = True
 
     def satisfied(self, step: WaitGuest, context: Context) -> str | None:
         """Never: looking is the step."""
@@ -58,16 +66,16 @@ class WaitGuestHandler(Handler[WaitGuest]):
         guest, restarts = _first_answer(step, context)
         context.progress.phase(f"wait for cloud-init in {step.domain}")
         left_s = max(end - clock.monotonic(), 1.0)
-        result = run_any(guest, ["cloud-init", "status", "--wait"], timeout_s=left_s)
-        if result.returncode not in (0, _RECOVERABLE):
-            error = command_failed(result)
+        wait, release = guest.run_all([Job(("cloud-init", "status", "--wait")), Job(_RELEASE)], timeout_s=left_s)
+        if wait.returncode not in (0, _RECOVERABLE):
+            error = command_failed(wait)
             details = run_any(guest, ["cloud-init", "status", "--long"]).stdout.splitlines()
             raise StepFailed(
                 f"cloud-init failed in {step.domain}: {error.message}",
                 hint="see /var/log/cloud-init.log in the guest",
                 details=tuple(details),
             )
-        return {"kernel": run_checked(guest, ["uname", "-r"]).strip(), "restarts": restarts}
+        return {"kernel": release.stdout.strip(), "restarts": restarts}
 
     def undo(self, step: WaitGuest, trace: Trace, context: Context) -> tuple[str, ...]:
         """Forget the guest's host key."""
@@ -97,10 +105,11 @@ class UseInterfaceHandler(Handler[UseInterface]):
     """Wait for the interface of the function's own driver and write down its name for the capture service."""
 
     phase = "driver"
+    survives_reboot = True
 
     def satisfied(self, step: UseInterface, context: Context) -> str | None:
         """The interface is there and written down."""
-        guest = context.guest()
+        guest = ask(context.guest(), ("cat", INTERFACE_FILE), READ_IDS)
         interface = find_interface(guest, find_function(guest, step.vendor, step.device))
         known = read_attribute(guest, INTERFACE_FILE)
         same = interface is not None and known == _interface_line(interface).strip()
@@ -115,9 +124,7 @@ class UseInterfaceHandler(Handler[UseInterface]):
         guest = context.guest()
         function = find_function(guest, step.vendor, step.device)
         interface = _wait_for_interface(guest, function, context)
-        _settle_interface(guest, interface)
-        run_checked(guest, ["mkdir", "-p", INTERFACE_FILE.rpartition("/")[0]])
-        guest.put(_interface_line(interface).encode(), INTERFACE_FILE, 0o644)
+        do_all(guest, _settling(interface), files=[NewFile(INTERFACE_FILE, _interface_line(interface).encode())])
         return {"function": str(function), "interface": interface, "driver": bound_driver(guest, function)}
 
     def undo(self, step: UseInterface, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -134,7 +141,7 @@ class _Payload:
     """What is installed: contents by path in the guest, with modes."""
 
     module_path: str
-    files: tuple[tuple[str, bytes, int], ...]
+    files: tuple[NewFile, ...]
 
 
 class InstallDriverHandler(Handler[InstallDriver]):
@@ -142,15 +149,18 @@ class InstallDriverHandler(Handler[InstallDriver]):
     the function's network interface to the module (its parameter ``interfaces``)."""
 
     phase = "driver"
+    survives_reboot = True
 
     def satisfied(self, step: InstallDriver, context: Context) -> str | None:
         """The same files are there and the function is captured."""
-        guest = context.guest()
+        guest = ask(context.guest(), READ_IDS, _RELEASE, _MODULE_LOADED)
         function = find_function(guest, step.vendor, step.device)
+        if read_attribute(guest, _MODULE_LOADED[-1]) is None:
+            return None
         if read_attribute(guest, f"{driver_folder(guest, step)}/link") is None:
             return None
         payload = _payload(step, guest, context.machine.files)
-        same = all(same_file(guest, path, hashlib.sha256(data).hexdigest()) for path, data, _ in payload.files)
+        same = _same_files(guest, payload.files)
         return f"{function} in the guest is captured by the same {DRIVER}" if same else None
 
     def observe(self, step: InstallDriver, context: Context) -> Json:
@@ -160,25 +170,28 @@ class InstallDriverHandler(Handler[InstallDriver]):
     def do(self, step: InstallDriver, before: Json, context: Context) -> Json:
         """Install, bind, and wait for the device node and a link answer."""
         guest = context.guest()
-        payload = _payload(step, guest, context.machine.files)
-        for path, data, mode in payload.files:
-            guest.put(data, path, mode)
-        run_checked(guest, ["systemd-sysusers", f"/{_GROUP}"])
-        run_checked(guest, ["udevadm", "control", "--reload"])
-        function = find_function(guest, step.vendor, step.device)
-        if step.by_interface:
-            _capture_interface(guest, function, context)
-        else:
-            _bind(guest, function)
-        node = wait_until(
+        known = ask(guest, READ_IDS, _RELEASE, _MODULE_LOADED)
+        files = _payload(step, known, context.machine.files).files
+        function = find_function(known, step.vendor, step.device)
+        interface = _wait_for_interface(guest, function, context) if step.by_interface else ""
+        folder = f"/sys/class/net/{interface}/{DRIVER}" if step.by_interface else f"{PCI_DEVICES}/{function}/{DRIVER}"
+        give = _settling(interface) if step.by_interface else free_for(function, DRIVER)
+        value = interface or str(function)
+        attribute = f"/sys/module/{DRIVER}/parameters/interfaces" if step.by_interface else DRIVERS_PROBE
+        loaded = read_attribute(known, _MODULE_LOADED[-1]) is not None
+        questions = [driver_link(function), ("ls", "/dev"), ("cat", f"{folder}/link")]
+        jobs = (*_READERS, *give, *_loading(attribute, value, loaded=loaded))
+        known = _load(guest, jobs, files, value, questions)
+        if not step.by_interface:
+            _refuse_unbound(known, function)
+        node = _device_node(known) or wait_until(
             context.machine.clock,
             "the capture device node in the guest",
             _READY_TIMEOUT_S,
             lambda: _device_node(guest),
-            poll_s=1.0,
+            poll_s=0.5,
         )
-        folder = driver_folder(guest, step)
-        link = read_attribute(guest, f"{folder}/link")
+        link = read_attribute(known, f"{folder}/link") or read_attribute(guest, f"{folder}/link")
         if link is None:
             raise StepFailed(f"{folder} in the guest has no link", details=_kernel_lines(guest))
         return {"function": str(function), "node": node, "link": link}
@@ -189,21 +202,41 @@ class InstallDriverHandler(Handler[InstallDriver]):
 
 
 def _payload(step: InstallDriver, guest: Guest, files: Files) -> _Payload:
-    release = run_checked(guest, ["uname", "-r"]).strip()
+    release = run_checked(guest, _RELEASE).strip()
     if not release or "/" in release:
         raise StepFailed(f"the guest gives no usable kernel release: {release!r}")
     module_path = f"/lib/modules/{release}/updates/{DRIVER}.ko"
-    module = _stored(files, f"{release}/{DRIVER}.ko", f"build the module for {release} (make -C driver)")
+    module = NewFile(module_path, _module(files, release))
     tools = tuple(
-        (f"/usr/local/bin/{tool}", _stored(files, f"bin/{tool}", "build the tools (make -C driver user)"), 0o755)
+        NewFile(f"/usr/local/bin/{tool}", _stored(files, f"bin/{tool}", "build the tools (make -C driver user)"), 0o755)
         for tool in _TOOLS
     )
     readers = tuple(
-        (f"/{name}", _stored(files, name, "build the tools (make -C driver user)"), 0o644)
+        NewFile(f"/{name}", _stored(files, name, "build the tools (make -C driver user)"))
         for name in (_UDEV_RULE, _GROUP)
     )
-    conf = (MODPROBE_CONF, step.modprobe_conf.encode(), 0o644)
-    return _Payload(module_path, ((module_path, module, 0o644), conf, *readers, *tools))
+    return _Payload(module_path, (module, NewFile(MODPROBE_CONF, step.modprobe_conf.encode()), *readers, *tools))
+
+
+def _same_files(guest: Guest, files: tuple[NewFile, ...]) -> bool:
+    """Whether the guest has all of them as they are."""
+    answers = ask(guest, *(("sha256sum", file.path) for file in files))
+    return all(same_file(answers, file.path, hashlib.sha256(file.data).hexdigest()) for file in files)
+
+
+def _module(files: Files, release: str) -> bytes:
+    """The module for the guest's kernel; NotFound names the kernels for which there is one."""
+    data = files.read_bytes(f"{DRIVER_STORE}/{release}/{DRIVER}.ko", _FILE_LIMIT)
+    if data is not None:
+        return data
+    there = [n for n in files.list(DRIVER_STORE) or () if files.exists(f"{DRIVER_STORE}/{n}/{DRIVER}.ko")]
+    raise NotFound(
+        f"the guest runs kernel {release}, and {DRIVER_STORE} has no module for it "
+        f"(it has those for: {', '.join(there) or 'none'})",
+        hint=f"build it with that kernel's headers (Debian: linux-headers-{release}): make -C driver module "
+        f"KDIR=/usr/src/linux-headers-{release}; then put it to {DRIVER_STORE}/{release}/{DRIVER}.ko, or take an image "
+        "whose kernel has one",
+    )
 
 
 def _stored(files: Files, name: str, remedy: str) -> bytes:
@@ -213,28 +246,19 @@ def _stored(files: Files, name: str, remedy: str) -> bytes:
     return data
 
 
-def _bind(guest: Guest, function: PciAddress) -> None:
-    folder = f"{PCI_DEVICES}/{function}"
-    write_attribute(guest, f"{folder}/driver_override", DRIVER)
-    if bound_driver(guest, function) is not None:
-        write_attribute(guest, f"{folder}/driver/unbind", str(function))
-    _load(guest, "/sys/bus/pci/drivers_probe", str(function))
-    found = bound_driver(guest, function)
-    if found != DRIVER:
-        raise StepFailed(
-            f"{function} in the guest is bound to {found or 'no driver'}, not to {DRIVER}",
-            hint="the details are the guest's last kernel messages",
-            details=_kernel_lines(guest),
-        )
-
-
-def _load(guest: Guest, attribute: str, value: str) -> None:
+def _loading(attribute: str, value: str, *, loaded: bool) -> tuple[Job, ...]:
     """Load the module afresh and give it its device, by writing to an attribute."""
+    unload = (needed("modprobe", "-r", DRIVER),) if loaded else ()
+    return (*unload, needed("modprobe", DRIVER), needed("tee", attribute, stdin=value))
+
+
+def _load(
+    guest: Guest, jobs: Sequence[Job], files: Sequence[NewFile], value: str, questions: Sequence[Sequence[str]]
+) -> Guest:
+    """Do all that in one round trip; the guest with the answers to what was asked afterwards."""
+    asked = [Job(tuple(argv)) for argv in questions]
     try:
-        if read_attribute(guest, f"/sys/module/{DRIVER}/refcnt") is not None:
-            run_checked(guest, ["modprobe", "-r", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
-        run_checked(guest, ["modprobe", DRIVER], timeout_s=_MODULE_TIMEOUT_S)
-        write_attribute(guest, attribute, value)
+        return answered(guest, do_all(guest, (*jobs, *asked), files=files, timeout_s=_MODULE_TIMEOUT_S))
     except (StepFailed, WaitTimedOut) as error:
         raise StepFailed(
             f"the driver does not load in the guest, or does not take {value}: {error.message}",
@@ -243,10 +267,14 @@ def _load(guest: Guest, attribute: str, value: str) -> None:
         ) from error
 
 
-def _capture_interface(guest: Guest, function: PciAddress, context: Context) -> None:
-    interface = _wait_for_interface(guest, function, context)
-    _settle_interface(guest, interface)
-    _load(guest, f"/sys/module/{DRIVER}/parameters/interfaces", interface)
+def _refuse_unbound(guest: Guest, function: PciAddress) -> None:
+    found = bound_driver(guest, function)
+    if found != DRIVER:
+        raise StepFailed(
+            f"{function} in the guest is bound to {found or 'no driver'}, not to {DRIVER}",
+            hint="the details are the guest's last kernel messages",
+            details=_kernel_lines(guest),
+        )
 
 
 def _wait_for_interface(guest: Guest, function: PciAddress, context: Context) -> str:
@@ -267,11 +295,15 @@ def _wait_for_interface(guest: Guest, function: PciAddress, context: Context) ->
         ) from error
 
 
-def _settle_interface(guest: Guest, interface: str) -> None:
-    """No pause frames from a card that the guest has (thesis appendix A.2.1), and one receive queue: frames of several
-    do not come in the order of the link (seen: 1402 of 5000). What has no such setting, as a VF, needs none."""
-    run_any(guest, ["ethtool", "-A", interface, "autoneg", "off", "rx", "off", "tx", "off"])
-    run_any(guest, ["ethtool", "-L", interface, "combined", "1"])
+def _settling(interface: str) -> tuple[Job, ...]:
+    """No pause frames from a card that the guest has (thesis appendix A.2.1); one receive queue: frames of several do
+    not come in the order of the link (seen: 1402 of 5000); as many descriptors as Intel's cards take, for bursts (with
+    256, 811 of 5000 came late from the emulated card's own queue). A card without such a setting keeps its own."""
+    return (
+        Job(("ethtool", "-A", interface, "autoneg", "off", "rx", "off", "tx", "off")),
+        Job(("ethtool", "-L", interface, "combined", "1")),
+        Job(("ethtool", "-G", interface, "rx", str(_MOST_DESCRIPTORS))),
+    )
 
 
 def _device_node(guest: Guest) -> str | None:

@@ -16,6 +16,7 @@ class LendDisksHandler(Handler[LendDisks]):
     """Nothing is changed on the way there. On the way back arrays are stopped that the host assembled by itself."""
 
     phase = "passthrough"
+    survives_reboot = True
 
     def satisfied(self, step: LendDisks, context: Context) -> str | None:
         """Never: looking is the step."""

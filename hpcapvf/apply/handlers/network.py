@@ -15,6 +15,7 @@ from hpcapvf.model.steps import SetLink, SetOffloads, SetPause, SetVfMac
 
 _IFF_UP = 0x1
 _SETTLE_TIMEOUT_S = 20.0  # the PF driver may reset the card for a change of pause frames
+_RETURN_TIMEOUT_S = 30.0  # udev gives it its name after the driver made it
 _PAUSE_LINE = re.compile(r"^(Autonegotiate|RX|TX):\s*(on|off)\s*$", re.MULTILINE)
 _FEATURE_LINE = re.compile(r"^\s*([a-z0-9-]+): (on|off)( \[fixed\])?", re.MULTILINE)
 
@@ -23,9 +24,13 @@ class SetLinkHandler(Handler[SetLink]):
     """``ip link set``; read back from the interface's flags."""
 
     phase = "network card"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetLink, context: Context) -> str | None:
-        """The link is as wanted."""
+        """The link is as wanted. A card that a run before this one gave away has no interface, and so no link."""
+        if not step.up and not context.machine.files.exists(_flags(step.interface)):
+            return f"{step.interface} is gone with its driver"
         return f"{step.interface} is {_updown(step.up)}" if _is_up(step.interface, context) == step.up else None
 
     def observe(self, step: SetLink, context: Context) -> Json:
@@ -38,7 +43,8 @@ class SetLinkHandler(Handler[SetLink]):
         return {}
 
     def undo(self, step: SetLink, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Set to what it was."""
+        """Set to what it was. An interface whose card comes back from a guest is there a moment after its driver."""
+        _wait_for_interface(step.interface, context)
         if _is_up(step.interface, context) != trace.before["up"]:
             _set_link(step.interface, trace.before["up"], context)
         return ()
@@ -48,10 +54,12 @@ class SetPauseHandler(Handler[SetPause]):
     """``ethtool -A``. Autonegotiation of pause frames goes off with it: while on, drivers ignore the wish."""
 
     phase = "network card"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetPause, context: Context) -> str | None:
         """Pause frames are as wanted."""
-        found = _read_pause(step.interface, context.machine)
+        found = _pause_before(step, context)
         if found is None:
             return f"{step.interface} has no settings for pause frames"
         wanted = {"rx": step.rx, "tx": step.tx}
@@ -59,7 +67,7 @@ class SetPauseHandler(Handler[SetPause]):
 
     def observe(self, step: SetPause, context: Context) -> Json:
         """autoneg, rx and tx."""
-        return _read_pause(step.interface, context.machine) or {}
+        return _pause_before(step, context) or {}
 
     def do(self, step: SetPause, before: Json, context: Context) -> Json:
         """Set and read back."""
@@ -77,10 +85,12 @@ class SetOffloadsHandler(Handler[SetOffloads]):
     """``ethtool -K``, by the names that ``ethtool -k`` prints. Fixed features are left and said."""
 
     phase = "network card"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetOffloads, context: Context) -> str | None:
         """All are off, or cannot be changed."""
-        found = _read_features(step.interface, context.machine)
+        found = _features_before(step, context)
         if any(found.get(name) == "on" for name in step.features_off):
             return None
         stuck = [name for name in step.features_off if found.get(name) == "on fixed"]
@@ -88,7 +98,7 @@ class SetOffloadsHandler(Handler[SetOffloads]):
 
     def observe(self, step: SetOffloads, context: Context) -> Json:
         """All features that are on and can be changed: switching one off may take others with it."""
-        found = _read_features(step.interface, context.machine)
+        found = _features_before(step, context)
         return {"on": sorted(name for name, value in found.items() if value == "on")}
 
     def do(self, step: SetOffloads, before: Json, context: Context) -> Json:
@@ -114,14 +124,15 @@ class SetVfMacHandler(Handler[SetVfMac]):
     """``ip link set PF vf N mac``; read back from the PF's list of VFs."""
 
     phase = "network card"
+    survives_reboot = False
 
     def satisfied(self, step: SetVfMac, context: Context) -> str | None:
         """The VF has the MAC."""
-        return f"VF {step.vf_index} has {step.mac}" if _vf_mac(step, context) == str(step.mac) else None
+        return f"VF {step.vf_index} has {step.mac}" if _vf_mac_before(step, context) == str(step.mac) else None
 
     def observe(self, step: SetVfMac, context: Context) -> Json:
         """Its MAC (all zero: none assigned)."""
-        return {"mac": _vf_mac(step, context)}
+        return {"mac": _vf_mac_before(step, context)}
 
     def do(self, step: SetVfMac, before: Json, context: Context) -> Json:
         """Set and read back."""
@@ -137,12 +148,34 @@ class SetVfMacHandler(Handler[SetVfMac]):
         return ()
 
 
+def _pause_before(step: SetPause, context: Context) -> Json | None:
+    return context.once("pause", lambda: _read_pause(step.interface, context.machine))
+
+
+def _features_before(step: SetOffloads, context: Context) -> dict[str, str]:
+    return context.once("features", lambda: _read_features(step.interface, context.machine))
+
+
+def _vf_mac_before(step: SetVfMac, context: Context) -> str:
+    return context.once("mac", lambda: _vf_mac(step, context))
+
+
 def _updown(up: bool) -> str:
     return "up" if up else "down"
 
 
 def _is_up(interface: str, context: Context) -> bool:
-    return bool(read_int(context.machine.files, f"/sys/class/net/{interface}/flags") & _IFF_UP)
+    return bool(read_int(context.machine.files, _flags(interface)) & _IFF_UP)
+
+
+def _flags(interface: str) -> str:
+    return f"/sys/class/net/{interface}/flags"
+
+
+def _wait_for_interface(interface: str, context: Context) -> None:
+    files, flags = context.machine.files, _flags(interface)
+    what = f"interface {interface} to come back"
+    wait_until(context.machine.clock, what, _RETURN_TIMEOUT_S, lambda: True if files.exists(flags) else None)
 
 
 def _set_link(interface: str, up: bool, context: Context) -> None:

@@ -17,6 +17,7 @@ class FreeNvmeQueuesHandler(Handler[FreeNvmeQueues]):
     """What is free is enough as a rule. Else the controller gives up what it keeps, down to what the VF needs."""
 
     phase = "passthrough"
+    survives_reboot = True
 
     def satisfied(self, step: FreeNvmeQueues, context: Context) -> str | None:
         """As many are free as a VF may have, or as are wished."""
@@ -24,6 +25,13 @@ class FreeNvmeQueuesHandler(Handler[FreeNvmeQueues]):
         queues, interrupts = nvme_admin.divisible(node, context.machine)
         if _enough(queues, step.queues) and _enough(interrupts, step.interrupts):
             return f"{queues.free} queues and {interrupts.free} interrupt(s) are free"
+        return None
+
+    def kept(self, step: FreeNvmeQueues, context: Context) -> str | None:
+        """What VFs have by now is free no more, and was freed for them: nothing more is taken from the controller."""
+        found = nvme_admin.divisible(nvme_admin.device_node(step.pf, context.machine), context.machine)
+        if all(_given_up(part, wish) for part, wish in zip(found, (step.queues, step.interrupts), strict=True)):
+            return f"the controller keeps {found[0].kept} queues and {found[1].kept} interrupt(s)"
         return None
 
     def observe(self, step: FreeNvmeQueues, context: Context) -> Json:
@@ -61,6 +69,7 @@ class StartNvmeVfHandler(Handler[StartNvmeVf]):
     """Assign, bring online, attach the namespaces; and back: detach, offline, nothing assigned."""
 
     phase = "passthrough"
+    survives_reboot = True
 
     def satisfied(self, step: StartNvmeVf, context: Context) -> str | None:
         """It is online and has every namespace."""
@@ -119,6 +128,11 @@ class StartNvmeVfHandler(Handler[StartNvmeVf]):
 def _enough(found: Divisible, wish: int) -> bool:
     """Whether taking from the controller could give a VF no more."""
     return found.kept == 0 or found.free >= min(wish, found.most_per_vf or wish)
+
+
+def _given_up(found: Divisible, wish: int) -> bool:
+    """As ``_enough``, whether a VF has it already or not."""
+    return found.kept == 0 or found.total - found.kept >= min(wish, found.most_per_vf or wish)
 
 
 def _left(found: Divisible, wish: int) -> int:

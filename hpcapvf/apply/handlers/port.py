@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from hpcapvf.apply.checked import read_word, run_any, run_checked, wait_until, write_and_read_back
+from hpcapvf.apply.checked import read_word, remove_whole, run_any, run_checked, wait_until, write_and_read_back
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
 from hpcapvf.model import paths
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
@@ -13,11 +13,12 @@ from hpcapvf.model.steps import HoldPort, SetModuleParameter
 _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
 _READY = "Checking link statuses"
-# testpmd ends when its input does, so it is given one that does not (bash's process substitution). The token is read
-# from its file where it is needed; whoever may read testpmd's command line in /proc sees it there.
+# testpmd ends when its input does, so it is given a pipe that it holds open for writing too; commands come by that.
+# The token is read from its file where it is needed; whoever may read testpmd's command line in /proc sees it there.
 _SCRIPT = (
+    'mkdir -p "${4%/*}" && rm -f "$4" && mkfifo -m 600 "$4" && '
     'exec stdbuf -oL dpdk-testpmd --lcores "(0,1)@($1)" -a "$2" --no-huge --no-shconf -m 128 --no-telemetry '
-    '--vfio-vf-token="$(cat "$3")" -- --interactive --total-num-mbufs=2048 < <(exec sleep infinity)'
+    '--vfio-vf-token="$(cat "$3")" -- --interactive --total-num-mbufs=2048 0<>"$4"'
 )
 
 
@@ -25,6 +26,8 @@ class SetModuleParameterHandler(Handler[SetModuleParameter]):
     """``/sys/module/MODULE/parameters/PARAMETER``; the module is loaded if it is not, and stays so."""
 
     phase = "network card"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetModuleParameter, context: Context) -> str | None:
         """It has the value."""
@@ -52,9 +55,10 @@ class SetModuleParameterHandler(Handler[SetModuleParameter]):
 
 
 class HoldPortHandler(Handler[HoldPort]):
-    """A transient systemd unit with testpmd, and the token that it and QEMU share."""
+    """A transient systemd unit with testpmd, and the token that it and QEMU share. The token stays over a reboot."""
 
     phase = "network card"
+    survives_reboot = True
 
     def satisfied(self, step: HoldPort, context: Context) -> str | None:
         """It runs."""
@@ -65,12 +69,14 @@ class HoldPortHandler(Handler[HoldPort]):
         return {"active": False}
 
     def do(self, step: HoldPort, before: Json, context: Context) -> Json:
-        """Make the token, start testpmd and wait until it has the port."""
+        """Make the token if there is none, start testpmd and wait until it has the port."""
         machine, unit = context.machine, _unit(step)
-        machine.files.replace(step.token_path, str(uuid.uuid4()).encode(), mode=0o600)
+        if not machine.files.exists(step.token_path):  # a domain that was defined before a reboot knows the one there
+            machine.files.replace(step.token_path, str(uuid.uuid4()).encode(), mode=0o600)
         run_any(machine, ["systemctl", "reset-failed", unit])  # of an earlier one; fails if there is none
         words = ["systemd-run", "--quiet", f"--unit={unit}", f"--description=DPDK holds {step.pf} for its VFs"]
-        script = ["bash", "-c", _SCRIPT, "bash", str(step.cpus), str(step.pf), step.token_path]
+        pipe = paths.port_commands_path(step.deployment)
+        script = ["bash", "-c", _SCRIPT, "bash", str(step.cpus), str(step.pf), step.token_path, pipe]
         run_checked(machine, [*words, *script], hint=f"see `journalctl -u {unit}`")
         try:
             wait_until(
@@ -83,13 +89,16 @@ class HoldPortHandler(Handler[HoldPort]):
         return {}
 
     def undo(self, step: HoldPort, trace: Trace, context: Context) -> tuple[str, ...]:
-        """Stop it and remove the token."""
+        """Stop it and remove the token, unless a domain is defined that knows it, as one is after a reboot."""
         context.refuse_while_running(_unit(step))
         run_any(context.machine, ["systemctl", "stop", _unit(step)], timeout_s=_STOP_TIMEOUT_S)
         run_any(context.machine, ["systemctl", "reset-failed", _unit(step)])
         if _is_active(step, context):
             raise StepFailed(f"{_unit(step)} still runs", hint=f"systemctl kill {_unit(step)}")
-        context.machine.files.remove(step.token_path)
+        remove_whole(context.machine.files, paths.port_commands_path(step.deployment))
+        if any(domain.name == step.deployment for domain in context.machine.hypervisor.domains()):
+            return ("the token stays: the domain knows it",)
+        remove_whole(context.machine.files, step.token_path)
         return ()
 
 

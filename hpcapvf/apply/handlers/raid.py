@@ -21,6 +21,7 @@ class MakeRaidHandler(Handler[MakeRaid]):
     """
 
     phase = "storage"
+    survives_reboot = True
 
     def satisfied(self, step: MakeRaid, context: Context) -> str | None:
         """Our array is mounted there."""
@@ -46,8 +47,8 @@ class MakeRaidHandler(Handler[MakeRaid]):
             device = create(guest, disks, step.array, step.chunk_kib)
         stripes = ("-d", f"su={step.chunk_kib}k,sw={len(members or disks)}")
         found = guest_mounts.format_if_empty(guest, device, step.filesystem, step.array, stripes)
-        guest_mounts.mount(guest, device, found, step.mount)
-        chunk_kib = _chunk_kib(guest, device)
+        known = guest_mounts.mount(guest, device, found, step.mount, [("cat", _chunk_path(device))])
+        chunk_kib = _chunk_kib(known, device)
         return {"device": device, "kept": bool(members), "chunk_kib": chunk_kib, "filesystem": found.type}
 
     def undo(self, step: MakeRaid, trace: Trace, context: Context) -> tuple[str, ...]:
@@ -68,5 +69,9 @@ def _our_device(step: MakeRaid, guest: Guest, context: Context) -> str | None:
 
 
 def _chunk_kib(guest: Guest, device: str) -> int:
-    text = read_attribute(guest, f"/sys/block/{device.rsplit('/', 1)[-1]}/md/chunk_size")
+    text = read_attribute(guest, _chunk_path(device))
     return int(text) // 1024 if text is not None and text.isdecimal() else 0
+
+
+def _chunk_path(device: str) -> str:
+    return f"/sys/block/{device.rsplit('/', 1)[-1]}/md/chunk_size"

@@ -21,6 +21,7 @@ class ProgramReceiveAllHandler(Handler[ProgramReceiveAll]):
     """
 
     phase = "registers"
+    survives_reboot = False
 
     def satisfied(self, step: ProgramReceiveAll, context: Context) -> str | None:
         """All that can be read back is set."""
@@ -72,6 +73,7 @@ class ReplicateTrafficHandler(Handler[ReplicateTraffic]):
     """
 
     phase = "registers"
+    survives_reboot = False
 
     def satisfied(self, step: ReplicateTraffic, context: Context) -> str | None:
         """The card does it in one of the ways."""
@@ -117,13 +119,15 @@ class ReplicateTrafficHandler(Handler[ReplicateTraffic]):
 def _others_that_receive_all(step: ProgramReceiveAll, context: Context) -> list[tuple[str, Begun]]:
     """Other deployments whose registers of the same card are programmed now, with that step of theirs."""
     files = context.machine.files
+    now = ("", state.boot_id(files))
     names = [d.name for d in state.list_deployments(files) if d.receive_all_pf == step.pf]
     found = []
     for name in names:
         if name != context.plan.request.name:
             path = state.journal_path(name)
             begun = to_undo(read_events(files, path), path)
-            found += [(name, other) for other in begun if isinstance(other.step, ProgramReceiveAll)]
+            theirs = (other for other in begun if isinstance(other.step, ProgramReceiveAll))
+            found += [(name, other) for other in theirs if other.boot_id in now]
     return found
 
 

@@ -13,6 +13,8 @@ class SetAutoprobeHandler(Handler[SetAutoprobe]):
     """``sriov_drivers_autoprobe``."""
 
     phase = "network card"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetAutoprobe, context: Context) -> str | None:
         """It has the value, or this kernel has no such file."""
@@ -40,6 +42,8 @@ class SetNumVfsHandler(Handler[SetNumVfs]):
     """``sriov_numvfs``, from 0 only: taking away somebody's VFs is nobody's wish."""
 
     phase = "network card"
+    survives_reboot = False
+    common = True
 
     def satisfied(self, step: SetNumVfs, context: Context) -> str | None:
         """There are as many."""

@@ -29,6 +29,7 @@ class MakeVolumeHandler(Handler[MakeVolume]):
     """Keep or make the file system on the one volume, mount it, and tell how the controller is set."""
 
     phase = "storage"
+    survives_reboot = True
 
     def satisfied(self, step: MakeVolume, context: Context) -> str | None:
         """It is mounted there."""
@@ -68,6 +69,7 @@ class MountExistingHandler(Handler[MountExisting]):
     """Nothing is written but by the file system itself."""
 
     phase = "storage"
+    survives_reboot = True
 
     def satisfied(self, step: MountExisting, context: Context) -> str | None:
         """Something of the given disks is mounted there."""

@@ -29,23 +29,29 @@ class Disk:
 
 
 class GuestModel:
-    """Replaces the fake guest's own programs. drivers: what each function is bound to. arrays: active md devices."""
+    """Replaces the fake guest's own programs. drivers: what each function is bound to, at the start those of stock.
+    arrays: active md devices. disk_names: of the disks that it is given: ``sd`` behind a controller, ``vd`` virtio.
+    has: what the guest has for keeping its clock, in the words of apply's handler."""
 
-    def __init__(self, fake: FakeMachine) -> None:
+    def __init__(self, fake: FakeMachine, disk_names: str = "sd") -> None:
         self.fake = fake
         self.guest: FakeGuest = fake.guest
-        self.disks = {f"sd{letter}": Disk(f"SERIAL-{letter}") for letter in "abcd"}
-        self.arrays: dict[str, tuple[str, ...]] = {}
+        self.disk_names = disk_names
+        places = "abcd" if disk_names == "sd" else "bcde"  # vda is the guest's own
+        self.disks = {f"{disk_names}{place}": Disk(f"SERIAL-{n}") for place, n in zip(places, "abcd", strict=True)}
         self.filesystems: dict[str, str] = {}
-        self.mounts: dict[str, str] = {}
-        self.drivers: dict[str, str] = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
         self.ids = {VF: ("0x8086", "0x10ca"), CONTROLLER: ("0x1000", "0x0079")}
-        self.captured = ""  # the interface that our module was told
-        self.override = ""
+        self.stock = {VF: "igbvf", CONTROLLER: "megaraid_sas"}
+        self.has_iommu = True
+        self.has_dpdk = True
+        self.most_hugepages = 1000
         self.chunk_kib = 0
         self.formatted = 0
+        self.has = {"clock", "link", "chronyd", "folder"}
+        self.power_off()
         handlers = {
-            "ls": self._ls, "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
+            "ls": self._ls, "sh": self._sh,
+            "find": self._find, "readlink": self._readlink, "cat": self._cat, "tee": self._tee,
             "modprobe": self._modprobe, "lsblk": self._lsblk, "wipefs": self._wipefs, "mdadm": self._mdadm,
             "mkfs.xfs": self._mkfs, "blkid": self._blkid, "findmnt": self._findmnt, "systemctl": self._systemctl,
             "sha256sum": self._sha256sum, "systemd-escape": lambda a, _i: (0, f"{a[-1].strip('/')}.mount\n", ""),
@@ -55,6 +61,17 @@ class GuestModel:
         for program, handler in handlers.items():
             self.guest.on(program, handler)
 
+    def power_off(self) -> None:
+        """What runs in it is gone; what is on its disks stays."""
+        self.arrays: dict[str, tuple[str, ...]] = {}
+        self.mounts: dict[str, str] = {}
+        self.drivers = dict(self.stock)
+        self.captured = ""  # the interface that our module was told
+        self.override = ""
+        self.hugepages = 0
+        self.guest.units.clear()
+        self.guest.modules.clear()
+
     def data(self, path: str) -> bytes | None:
         """Contents of a file in the guest."""
         entry = self.guest.files.get(path)
@@ -62,6 +79,8 @@ class GuestModel:
 
     def _ls(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         path = argv[-1]
+        if path.endswith("/iommu_group/devices"):
+            return (0, f"{VF}\n", "") if self.has_iommu else (2, "", "ls: cannot access\n")
         if path.endswith(f"/{VF}/net") and self.drivers[VF].startswith("igb"):
             return 0, f"{INTERFACE}\n", ""
         if path != "/dev":
@@ -71,12 +90,26 @@ class GuestModel:
     def _captures(self) -> bool:
         return self.drivers[VF] == "hpcapvf" or self.captured == INTERFACE
 
-    def _journalctl(self, _argv: tuple[str, ...], _stdin: bytes) -> Answer:
-        tcpdump = b"tcpdump" in (self.data("/etc/systemd/system/hpcapvf-capture.service") or b"")
-        runs = "hpcapvf-capture.service" in self.guest.units
-        return 0, f"tcpdump: listening on {INTERFACE}\n" if tcpdump and runs else "a line\n", ""
+    def _journalctl(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        unit = argv[-1]
+        text = self.data(f"/etc/systemd/system/{unit}") or b""
+        says = {b"tcpdump": f"tcpdump: listening on {INTERFACE}\n", b"dumpcap": f"Capturing on '{VF}'\n",
+                b"testpmd": "rxonly packet forwarding - ports=1 - cores=1\n"}  # fmt: skip
+        said = "".join(words for program, words in says.items() if program in text)
+        return 0, said if said and unit in self.guest.units else "a line\n", ""
+
+    def _sh(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if "dpdk-testpmd" in argv[2]:
+            return OK if self.has_dpdk else (127, "", "")
+        if argv[-2].endswith("/unbind"):
+            if self.drivers[argv[-1]]:
+                self._tee(("tee", argv[-2]), argv[-1].encode())
+            return OK
+        return 0, "\n".join(self.has), ""
 
     def _find(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        if "serial" in argv:
+            return 0, "".join(f"/sys/block/{name}/serial:{disk.serial}\n" for name, disk in self.disks.items()), ""
         if "/sys/block" in argv:
             return 0, "".join(f"..{self._real(name)}\n" for name in [*self.disks, "vda", *self.arrays]), ""
         folder = argv[2]
@@ -100,6 +133,8 @@ class GuestModel:
             return 0, "up\n", ""
         if path.endswith("/hpcapvf/listeners"):
             return 0, f"{int('hpcapvf-capture.service' in self.guest.units)}\n", ""
+        if path == "/proc/sys/vm/nr_hugepages":
+            return 0, f"{self.hugepages}\n", ""
         if path == "/sys/module/hpcapvf/refcnt":
             return (0, "0\n", "") if "hpcapvf" in self.guest.modules else (1, "", "")
         if path.endswith("/md/chunk_size"):
@@ -109,7 +144,9 @@ class GuestModel:
 
     def _tee(self, argv: tuple[str, ...], stdin: bytes) -> Answer:
         path, value = argv[-1], stdin.decode()
-        if path.endswith("/driver_override"):
+        if path == "/proc/sys/vm/nr_hugepages":
+            self.hugepages = min(int(value), self.most_hugepages)
+        elif path.endswith("/driver_override"):
             self.override = value
         elif path == "/sys/module/hpcapvf/parameters/interfaces" and "hpcapvf" in self.guest.modules:
             self.captured = value
@@ -123,7 +160,7 @@ class GuestModel:
     def _modprobe(self, argv: tuple[str, ...], _stdin: bytes) -> Answer:
         if "-r" in argv:
             self.guest.modules.discard(argv[-1])
-        elif self.data(f"/lib/modules/{GUEST_RELEASE}/updates/hpcapvf.ko") is None:
+        elif argv[-1] == "hpcapvf" and self.data(f"/lib/modules/{GUEST_RELEASE}/updates/hpcapvf.ko") is None:
             return 1, "", "modprobe: FATAL: Module hpcapvf not found\n"
         else:
             self.guest.modules.add(argv[-1])
@@ -206,4 +243,4 @@ class GuestModel:
 
 def _names(argv: tuple[str, ...]) -> list[str]:
     """The disks that a command line names."""
-    return [word.removeprefix("/dev/") for word in argv[1:] if word.startswith("/dev/sd")]
+    return [word.removeprefix("/dev/") for word in argv[1:] if word.startswith(("/dev/sd", "/dev/vd"))]

@@ -13,6 +13,7 @@ from hpcapvf.model.errors import Conflict, ExitCode, StepFailed
 from hpcapvf.model.paths import KEPT_DISKS, disk_path
 from hpcapvf.model.progress import Silent
 from orchestrator.commands.upkeep import NotConfirmed, confirm_purge
+from tests.fakes.faults import Killed
 from tests.unit.apply.world import NAME, World, make_monitor_world, make_world
 
 
@@ -78,6 +79,25 @@ def test_captures_on_the_guests_disk_outlive_it(agent: World) -> None:
     assert file.read_bytes() == content
     assert f"{KEPT_DISKS}/{file.name}" in report.captures
     assert "2 files, 12288 bytes" in report.captures
+
+
+def test_a_disk_is_kept_once_although_the_run_that_kept_it_was_killed(agent: World) -> None:
+    Captured(agent, 4096)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("hpcapvf.apply.undo.undo_all", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            destroy(NAME, agent.fake.machine, Silent())
+    (first,) = kept(agent)
+    report = destroy(NAME, agent.fake.machine, Silent())
+    assert kept(agent) == [first]
+    assert f"{KEPT_DISKS}/{first.name}" in report.captures
+
+
+def test_captures_of_a_deployment_that_a_reboot_took_are_kept(agent: World) -> None:
+    agent.reboot()
+    report = destroy(NAME, agent.fake.machine, Silent())
+    (file,) = kept(agent)
+    assert f"unknown how many), kept as {KEPT_DISKS}/{file.name}" in report.captures
 
 
 def test_a_disk_without_captures_goes(agent: World) -> None:

@@ -17,6 +17,7 @@ from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
     InstallDriver,
+    KeepClock,
     MakeDisk,
     MakeRaid,
     ProgramReceiveAll,
@@ -272,6 +273,27 @@ def test_failed_cloud_init_is_told(world: World) -> None:
         do(world, next(s for s in world.plan.steps if isinstance(s, WaitGuest)))
 
 
+def test_chrony_follows_the_hosts_clock_where_there_is_one(world: World) -> None:
+    up_to(world, KeepClock)
+    step = next(s for s in world.plan.steps if isinstance(s, KeepClock))
+    assert (do(world, step).after or {})["kept"] is True
+    guest = world.guest.guest
+    assert b"refclock PHC /dev/ptp_kvm " in guest.files["/etc/chrony/conf.d/hpcapvf.conf"][1]
+    assert guest.files["/etc/modules-load.d/hpcapvf-clock.conf"][1] == b"ptp_kvm\n"
+    assert "chrony.service" in guest.units
+
+
+@pytest.mark.parametrize("missing", ["clock", "link", "chronyd", "folder"])
+def test_a_guest_that_lacks_something_keeps_its_clock_as_it_was(world: World, missing: str) -> None:
+    up_to(world, KeepClock)
+    world.guest.has.discard(missing)
+    after = do(world, next(s for s in world.plan.steps if isinstance(s, KeepClock))).after or {}
+    assert after["kept"] is False
+    assert "left to itself" in after["notes"][0]
+    assert not any("chrony" in path for path in world.guest.guest.files)
+    assert "chrony.service" not in world.guest.guest.units
+
+
 def test_all_tools_are_installed_and_the_group_exists_before_the_device_node(world: World) -> None:
     up_to(world, InstallDriver)
     do(world, next(s for s in world.plan.steps if isinstance(s, InstallDriver)))
@@ -287,7 +309,7 @@ def test_all_tools_are_installed_and_the_group_exists_before_the_device_node(wor
 def test_missing_module_names_the_kernel(world: World) -> None:
     up_to(world, InstallDriver)
     world.guest.guest.on("uname", lambda _a, _i: (0, "9.9.9-odd\n", ""))
-    with pytest.raises(NotFound, match=r"9\.9\.9-odd/hpcapvf\.ko") as caught:
+    with pytest.raises(NotFound, match=r"runs kernel 9\.9\.9-odd, and .*it has those for: 6") as caught:
         do(world, next(s for s in world.plan.steps if isinstance(s, InstallDriver)))
     assert "9.9.9-odd" in caught.value.hint
 

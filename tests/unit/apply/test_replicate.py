@@ -79,7 +79,9 @@ def test_card_with_mirror_rules_uses_one_and_leaves_the_filters(tmp_path: Path) 
     assert (registers.get("VMRCTL", 0), registers.get("VMRCTL", 1)) == (0b10 | 3 << 8, 1 | 1 << 8)
     assert registers.get("VMRVM", 1) == 1
     assert pools_of_filter(world, 1) == WATCHED_POOL
-    assert [note for r in outcome.steps for note in r.notes] == ["traffic is copied by mirror rules"]
+    assert [note for r in outcome.steps for note in r.notes if r.kind == ReplicateTraffic.kind] == [
+        "traffic is copied by mirror rules"
+    ]
     destroy(NAME, world.fake.machine, Silent())
     assert world.snapshot() == before
 
@@ -89,7 +91,7 @@ def test_all_mirror_rules_taken_falls_back(tmp_path: Path) -> None:
     for rule in range(4):
         world.fake.registers.set("VMRCTL", rule, 0b10 | 3 << 8)
     outcome = apply_plan(world.plan, world.fake.machine, Silent())
-    notes = [note for r in outcome.steps for note in r.notes]
+    notes = [note for r in outcome.steps for note in r.notes if r.kind == ReplicateTraffic.kind]
     assert "all 4 mirror rules are in use" in notes[0]
     assert pools_of_filter(world, 1) == OWN_POOL | WATCHED_POOL
 
@@ -98,7 +100,9 @@ def test_half_a_mirror_rule_is_put_back_before_the_other_way_is_tried(tmp_path: 
     world = make_monitor_world(tmp_path, mirror_rules=True)
     world.fake.registers.frozen = frozenset({"VMRCTL"})
     outcome = apply_plan(world.plan, world.fake.machine, Silent())
-    assert "VMRCTL[0] did not keep" in next(note for r in outcome.steps for note in r.notes)
+    assert "VMRCTL[0] did not keep" in next(
+        note for r in outcome.steps for note in r.notes if r.kind == ReplicateTraffic.kind
+    )
     assert world.fake.registers.get("VMRVM", 0) == 0
     assert pools_of_filter(world, 1) == OWN_POOL | WATCHED_POOL
 

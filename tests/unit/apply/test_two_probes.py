@@ -29,7 +29,7 @@ def test_of_two_that_receive_everything_the_last_puts_the_card_back(tmp_path: Pa
         plan = replace(world.plan, request=replace(world.plan.request, guest=GuestRequest(name, "/i")), steps=(step,))
         state.write_state(files, plan, "deployed", {})
         journal = Journal(files, clock, state.journal_path(name))
-        journal.open(name, "f" * 64)
+        journal.open(name, "f" * 64, state.boot_id(files))
         run_steps(plan, world.fake.machine, Silent(), journal)
     order = list(probes) if first_goes_first else list(reversed(probes))
     notes = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from hpcapvf.model.request import EngineRequest, GuestRequest, NetworkRequest, R
 from hpcapvf.model.steps import (
     BindDriver,
     DefineDomain,
+    HoldFunction,
     HoldPort,
     InstallDriver,
+    KeepClock,
     MakeDisk,
     MakeRaid,
     MakeSeed,
@@ -56,25 +59,38 @@ MANAGEMENT_MAC = Mac.parse("02:00:00:00:00:02")
 WATCHED, WATCHED_UUID = "web1", "87654321-1234-5678-1234-567812345678"
 WATCHED_MAC, WATCHED_VLAN = Mac.parse("02:00:00:00:00:03"), 100
 MONITOR_VF, MONITOR_MAC = PciAddress.parse(vf_address(1)), Mac.parse("02:00:00:00:00:04")
-_KEPT_FOLDERS = ("/var/lib/hpcapvf/deployments", "/var/lib/libvirt/images", "/run/hpcapvf")
+_KEPT_FOLDERS = (paths.DEPLOYMENTS, paths.IMAGES, "/run/hpcapvf", "/etc/systemd/system")
 
 
 @dataclass
 class World:
-    """The fake machine, the guest behind it, and a plan for both."""
+    """The fake machine, the guest behind it, and a plan for both. others: what other people do at every boot."""
 
     fake: FakeMachine
     guest: GuestModel
     plan: Plan
+    others: Callable[[], None] = lambda: None
 
     def fresh_guest(self) -> None:
         """A guest that nobody was in yet, with blank disks; effects are counted anew."""
         guest = self.fake.guest
         for state_of_old in (guest.files, guest.modules, guest.units, guest.enabled):
             state_of_old.clear()
-        self.guest = GuestModel(self.fake)
+        functions = self.guest.ids, self.guest.stock
+        self.guest = GuestModel(self.fake, self.guest.disk_names)
+        self.guest.ids, self.guest.stock = functions
+        self.guest.power_off()
         self.fake.faults.log.clear()
         self.fake.faults.clear()
+
+    def reboot(self) -> None:
+        """The host starts again, which takes its time: what is named by the time has another name after."""
+        self.fake.clock.now += 60.0
+        self.fake.reboot()
+        self.fake.commands.link(tree.PF_INTERFACE)
+        self.fake.kernel.tree.write("/usr/bin/genisoimage", "")
+        self.guest.power_off()
+        self.others()
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that must be as before: the fake's own snapshot, and files that a deployment makes."""
@@ -82,27 +98,49 @@ class World:
 
     def _files(self, folder: str) -> dict[str, str]:
         base = self.fake.root / folder.lstrip("/")
-        return {str(path.relative_to(base)): path.read_text() for path in base.rglob("*") if path.is_file()}
+        return {str(path.relative_to(base)): _content(path) for path in base.rglob("*")}
 
 
-def make_world(root: Path) -> World:
-    """A fresh one."""
-    fake = fake_machine(root, tree.Shape(vfio_loaded=True))  # a module that was loaded stays loaded
+def _content(path: Path) -> str:
+    """Of a file that is another one each time, only that it is there."""
+    if path.is_file():
+        return "some token" if path.name == "vf-token" else path.read_text()
+    return "folder"
+
+
+def make_world(root: Path, *, hugepages: int = 0) -> World:
+    """A fresh one. hugepages: those of 2 MiB that node 0 has from boot on."""
+    shape = tree.Shape(vfio_loaded=True, hugepages=hugepages)  # a module that was loaded stays loaded
+    fake = fake_machine(root, shape)
     fake.commands.link(tree.PF_INTERFACE)
     _add_host_programs(fake)
     digest = hashlib.sha256((root / tree.IMAGE.lstrip("/")).read_bytes()).hexdigest()
     return World(fake, GuestModel(fake), make_plan(digest))
 
 
-def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
+def make_monitor_world(root: Path, *, mirror_rules: bool = False, mirror_files: bool = False) -> World:
     """A fresh one in which VM web1 runs with VF 0, in a multicast group and a VLAN, and a plan to watch it from VF 1.
 
-    mirror_rules: whether the card has them.
+    mirror_rules: whether the card has them; mirror_files: whether the driver has files for them (out-of-tree i40e).
     """
     world = make_world(root)
-    fake = world.fake
+    world.fake.kernel.mirror_files = mirror_files
+    if mirror_rules:
+        world.fake.registers.missing = frozenset()
+    _start_watched(world.fake)
+    plan = make_monitor_plan(world.plan)
+    world.fake.faults.log.clear()
+    return World(world.fake, world.guest, plan, lambda: _start_watched(world.fake))
+
+
+def make_vfs(fake: FakeMachine) -> None:
+    """Two VFs without drivers, as somebody else makes them."""
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_numvfs", "2")
+
+
+def _start_watched(fake: FakeMachine) -> None:
+    make_vfs(fake)
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{VF}/driver_override", "vfio-pci")
     fake.machine.files.write_text("/sys/bus/pci/drivers_probe", str(VF))
     fake.hypervisor.networks["default"] = True  # it stays active while any other VM runs
@@ -112,18 +150,13 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False) -> World:
     fake.registers.joined = {0}
     fake.registers.set("VLVF", 3, 1 << 31 | 1 << 12 | WATCHED_VLAN)
     fake.registers.wipe()
-    if mirror_rules:
-        fake.registers.missing = frozenset()
-    plan = make_monitor_plan(world.plan)
-    fake.faults.log.clear()
-    return World(fake, world.guest, plan)
 
 
 def make_monitor_plan(probe: Plan) -> Plan:
     """The steps of a monitoring agent, in the planner's order."""
     image = next(step.sha256 for step in probe.steps if isinstance(step, MakeDisk))
     old = [s for s in _host_steps(image) if isinstance(s, ReserveHugepages | StartNetwork | MakeDisk | MakeSeed)]
-    wait, install, *_ = _guest_steps()
+    wait, clock, install, *_ = _guest_steps()
     steps: tuple[Step, ...] = (
         SetLink(tree.PF_INTERFACE),
         SetVfMac(tree.PF_INTERFACE, 1, MONITOR_MAC),
@@ -132,6 +165,7 @@ def make_monitor_plan(probe: Plan) -> Plan:
         DefineDomain(NAME, UUID, domain_xml(NAME, UUID, (MONITOR_VF,))),
         StartDomain(NAME),
         wait,
+        clock,
         install,
         StartCapture(NAME, "/capture", 1, "[Service]\nExecStart=/usr/local/bin/hpcapdd\n"),
         ReplicateTraffic(PF, "82576", 1, MONITOR_MAC, (WatchedVf(WATCHED, VF, 0),)),
@@ -150,9 +184,12 @@ def make_monitor_plan(probe: Plan) -> Plan:
 def make_whole_card_world(root: Path, engine: str) -> World:
     """A fresh one with a plan that gives the whole card to the guest, captured by hpcapvf or tcpdump."""
     world = make_world(root)
-    world.fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0")
+    autoprobe = f"/sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe"
+    world.others = lambda: world.fake.machine.files.write_text(autoprobe, "0")
+    world.others()
     world.guest.ids[guest_model.VF] = ("0x8086", "0x10c9")
-    world.guest.drivers[guest_model.VF] = "igb"
+    world.guest.stock[guest_model.VF] = "igb"
+    world.guest.power_off()
     world.fake.faults.log.clear()
     return replace(world, plan=make_whole_card_plan(world.plan, engine))
 
@@ -212,6 +249,18 @@ def make_dpdk_plan(probe: Plan) -> Plan:
     return replace(probe, request=replace(probe.request, network=network), steps=(*host, *rest))
 
 
+def make_dpdk_engine_plan(probe: Plan) -> Plan:
+    """The steps of a probe whose frames DPDK takes and stores in the guest, in the planner's order."""
+    port, capture = (f"[Service]\nExecStart=/usr/bin/dpdk-{name}\n" for name in ("testpmd", "dumpcap"))
+    hold = HoldFunction(NAME, 0x8086, 0x10CA, 128, 1, port)
+    replaced: dict[type[Any], Step] = {
+        InstallDriver: hold,
+        StartCapture: StartCapture(NAME, "/capture", 1, capture, "dpdk"),
+    }
+    steps = tuple(replaced.get(type(step), step) for step in probe.steps)
+    return replace(probe, steps=steps, request=replace(probe.request, engine=EngineRequest(kind="dpdk")))
+
+
 def make_plan(image_sha256: str) -> Plan:
     """All steps, in the planner's order."""
     request = Request(
@@ -261,6 +310,7 @@ def _host_steps(image_sha256: str) -> tuple[Step, ...]:
 def _guest_steps() -> tuple[Step, ...]:
     return (
         WaitGuest(NAME, MANAGEMENT_MAC, "probe", paths.key_path(NAME), 600),
+        KeepClock(NAME),
         InstallDriver(NAME, 0x8086, 0x10CA, 1, "options hpcapvf cpu=1\n"),
         ProgramReceiveAll(PF, "82576", 0),
         StartGuard(NAME),
@@ -305,11 +355,16 @@ def _add_host_programs(fake: FakeMachine) -> None:
 
     fake.kernel.tree.write("/usr/bin/genisoimage", "")
 
+    def find_same(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        folder, disk = (fake.root / argv[n].lstrip("/") for n in (1, 3))
+        return 0, "".join(f"{argv[1]}/{file.name}\n" for file in folder.iterdir() if file.samefile(disk)), ""
+
     def link(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
         (fake.root / argv[-1].lstrip("/")).hardlink_to(fake.root / argv[-2].lstrip("/"))
         return 0, "", ""
 
     fake.commands.on("ln", link)
+    fake.commands.on("find", find_same)
     fake.commands.on("chmod", exists)
     fake.commands.on("id", lambda _a, _i: (0, "64055\n", ""))
     fake.commands.on("qemu-img", qemu_img)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.doctor import examine
+from hpcapvf.model.address import CpuSet
 from hpcapvf.model.host import Host, HugepagePool
 from hpcapvf.model.vitals import (
     Bar,
@@ -56,7 +57,8 @@ def healthy() -> Host:
     nodes = tuple(
         dataclasses.replace(n, hugepages=(HugepagePool(2048, 8, 8), HugepagePool(1 << 20, 1, 1))) for n in host.nodes
     )
-    return dataclasses.replace(host, nodes=nodes)
+    quiet = {"isolated": CpuSet.parse("1-5"), "governors": ((0, "performance"),), "irqbalance": True}
+    return dataclasses.replace(host, nodes=nodes, **quiet)  # type: ignore[arg-type]
 
 
 def card(**changes: Any) -> Vitals:
@@ -88,6 +90,10 @@ Case = tuple[str, Callable[[Host], Host], Vitals, Verdict, str, str]
 SAME: Callable[[Host], Host] = lambda host: host  # noqa: E731 - a table's entry
 # Check, what is wrong with the host, what is wrong with its vitals, verdict, words of the cause, words of the remedy.
 CASES: list[Case] = [
+    ("isolated CPUs", lambda h: H(h, isolated=CpuSet()), WELL, Verdict.WARNING, "to others", "isolcpus=CPUS"),
+    ("frequency governor", lambda h: H(h, governors=((0, "performance"), (3, "powersave"))), WELL, Verdict.WARNING,
+     "speed up first", "cpupower frequency-set -g performance"),
+    ("irqbalance", lambda h: H(h, isolated=CpuSet()), WELL, Verdict.WARNING, "interrupts", "IRQBALANCE_BANNED_CPULIST"),
     ("IOMMU", lambda h: H(h, iommu_active=False), WELL, Verdict.FAULT, "DMAR", "intel_iommu=on iommu=pt"),
     ("IOMMU", lambda h: H(h, iommu_active=False), well(iommu_tables=("IVRS",)), Verdict.FAULT, "IVRS", "amd_iommu=on"),
     ("IOMMU", lambda h: H(h, iommu_active=False), well(iommu_tables=()), Verdict.FAULT, "announces none", "VT-d"),

@@ -17,7 +17,9 @@ from hpcapvf.domain import complete_plan
 from hpcapvf.domain.render import (
     render_capture_unit,
     render_domain,
+    render_dumpcap_unit,
     render_module_options,
+    render_port_unit,
     render_seed,
     render_tcpdump_unit,
     template_root,
@@ -27,13 +29,17 @@ from hpcapvf.domain.views import (
     CaptureView,
     DomainView,
     DriverView,
+    DumpcapView,
     PassedDevice,
+    PortView,
     SeedView,
     TcpdumpView,
     VfToken,
     capture_view,
     domain_view,
     driver_view,
+    dumpcap_view,
+    port_view,
     seed_view,
     tcpdump_view,
 )
@@ -42,7 +48,7 @@ from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import NotFound
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.request import EngineRequest, StorageRequest
-from hpcapvf.model.steps import DefineDomain, InstallDriver, MakeSeed, StartCapture
+from hpcapvf.model.steps import DefineDomain, HoldFunction, InstallDriver, MakeSeed, StartCapture
 from hpcapvf.plan import plan_deployment
 from tests.factories import GUEST_DISK, RAID, WEB1, make_host, make_request
 
@@ -62,6 +68,8 @@ def plan_of(name: str) -> Plan:
         "whole-card": ({"mode": "passthrough", "receive": "own"}, {}),
         "dpdk": ({"generator": "dpdk"}, {}),
         "tcpdump": ({"engine": EngineRequest(kind="tcpdump", caplen=96)}, {}),
+        "tcpdump-counts": ({"engine": EngineRequest(kind="tcpdump"), "storage": StorageRequest(mode="none")}, {}),
+        "dpdk-engine": ({"engine": EngineRequest(kind="dpdk")}, {}),
     }
     request, host = variants[name]
     plan = plan_deployment(make_request(**request), make_host(**host), "ab" * 32)
@@ -69,7 +77,7 @@ def plan_of(name: str) -> Plan:
     return plan
 
 
-PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated", "whole-card", "dpdk", "virtio")
+PLANS = ("smallest", "six-cores", "shared-cpus", "agent", "emulated", "whole-card", "dpdk", "dpdk-engine", "virtio")
 
 
 def step_of(plan: Plan, kind: type[Any]) -> Any:
@@ -95,6 +103,15 @@ def test_guest_files_are_as_kept(name: str, golden: Callable[[str, str], None]) 
 def test_files_of_other_configurations_are_as_kept(golden: Callable[[str, str], None]) -> None:
     golden("hpcapvf-whole-card.conf", step_of(complete_plan(plan_of("whole-card")), InstallDriver).modprobe_conf)
     golden("tcpdump-capture.service", step_of(complete_plan(plan_of("tcpdump")), StartCapture).unit)
+    dpdk = complete_plan(plan_of("dpdk-engine"))
+    golden("dpdk-port.service", step_of(dpdk, HoldFunction).unit)
+    golden("dpdk-capture.service", step_of(dpdk, StartCapture).unit)
+
+
+def test_tcpdump_that_stores_nothing_makes_no_files() -> None:
+    unit = step_of(complete_plan(plan_of("tcpdump-counts")), StartCapture).unit
+    assert " -w /dev/null\n" in unit
+    assert " -C " not in unit
 
 
 def test_completing_changes_nothing_else() -> None:
@@ -129,6 +146,8 @@ VIEWS: dict[type[Any], tuple[Any, Callable[[Any], str]]] = {
     DriverView: (driver_view(plan_of("smallest")), render_module_options),
     CaptureView: (capture_view(plan_of("smallest")), render_capture_unit),
     TcpdumpView: (tcpdump_view(plan_of("tcpdump")), render_tcpdump_unit),
+    PortView: (port_view(plan_of("dpdk-engine")), render_port_unit),
+    DumpcapView: (dumpcap_view(plan_of("dpdk-engine")), render_dumpcap_unit),
 }
 
 
@@ -196,6 +215,7 @@ def test_templates_are_found_in_a_package_and_in_a_source_tree(
 def test_every_template_is_rendered_and_no_other_lies_there() -> None:
     used = {"domain.xml.j2", "user-data.j2", "meta-data.j2", "network-config.j2"}
     used |= {"hpcapvf.conf.j2", "hpcapvf-capture.service.j2", "tcpdump-capture.service.j2"}
+    used |= {"dpdk-port.service.j2", "dpdk-capture.service.j2"}
     assert {p.name for p in template_root().iterdir()} == used
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcapvf.host.files import LocalFiles
+from hpcapvf.host.files import LocalFiles, attribute_hints
 from hpcapvf.model.errors import FileFailed
 
 
@@ -136,3 +136,28 @@ def test_at_most_the_limit_is_read(root: Path) -> None:
 def test_relative_paths_are_refused(root: Path) -> None:
     with pytest.raises(FileFailed):
         LocalFiles(str(root)).read_text("etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "cause"),
+    [
+        ("sriov_numvfs", errno.EBUSY, "there are VFs already"),
+        ("sriov_numvfs", errno.EPERM, "VMs hold VFs"),
+        ("sriov_numvfs", errno.ENOSPC, "MSI-X"),
+        ("sriov_numvfs", errno.ENOMEM, "pci=realloc"),
+        ("sriov_numvfs", errno.ENOENT, "no driver is bound"),
+        ("sriov_numvfs", errno.ERANGE, "sriov_totalvfs"),
+        ("driver_override", errno.EPERM, "locked down"),
+        ("bind", errno.EINVAL, "IOMMU"),
+    ],
+)
+def test_a_refused_attribute_is_explained_by_its_cause(name: str, number: int, cause: str) -> None:
+    assert cause in attribute_hints(f"/sys/bus/pci/devices/0000:02:00.0/{name}")[number]
+
+
+def test_cut_shortens_and_never_lengthens(tmp_path: Path) -> None:
+    files = LocalFiles(str(tmp_path))
+    files.replace("/a", b"0123456789")
+    files.cut("/a", 4)
+    files.cut("/a", 9)
+    assert files.read_text("/a") == "0123"

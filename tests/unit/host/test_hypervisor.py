@@ -8,7 +8,7 @@ import pytest
 
 from hpcapvf.host.hypervisor import LibvirtHypervisor, _explained, address_of, hostdevs_of, pinned_cpus_of
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.errors import HpcapvfError, NotFound, StepFailed
+from hpcapvf.model.errors import HpcapvfError, NotCapable, NotFound, StepFailed
 from tests.fakes.machine import FakeClock
 
 DOMAIN = """<domain type='test'><name>probe</name><uuid>0b7c5f0e-3a52-5d0c-9a57-6c1c3e1f8a11</uuid>
@@ -95,3 +95,62 @@ def test_an_address_is_found_by_mac_ipv4_first() -> None:
 )
 def test_common_failures_are_explained(message: str, hint: str) -> None:
     assert hint in _explained("start domain x", message).hint
+
+
+class _LibvirtError(Exception):
+    """What the library raises."""
+
+
+class _Library:
+    """A libvirt that hangs up at one of its answers. away: how often it then cannot be reached."""
+
+    libvirtError = _LibvirtError
+
+    def __init__(self, away: int) -> None:
+        self.away = away
+        self.opened = 0
+        self.hangs_up = True
+
+    def open(self, _uri: str) -> _Library:
+        if self.opened and self.away > 0:
+            self.away -= 1
+            raise _LibvirtError("Failed to connect socket to '/run/libvirt/libvirt-sock': Connection refused")
+        self.opened += 1
+        return self
+
+    def isAlive(self) -> bool:
+        return not self.hangs_up
+
+    def listAllDomains(self) -> list[object]:
+        if self.opened == 1:
+            raise _LibvirtError("Cannot recv data: Connection reset by peer")
+        self.hangs_up = False
+        return []
+
+
+def test_libvirt_that_restarts_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = _Library(away=5)
+    monkeypatch.setattr("hpcapvf.host.hypervisor._libvirt", lambda: library)
+    assert LibvirtHypervisor(FakeClock()).domains() == ()
+    assert library.opened == 2
+
+
+def test_libvirt_that_stays_away_is_told_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    library, clock = _Library(away=10_000), FakeClock()
+    monkeypatch.setattr("hpcapvf.host.hypervisor._libvirt", lambda: library)
+    begin = clock.monotonic()
+    hypervisor = LibvirtHypervisor(clock)
+    with pytest.raises(NotCapable, match="went away while it was asked to list domains") as caught:
+        hypervisor.domains()
+    assert "hpcapvf recover" in caught.value.hint
+    assert 60 <= clock.monotonic() - begin < 65
+    with pytest.raises(HpcapvfError, match="Connection refused"):
+        hypervisor.domains()
+    assert clock.monotonic() - begin < 65
+
+
+@pytest.mark.parametrize(("emulator", "io", "pinned"), [("0", "4", "2-4"), ("0,4", "4", "2-3"), ("0", "3", "2-3")])
+def test_an_io_thread_with_a_cpu_of_its_own_takes_it(emulator: str, io: str, pinned: str) -> None:
+    tune = "<vcpupin vcpu='0' cpuset='2-3'/>"
+    tune += f"<emulatorpin cpuset='{emulator}'/><iothreadpin iothread='1' cpuset='{io}'/>"
+    assert str(pinned_cpus_of(f"<domain><cputune>{tune}</cputune></domain>")) == pinned

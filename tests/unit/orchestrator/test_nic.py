@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from orchestrator.answer import Answer
 from orchestrator.commands.deploy import check_kind, deploy_vnma_parser
 from orchestrator.commands.nic import NO_MIRRORS, mirrors_answer, nic_answer
 from orchestrator.main import hpcapvf_parser
-from orchestrator.specs import read_spec
+from orchestrator.spec_file import read_spec
 from orchestrator.suggest import MONITOR_SPEC_EXAMPLE, suggest_monitor_spec
 from orchestrator.tables import show_plan
 from tests.factories import IMAGE, WEB1, make_host
 from tests.fakes import tree
+from tests.kill.copies import agent_by_files, agent_by_tc
 from tests.unit.apply.world import MONITOR_MAC, NAME, PF, WATCHED_MAC, World, make_monitor_world
 from tests.unit.orchestrator.printed import text_of_parts
 
@@ -76,6 +78,19 @@ def test_mirrors_say_who_watches_whom_and_whether_it_holds(world: World) -> None
     assert mirror["watches"][0]["moved_away"] == "web1 is off"
     destroy(NAME, world.fake.machine, Silent())
     assert mirrors_answer(world.fake.machine).result == {"mirrors": []}
+
+
+@pytest.mark.parametrize(("make", "name"), [(agent_by_tc, "tc mirred"), (agent_by_files, "i40e mirror files")])
+def test_mirrors_without_registers_are_listed_too(make: Callable[[Path], World], name: str, tmp_path: Path) -> None:
+    world = make(tmp_path)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
+    assert mirror["backend"].startswith(name)
+    world.fake.commands.tc.reboot()
+    world.fake.kernel.tree.write(f"/sys/bus/pci/devices/{PF}/sriov/0/egress_mirror", "off")
+    (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
+    assert mirror["backend"] is None
+    assert mirror["registers"] == f"not copied ({2 if make is agent_by_tc else 1} of 2 places differ)"
 
 
 def test_each_command_takes_its_own_kind_of_spec(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcapvf.model.address import CpuSet
-from hpcapvf.model.host import DomainInfo, Host
+from hpcapvf.model.host import Cpu, DomainInfo, Host
 from hpcapvf.plan.choice import Choice
 from hpcapvf.plan.cores import CoreUse, choose_cores
 from tests.factories import make_host
@@ -86,6 +86,34 @@ def test_strict_takes_only_the_best_level() -> None:
         assert choose_cores(make_host(), 0, vcpus, "strict").objections
 
 
+def side_by_side(cores: int) -> Host:
+    """One node whose cores have their two threads under neighbouring numbers, as many machines do: 0 and 1, 2 and 3."""
+    host = make_host(nodes=1, cores_per_node=cores, threads_per_core=2)
+    pairs = tuple(Cpu(cpu, 0, CpuSet.of([cpu // 2 * 2, cpu // 2 * 2 + 1])) for cpu in range(2 * cores))
+    return dataclasses.replace(host, cpus=pairs)
+
+
+@pytest.mark.parametrize("taken", ["", "0", "3"])
+@pytest.mark.parametrize("vcpus", range(2, 9))
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_reader_and_poller_share_a_core_only_where_there_is_no_other(cores: int, vcpus: int, taken: str) -> None:
+    host = with_pinned(side_by_side(cores), taken)
+    found, text = use(host, vcpus)
+    reader, polling = found.vcpu_pins[found.reader_vcpu], found.vcpu_pins[found.polling_vcpu]
+    used_cores = {cpu // 2 for cpu in found.vcpu_pins}
+    together = reader // 2 == polling // 2
+    assert not together or len(used_cores) == 1
+    assert together == ("reader and polling thread share a physical core" in text)
+
+
+def test_reader_and_poller_are_apart_also_where_every_cpu_is_taken() -> None:
+    host = make_host(nodes=1, cores_per_node=2, threads_per_core=2)
+    crossed = tuple(Cpu(cpu, 0, CpuSet.of([cpu, 3 - cpu])) for cpu in range(4))
+    found, text = use(with_pinned(dataclasses.replace(host, cpus=crossed), "0-3"), 2)
+    assert found.vcpu_pins == (1, 3)
+    assert "reader and polling thread" not in text
+
+
 @given(
     st.integers(1, 9),
     st.integers(1, 4),
@@ -112,3 +140,45 @@ def test_every_placement_keeps_the_promises(cores: int, threads: int, vcpus: int
         cores_used = [next(c.siblings for c in host.cpus if c.index == pin) for pin in found.vcpu_pins]
         assert len({frozenset(c.cpus) for c in cores_used}) == vcpus
         assert not any(set(c) & (pinned | found.emulator_pins.cpus) for c in cores_used)
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "vcpus", "pins", "emulator", "io", "said"),
+    [
+        (6, 1, 3, (1, 2, 3), "0", "4", ""),
+        (6, 2, 3, (1, 2, 3), "0,12", "4,16", ""),
+        (6, 1, 4, (1, 2, 3, 4), "0", "5", ""),
+        (
+            6,
+            1,
+            5,
+            (1, 2, 3, 4, 5),
+            "0",
+            "0",
+            "no core to spare for the IO thread of the virtio disks",
+        ),
+        (6, 1, 6, (0, 1, 2, 3, 4, 5), "0-4", "0-4", "it shares CPUs 0-4"),
+        (1, 1, 2, (0, 0), "0", "0", "it shares CPUs 0"),
+    ],
+)
+def test_the_io_thread_has_a_core_of_its_own_if_there_is_one(
+    cores: int, threads: int, vcpus: int, pins: tuple[int, ...], emulator: str, io: str, said: str
+) -> None:
+    host = make_host(cores_per_node=cores, threads_per_core=threads)
+    choice = choose_cores(host, 0, vcpus, "share", io_thread=True)
+    assert choice.value is not None
+    assert choice.value.vcpu_pins == pins
+    assert (str(choice.value.emulator_pins), str(choice.value.io_pins)) == (emulator, io)
+    text = " ".join(a.text for a in choice.advice)
+    assert said in text
+    assert bool(said) == bool(text)
+
+
+def test_strict_wants_a_core_for_the_io_thread_too() -> None:
+    assert choose_cores(make_host(), 0, 5, "strict").value is not None
+    assert choose_cores(make_host(), 0, 4, "strict", io_thread=True).value is not None
+    refused = choose_cores(make_host(), 0, 5, "strict", io_thread=True)
+    assert refused.value is None
+    assert "needs 7 free physical cores (one per vCPU, one for the host, one for the IO thread), has 6" in (
+        refused.objections[0].reason.why
+    )

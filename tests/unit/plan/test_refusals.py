@@ -160,7 +160,10 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
     ),
     "cut short": (
         make_host(deployments=(Deployed("probe1", SHA, "incomplete"),)), {}, CONFLICT, "probe1",
-        "hpcapvf destroy probe1",
+        "hpcapvf recover probe1",
+    ),
+    "lost by reboot": (
+        make_host(deployments=(Deployed("probe1", SHA, "lost by reboot"),)), {}, CONFLICT, "probe1", "--forward",
     ),
     "foreign domain": (
         make_host(domains=(dataclasses.replace(DOMAIN, name="probe1"),)), {}, CONFLICT, "probe1", "did not make",
@@ -171,8 +174,8 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
     "node offline": (replace_device(make_host(), PF, numa_node=5), {}, REFUSED, str(PF), "node 5 is offline"),
     "no such node": (make_host(), {"node": 7}, NOT_FOUND, "node 7", "nodes of this host: 0, 1"),
     "node without CPUs": (
-        dataclasses.replace(make_host(), cpus=tuple(c for c in make_host().cpus if c.node == 1)), {}, REFUSED, "node 0",
-        "no online CPU",
+        dataclasses.replace(make_host(), cpus=tuple(c for c in make_host().cpus if c.node == 1)),
+        {"policy": "strict"}, REFUSED, "node 0", "no online CPU",
     ),
     "too few cores, strict": (
         make_host(), {"vcpus": 6, "policy": "strict"}, REFUSED, "node 0", "needs 7 free physical",

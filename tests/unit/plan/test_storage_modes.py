@@ -11,7 +11,7 @@ from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import BlockDevice, DomainInfo, Host, PciDevice, Sriov
 from hpcapvf.model.plan import Plan, Refusal
-from hpcapvf.model.request import RaidRequest, StorageRequest
+from hpcapvf.model.request import EngineRequest, RaidRequest, StorageRequest
 from hpcapvf.model.steps import MakeRaid
 from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.storage import virtio_serial
@@ -130,3 +130,21 @@ def test_a_lasting_name_is_by_identity_before_place() -> None:
     assert lasting_path(links[:2], "S1") == "/dev/disk/by-id/wwn-1"
     assert lasting_path(links[:1], None) == "/dev/disk/by-path/pci-0"
     assert lasting_path([], "S1") is None
+
+
+AFTER_FORMATTING = {"make-raid", "make-volume", "start-capture", "program-receive-all", "start-guard"}
+
+
+@pytest.mark.parametrize("kind", ["md", "hardware"])
+@pytest.mark.parametrize("engine", ["hpcapvf", "tcpdump"])
+@pytest.mark.parametrize("mode", ["passthrough", "virtio", "nvme-vf"])
+def test_what_cannot_be_undone_comes_when_all_that_may_fail_on_the_host_is_done(
+    mode: str, engine: str, kind: str
+) -> None:
+    """Only what needs the disks, or the frames stored there, comes later; nothing is wiped that is not named."""
+    plan = planned(mode, kind=kind, engine=EngineRequest(kind=engine))
+    if not isinstance(plan, Plan):
+        pytest.skip("refused: more disks than one volume")
+    (index,) = [n for n, step in enumerate(plan.steps) if not step.reversible]
+    assert {step.kind for step in plan.steps[index:]} <= AFTER_FORMATTING
+    assert [getattr(step, "wipe", ()) for step in plan.steps if not step.reversible] == [()]

@@ -11,10 +11,10 @@ import pytest
 
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.codec import from_json, to_json
-from hpcapvf.model.host import BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
+from hpcapvf.model.host import LOST, BlockDevice, Deployed, DomainInfo, Host, NetInterface, PciDevice
 from hpcapvf.model.plan import Plan, Refusal, Unchanged
 from hpcapvf.model.request import EngineRequest, Request
-from hpcapvf.model.steps import InstallDriver, ProgramReceiveAll, SetLink
+from hpcapvf.model.steps import HoldFunction, InstallDriver, ProgramReceiveAll, SetLink
 from hpcapvf.plan import plan_deployment
 from hpcapvf.plan.link import vf_address
 from tests.factories import (
@@ -58,6 +58,7 @@ def test_the_steps_and_their_order() -> None:
         "define-domain",
         "start-domain",
         "wait-guest",
+        "keep-clock",
         "install-driver",
         "program-receive-all",
         "start-guard",
@@ -77,15 +78,25 @@ def test_the_steps_of_a_whole_card() -> None:
 
 
 def test_a_whole_card_of_an_unknown_family_will_do() -> None:
-    host = replace_device(make_host(), PF, vendor=0x15B3, device=0x1017, sriov=None)
+    host = replace_device(make_host(), PF, vendor=0x14E4, device=0x1750, sriov=None)
     assert planned(host, mode="passthrough").family == ""
 
 
 def test_tcpdump_shakes_hands_before_registers_are_set() -> None:
     order = kinds(planned(engine=EngineRequest(kind="tcpdump")))
     assert order[order.index("wait-guest") :] == [
-        "wait-guest", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
+        "wait-guest", "keep-clock", "use-interface", "make-raid", "start-capture", "program-receive-all", "start-guard",
     ]  # fmt: skip
+
+
+def test_dpdk_holds_the_function_before_anything_is_captured() -> None:
+    plan = planned(engine=EngineRequest(kind="dpdk", ring_mib=100))
+    order = kinds(plan)
+    assert order[order.index("wait-guest") :] == [
+        "wait-guest", "keep-clock", "hold-function", "program-receive-all", "start-guard", "make-raid", "start-capture",
+    ]  # fmt: skip
+    hold = next(s for s in plan.steps if isinstance(s, HoldFunction))
+    assert (hold.polling_cpu, hold.memory_mib) == (plan.placement.polling_vcpu, 164)
 
 
 def test_a_second_probe_of_a_card_leaves_the_default_pool_to_the_first() -> None:
@@ -94,7 +105,7 @@ def test_a_second_probe_of_a_card_leaves_the_default_pool_to_the_first() -> None
     step = next(s for s in plan.steps if isinstance(s, ProgramReceiveAll))
     assert step.default_pool is False
     assert any("probe0 receives everything from this card as well" in w.text for w in plan.warnings)
-    alone = planned(make_host(vfs=2, deployments=(dataclasses.replace(first, condition="destroyed"),)))
+    alone = planned(make_host(vfs=2, deployments=(dataclasses.replace(first, condition=LOST),)))
     assert next(s for s in alone.steps if isinstance(s, ProgramReceiveAll)).default_pool is True
 
 
@@ -114,6 +125,45 @@ def test_existing_vfs_are_used_and_their_number_is_left_alone() -> None:
     plan = planned(make_host(vfs=3))
     assert not {"set-autoprobe", "set-numvfs"} & set(kinds(plan))
     assert (plan.function, plan.vf_index) == (vf_at(0), 0)
+
+
+def told(plan: Plan, words: str) -> str:
+    """The one warning with these words."""
+    (found,) = [w.text for w in plan.warnings if words in w.text]
+    return found
+
+
+def test_vfs_of_somebody_else_are_said_to_stay() -> None:
+    text = told(planned(make_host(vfs=3)), "VF(s) already")
+    assert "ens5 has 3 VF(s) already, which were made by somebody else" in text
+    assert "neither changes nor removes the VFs" in text and "after a reboot they must be there again" in text
+    assert not [w for w in planned().warnings if "VF(s) already" in w.text]
+
+
+def test_vfs_of_another_deployment_say_who_goes_last() -> None:
+    maker = Deployed("probe0", SHA, "deployed", makes_vfs_pf=PF)
+    text = told(planned(make_host(vfs=3, deployments=(maker,))), "VF(s) already")
+    assert "made by deployment probe0" in text and "probe0 cannot be destroyed before probe1" in text
+    for other in (dataclasses.replace(maker, condition=LOST), dataclasses.replace(maker, makes_vfs_pf=RAID)):
+        assert "made by somebody else" in told(planned(make_host(vfs=3, deployments=(other,))), "VF(s) already")
+
+
+@pytest.mark.parametrize(
+    ("engine", "figures"),
+    [
+        ("hpcapvf", ("74.3 to 44.1 %", "100 to 82.7 %")),
+        ("dpdk", ("100 to 50.8 %", "100 to 83.0 %")),
+        ("tcpdump", ("at 1 %", "34.2 to 14.8 %")),
+    ],
+)
+@pytest.mark.parametrize("second", [True, False])
+def test_what_a_second_vf_costs_is_in_the_plan(engine: str, figures: tuple[str, ...], second: bool) -> None:
+    """Figure 6.4, for a second probe and for other VFs that get frames of their own."""
+    first = (Deployed("probe0", SHA, "deployed", PF),) if second else ()
+    plan = planned(make_host(vfs=2, deployments=first), engine=EngineRequest(kind=engine))
+    (cost,) = [w for w in plan.warnings if "figure 6.4" in w.source]
+    assert all(figure in cost.text for figure in figures)
+    assert ("probe0 receives everything" in cost.text) is second
 
 
 def test_the_plan_says_who_gets_what() -> None:
@@ -218,8 +268,31 @@ def test_a_second_run_of_the_same_spec_changes_nothing() -> None:
     assert plan_deployment(make_request(), host, SHA) == Unchanged("probe1", "deployed")
 
 
-def test_a_destroyed_deployment_is_in_nobodys_way() -> None:
-    assert planned(make_host(deployments=(Deployed("probe1", "cd" * 32, "destroyed", PF),)))
+def without(what: str, *nodes: int) -> Host:
+    """A host with four nodes, each farther from node 0 than the one before, some of which lack CPUs or memory."""
+    host = make_host(nodes=4, memory_free_mib=6000)
+    if what == "CPUs":
+        return dataclasses.replace(host, cpus=tuple(c for c in host.cpus if c.node not in nodes))
+    changed = (dataclasses.replace(n, memory_mib=0) if n.index in nodes else n for n in host.nodes)
+    return dataclasses.replace(host, nodes=tuple(changed))
+
+
+@pytest.mark.parametrize("what", ["CPUs", "memory"])
+def test_a_card_on_a_node_that_can_hold_no_guest_has_it_on_the_nearest_that_can(what: str) -> None:
+    assert planned(without(what, 1, 2)).placement.node == 0  # the card's own
+    plan = planned(without(what, 0, 1))
+    assert plan.placement.node == 2
+    told = " ".join(w.text for w in plan.warnings)
+    assert f"on node 0, which has no {what} online: the guest is placed on node 2" in told
+
+
+@pytest.mark.parametrize(("changes", "nodes"), [({"policy": "strict"}, (0,)), ({"node": 0}, (0,)), ({}, (0, 1, 2, 3))])
+def test_no_other_node_is_taken_if_the_spec_forbids_it_or_none_can(
+    changes: dict[str, Any], nodes: tuple[int, ...]
+) -> None:
+    verdict = plan_deployment(make_request(**changes), without("memory", *nodes), SHA)
+    assert isinstance(verdict, Refusal)
+    assert ("node 0", "has no memory") in [(r.subject, r.why) for r in verdict.reasons]
 
 
 def test_the_engine_does_not_change_the_placement() -> None:

@@ -80,6 +80,7 @@ def test_the_steps_and_their_order() -> None:
         "define-domain",
         "start-domain",
         "wait-guest",
+        "keep-clock",
         "install-driver",
         "start-capture",
         "replicate-traffic",

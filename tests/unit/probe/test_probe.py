@@ -245,7 +245,10 @@ def test_nvme_below_a_subsystem_hangs_on_its_controller(tree: Tree) -> None:
     tree.link(f"{subsystem}/nvme0n1/device", subsystem)
     tree.write(f"{subsystem}/serial", "NV1")
     tree.link("/sys/block/nvme0n1", f"{subsystem}/nvme0n1")
-    disk = next(d for d in probe(tree).disks if d.name == "nvme0n1")
+    tree.write(f"{subsystem}/nvme0n1/hidden", "0")
+    tree.write(f"{controller}/nvme0c0n1/hidden", "1")
+    tree.link("/sys/block/nvme0c0n1", f"{controller}/nvme0c0n1")
+    (disk,) = (d for d in probe(tree).disks if d.name.startswith("nvme"))
     assert (disk.controller, disk.serial) == (PciAddress.parse(CONTROLLER), "NV1")
 
 
@@ -337,3 +340,22 @@ def test_damage_never_gives_a_traceback(tmp_path: Path) -> None:
     fake = fake_machine(tmp_path)
     fake.machine.files.write_text(f"/sys/bus/pci/devices/{PF}/sriov_numvfs", "2")
     assert damage_and_probe(tmp_path, rounds=60, files_at_a_time=10, seed="small") > 10
+
+
+def test_what_keeps_cpus_busy(tree: Tree) -> None:
+    cpus = "/sys/devices/system/cpu"
+    host = probe_host(LocalFiles(str(tree.root)))
+    assert host.irqbalance is None
+    tree.at("/sys/bus/pci/drivers_probe").unlink()
+    assert probe_host(LocalFiles(str(tree.root))).governors is None
+    tree.write("/sys/bus/pci/drivers_probe", "")
+    assert probe_host(LocalFiles(str(tree.root))).governors == ()
+    tree.write(f"{cpus}/isolated", "\n")
+    tree.write(f"{cpus}/cpu1/cpufreq/scaling_governor", "schedutil\n")
+    tree.write("/run/other", "")
+    host = probe_host(LocalFiles(str(tree.root)))
+    assert (host.isolated, host.governors, host.irqbalance) == (CpuSet(), ((1, "schedutil"),), False)
+    tree.write(f"{cpus}/isolated", "1-2\n")
+    tree.write("/run/irqbalance/irqbalance123.sock", "")
+    host = probe_host(LocalFiles(str(tree.root)))
+    assert (host.isolated, host.irqbalance) == (CpuSet.parse("1-2"), True)

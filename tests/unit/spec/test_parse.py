@@ -145,11 +145,10 @@ def test_ways_to_the_link_that_exclude_each_other(change: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"engine__kind": "dpdk"}, "engine.kind: not yet: dpdk"),
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
         ({"ttl": "2h"}, "ttl: not yet"),
         ({"ttl": 7200}, "ttl: not yet"),
-        ({"persist": True}, "persist: not yet"),
+        ({"persist": "yes"}, "persist: must be true or false"),
     ],
 )
 def test_what_comes_later_is_refused_by_name(change: dict[str, Any], said: str) -> None:

@@ -102,6 +102,11 @@ CASES: dict[str, tuple[Check, str, tuple[tuple[str, str], ...]]] = {
         THREADS,
         (("0\tIO mon", "0-3\tIO mon"), ("0\tqemu-system-x86\n0\tIO mon_iothread\n", "")),
     ),
+    "io_thread_problems": (
+        lambda text: checks.io_thread_problems(text, "3"),
+        f"{THREADS}3\tIO iothread1\n",
+        (("3\tIO io", "0\tIO io"), ("3\tIO io", "0-3\tIO io"), ("3\tIO iothread1\n", "")),
+    ),
     "module_problems": (
         lambda text: checks.module_problems(*text.split("|")),
         f"{MODULES}|0000:00:02.0\n",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hpcapvf.host.protocols import CommandResult, Guest, GuestAccess
+from hpcapvf.host.protocols import CommandResult, Guest, GuestAccess, Running
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.plan import Placement, Plan
@@ -120,6 +120,10 @@ class ScriptedCommands:
 
     answers: dict[str, tuple[int, str]]
     ran: list[tuple[str, ...]] = field(default_factory=list)
+
+    def begin(self, argv: Sequence[str], *, timeout_s: float) -> Running:
+        """Nobody begins one here."""
+        raise NotImplementedError
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
         self.ran.append(tuple(argv))

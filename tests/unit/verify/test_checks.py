@@ -16,8 +16,8 @@ from hpcapvf.model.paths import guard_path
 from hpcapvf.model.plan import Finding
 from hpcapvf.nic.receive import receive_all
 from hpcapvf.nic.registers import register_table
-from hpcapvf.verify.checks import verify_plan
-from hpcapvf.verify.readings import hugepages_by_node, read_interface, read_qemu
+from hpcapvf.verify.checks import check_qemu, verify_plan
+from hpcapvf.verify.readings import QemuReading, hugepages_by_node, read_interface, read_qemu
 from tests.fakes.streams import StreamsByRunning
 from tests.unit.verify.capture_guest import FOLDER
 from tests.unit.verify.sample import (
@@ -271,3 +271,25 @@ def test_card_without_pause_frames_is_not_blamed() -> None:
     server.answers["ethtool -a"] = (1, "netlink error: Operation not supported")
     assert read_interface(PLAN.pf_interface, server.machine()).pause is None
     assert server.red() == {}
+
+
+@pytest.mark.parametrize(
+    ("pins", "threads", "good"),
+    [
+        ("3", (("IO iothread1", "3"), ("IO mon_iothread", "0")), True),
+        ("3", (("IO iothread1", "0"), ("IO mon_iothread", "0")), False),
+        ("3", (("IO mon_iothread", "0"),), False),
+        ("3", (("IO iothread1", "3"), ("IO mon_iothread", "3")), False),
+        ("", (("IO mon_iothread", "0"),), True),
+    ],
+)
+def test_the_io_thread_of_virtio_disks_has_its_own_cpus(
+    pins: str, threads: tuple[tuple[str, str], ...], good: bool
+) -> None:
+    io_pins = CpuSet.parse(pins) if pins else CpuSet()
+    place = replace(PLAN.placement, emulator_pins=CpuSet.parse("0"), io_pins=io_pins)
+    plan = replace(PLAN, placement=place)
+    vcpus = dict(enumerate(place.vcpu_pins))
+    others = tuple((name, CpuSet.parse(cpus)) for name, cpus in threads)
+    found = check_qemu(plan, QemuReading(vcpus, others, {place.node: place.hugepages}))
+    assert all(finding.ok for finding in found) is good

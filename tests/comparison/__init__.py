@@ -1,0 +1,1 @@
+"""Capture engines beside each other on one emulated card."""

@@ -1,0 +1,1 @@
+"""Specs that nobody would write, put through the command that an operator runs."""
