@@ -96,10 +96,10 @@ class RegisterTable:
 
     def register(self, name: str) -> Register:
         """The register of this name; RegisterRefused if the family has none."""
-        for register in self.registers:
-            if register.name == name:
-                return register
-        raise RegisterRefused(f"the table of {self.family} has no register {name}")
+        register = _by_name(self).get(name)
+        if register is None:
+            raise RegisterRefused(f"the table of {self.family} has no register {name}")
+        return register
 
     def locate(self, offset: int) -> tuple[Register, int] | None:
         """Register and index at a byte offset, or None if the table does not name it."""
@@ -109,6 +109,11 @@ class RegisterTable:
         """The bits that may be changed at a byte offset; 0 if the offset is not in the table."""
         place = self.locate(offset)
         return place[0].writable_mask if place else 0
+
+
+@cache
+def _by_name(table: RegisterTable) -> dict[str, Register]:
+    return {register.name: register for register in table.registers}
 
 
 @cache

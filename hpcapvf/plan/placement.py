@@ -12,6 +12,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.cores import choose_cores, has_free_cpus
+from hpcapvf.plan.mirror_share import monitor_near
 from hpcapvf.plan.quiet import quiet_advice
 
 # Kept free on the node when hugepages are taken from it, so that the host itself does not run dry.
@@ -50,12 +51,17 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
 
 def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
     """A place for a guest beside others: the node nearest to the card that has cores of its own for it, else the
-    nearest with CPUs that no other guest has, else the nearest at all. ``Placement.why`` says why. The spec's
-    ``placement.node`` decides alone."""
+    nearest with CPUs that no other guest has, else the nearest at all. ``Placement.why`` says why. The card's node
+    comes last when two or more watched VMs are pinned to it (thesis table 6.6). The spec's ``placement.node`` decides
+    alone."""
     if request.placement.node is not None or pf is None or pf.numa_node is None:
         return choose_placement(request, host, pf)
     card_node = next((n for n in host.nodes if n.index == pf.numa_node), None)
     nodes = _by_distance(host, card_node) if card_node else []
+    watched_near = _watched_on(request, host, pf.numa_node)
+    leaves_card = not monitor_near(watched_near)
+    if leaves_card:
+        nodes = [*nodes[1:], *nodes[:1]]
     policies = ["strict"] if request.placement.policy == "strict" else ["strict", "share"]
     refused: list[Objection] = []
     for policy in policies:
@@ -66,9 +72,18 @@ def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) 
             choice = choose_placement(dataclasses.replace(request, placement=wish), host, pf)
             if choice.value is not None:
                 why = _why_node(node, pf.numa_node, refused, shares=policy == "share")
+                if leaves_card and node.index != pf.numa_node:
+                    why += f"; {watched_near} watched VMs are pinned to the card's node (thesis table 6.6)"
                 return dataclasses.replace(choice, value=dataclasses.replace(choice.value, why=why))
             refused += choice.objections
     return Choice(None, tuple(refused)) if refused else choose_placement(request, host, pf)
+
+
+def _watched_on(request: Request, host: Host, node: int) -> int:
+    """How many watched VMs are pinned to a node and nowhere else; one that is not pinned may run anywhere."""
+    cpus = {cpu.index for cpu in host.cpus if cpu.node == node}
+    pinned = [set(d.pinned) for d in host.domains or () if d.name in request.watch]
+    return sum(1 for places in pinned if places and places <= cpus)
 
 
 def _by_distance(host: Host, card_node: NumaNode) -> list[NumaNode]:

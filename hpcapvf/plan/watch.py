@@ -10,6 +10,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import WatchedVf
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
+from hpcapvf.plan.mirror_share import share_advice
 
 Watched = tuple[WatchedVf, ...]
 
@@ -81,4 +82,5 @@ def _card(host: Host, pf: PciAddress | None) -> str:
 def _advice(request: Request, host: Host) -> tuple[Advice, ...]:
     probes = [d.name for d in host.deployments if d.receive_all_pf is not None and d.condition != LOST]
     notes = [advice.watched_receives_all(name) for name in request.watch if name in probes]
-    return (advice.watched_vms(request.watch, request.engine.kind), *notes)
+    watched = advice.watched_vms(request.watch, request.engine.kind)
+    return (watched, share_advice(len(request.watch)), *notes)

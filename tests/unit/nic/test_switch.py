@@ -6,7 +6,7 @@ import pytest
 
 from hpcapvf.model.address import Mac
 from hpcapvf.nic.registers import TABLE_82576
-from hpcapvf.nic.switch import Frame, deliver, hash_slot
+from hpcapvf.nic.switch import Delivery, Frame, deliver, hash_slot
 from tests.unit.nic.registers_in_memory import Registers
 
 SOMEBODY = Mac.parse("00:de:ad:be:ef:00")
@@ -117,3 +117,48 @@ def test_multicast_is_stripped_by_the_replication_register() -> None:
 def test_hash_slots(mode: int, slot: int) -> None:
     """12 of the 16 bits 0x5634, by RCTL.MO; the address is the example of the public e1000 drivers, worked by hand."""
     assert hash_slot(Mac.parse("01:aa:00:12:34:56"), mode) == slot
+
+
+def test_frames_between_pools_and_to_the_wire() -> None:
+    registers = card()
+    registers.hold_mac(0, SOMEBODY, pools=0b10)
+    registers.hold("VT_CTL", DEFAULT_POOL=1, DISABLE_DEFAULT_POOL=0)
+    inside, stranger = Frame(SOMEBODY), Frame(Mac(SOMEBODY.value ^ 1))
+    assert deliver(registers.inside, inside, sender=0) == Delivery(frozenset())  # pool 0 may not send
+    registers.hold("VFTE", POOLS=0b11)
+    assert deliver(registers.inside, inside, sender=0) == Delivery(frozenset(), wire=True)  # no loopback
+    registers.hold("DTXSWC", LOOPBACK_ENABLE=1)
+    assert deliver(registers.inside, inside, sender=0) == Delivery(frozenset({1}))
+    assert deliver(registers.inside, stranger, sender=0) == Delivery(frozenset(), wire=True)  # no default pool
+    registers.hold("VMOLR", 0, BAM=1)
+    everybody = Frame(Mac.parse("ff:ff:ff:ff:ff:ff"))
+    assert deliver(registers.inside, everybody, sender=0) == Delivery(frozenset({0}), wire=True)  # its own comes back
+
+
+def test_a_filter_keeps_a_frame_off_the_wire_even_if_no_pool_may_take_it() -> None:
+    registers = card()
+    registers.hold("VFTE", POOLS=0b11)
+    registers.hold("DTXSWC", LOOPBACK_ENABLE=1)
+    registers.hold_mac(0, SOMEBODY, pools=0b10)
+    registers.hold("RCTL", VFE=1)
+    assert deliver(registers.inside, Frame(SOMEBODY), sender=0) == Delivery(frozenset())  # AUPE is off
+    # A VLAN that the card refuses is not even looked up, so the frame leaves.
+    assert deliver(registers.inside, Frame(SOMEBODY, vlan=40), sender=0) == Delivery(frozenset(), wire=True)
+
+
+def test_the_hash_gives_a_copy_to_pools_and_the_frame_still_leaves() -> None:
+    registers = card()
+    registers.hold("VFTE", POOLS=0b11)
+    registers.hold("DTXSWC", LOOPBACK_ENABLE=1)
+    slot = hash_slot(SOMEBODY, 0)
+    registers.held["UTA", slot >> 5] = 1 << (slot & 31)
+    registers.hold("VMOLR", 1, ROMPE=1)
+    assert deliver(registers.inside, Frame(SOMEBODY), sender=0) == Delivery(frozenset({1}), wire=True)
+
+
+def test_a_frame_that_the_card_refuses_does_not_reach_the_default_pool() -> None:
+    registers = card()
+    registers.hold("VT_CTL", DEFAULT_POOL=1, DISABLE_DEFAULT_POOL=0)
+    registers.hold("RCTL", VFE=1)
+    assert pools(registers, Frame(SOMEBODY, vlan=40)) == set()
+    assert pools(registers, Frame(SOMEBODY, length=1515)) == set()

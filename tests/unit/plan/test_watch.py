@@ -219,6 +219,31 @@ def test_else_the_next_node_and_the_plan_says_why() -> None:
     assert any("every frame crosses the nodes" in text for text in texts)
 
 
+def watching(*places: tuple[int, ...]) -> tuple[Host, tuple[str, ...]]:
+    """A host whose VMs are pinned to these CPUs, and their names."""
+    names = tuple(f"vm{i}" for i in range(len(places)))
+    domains = (DomainInfo(name, name, True, (vf_at(i),), CpuSet.of(places[i])) for i, name in enumerate(names))
+    return host_with(*domains, vfs=len(places) + 1), names
+
+
+def test_two_watched_vms_on_the_cards_node_send_the_agent_to_the_far_one() -> None:
+    near = [cpu.index for cpu in host_with().cpus if cpu.node == 0]
+    far = [cpu.index for cpu in host_with().cpus if cpu.node == 1]
+    host, names = watching((near[1],), (near[2],))
+    place = planned(host, watch=names).placement
+    assert place.node == 1
+    assert place.why.endswith("2 watched VMs are pinned to the card's node (thesis table 6.6)")
+    for places in (((near[1],), (far[1],)), ((near[1],), ()), ((near[1],), (near[2], far[2]))):
+        host, names = watching(*places)
+        assert planned(host, watch=names).placement.node == 0, places
+
+
+def test_the_specs_node_overrides_where_the_watched_are() -> None:
+    near = [cpu.index for cpu in host_with().cpus if cpu.node == 0]
+    host, names = watching((near[1],), (near[2],))
+    assert planned(host, watch=names, node=0).placement.node == 0
+
+
 def test_hugepages_decide_as_well() -> None:
     host = host_with()
     poor = dataclasses.replace(host.nodes[0], memory_free_mib=300)
@@ -261,3 +286,7 @@ def test_a_probe_on_the_guests_own_disk_makes_no_array() -> None:
         "start-capture",
     ]
     assert sum(isinstance(s, InstallDriver) for s in plan.steps) == 1
+
+
+def test_the_expected_shares_stand_in_the_plan() -> None:
+    assert any("44.0 %, each watched VM 44.0 %" in note.text for note in planned().warnings)
