@@ -26,7 +26,9 @@ def _stages(found: dict[str, Any]) -> str:
 
 
 def _cases(found: dict[str, Any]) -> str:
-    return f"{sum(case['passed'] for case in found['cases'].values())} of {len(found['cases'])} cases passed"
+    cases = found["cases"]
+    passed = [case.get("passed", case.get("ok")) for case in (cases.values() if isinstance(cases, dict) else cases)]
+    return f"{sum(passed)} of {len(passed)} cases passed"
 
 
 def _cells(found: dict[str, Any]) -> str:
