@@ -169,8 +169,9 @@ def is_alive(process: ProcessId) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     state = stat.rpartition(")")[2].split()[0]
-    same = start_ticks_of(stat) == process.start_ticks and process.marker.encode() in command_line
-    return same and state not in "ZX"
+    # While it becomes another program (nice, then QEMU) it has no command line for a moment: long, on a starved host.
+    named = not command_line or process.marker.encode() in command_line
+    return start_ticks_of(stat) == process.start_ticks and named and state not in "ZX"
 
 
 def start_detached(
