@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -97,7 +98,8 @@ class Reader:
         try:
             return read(path)
         except FileFailed as error:
-            self.note(path, error.reason)
+            if error.errno != errno.EOPNOTSUPP:  # the device has no such thing, says its driver
+                self.note(path, error.reason)
             return None
 
 

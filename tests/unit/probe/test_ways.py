@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.model.address import PciAddress
+from hpcapvf.model.errors import FileFailed
 from hpcapvf.model.host import CardWays, Representor
 from hpcapvf.model.paths import ixgbe_registers, mirror_file, register_device
 from hpcapvf.probe import probe_host
@@ -76,3 +78,19 @@ def test_dpdk_s_release_is_told_by_its_libraries(tree: Tree) -> None:
     for name in ("librte_eal.so", "librte_eal.so.22", "librte_eal.so.25.0", "librte_eal.a"):
         tree.write(f"/usr/lib/x86_64-linux-gnu/{name}", "")
     assert abi() == 25
+
+
+def test_what_a_driver_does_not_support_is_absent_not_unreadable(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = LocalFiles.read_text
+
+    def refusing(self: LocalFiles, path: str) -> str | None:
+        if path.endswith(("/phys_port_name", "/phys_switch_id")):
+            raise FileFailed(path, "read", errno.EOPNOTSUPP, reason="Operation not supported (ENOTSUP)")
+        if path.endswith("/operstate"):
+            raise FileFailed(path, "read", errno.EIO, reason="Input/output error (EIO)")
+        return read(self, path)
+
+    monkeypatch.setattr(LocalFiles, "read_text", refusing)
+    unreadable = probe_host(LocalFiles(str(tree.root))).unreadable
+    assert unreadable
+    assert all("/operstate: " in line for line in unreadable)
