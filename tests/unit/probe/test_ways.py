@@ -84,13 +84,13 @@ def test_what_a_driver_does_not_support_is_absent_not_unreadable(tree: Tree, mon
     read = LocalFiles.read_text
 
     def refusing(self: LocalFiles, path: str) -> str | None:
-        if path.endswith(("/phys_port_name", "/phys_switch_id")):
+        if path.endswith("/phys_port_name"):
             raise FileFailed(path, "read", errno.EOPNOTSUPP, reason="Operation not supported (ENOTSUP)")
-        if path.endswith("/operstate"):
+        if path.endswith("/phys_switch_id"):
             raise FileFailed(path, "read", errno.EIO, reason="Input/output error (EIO)")
         return read(self, path)
 
     monkeypatch.setattr(LocalFiles, "read_text", refusing)
     unreadable = probe_host(LocalFiles(str(tree.root))).unreadable
     assert unreadable
-    assert all("/operstate: " in line for line in unreadable)
+    assert all("/phys_switch_id: " in line for line in unreadable)
