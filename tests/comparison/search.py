@@ -8,7 +8,7 @@ from typing import Any
 
 # Frames a second: the preferred numbers of ISO 3, series R10, each about 1.26 times the one before.
 _SERIES = (100, 125, 160, 200, 250, 315, 400, 500, 630, 800)
-RATES = (*(base * tens for tens in (10, 100) for base in _SERIES), 100_000)
+RATES = (*(base * tens for tens in (10, 100, 1000) for base in _SERIES), 1_000_000)
 REPEATS = 3
 ABOVE = 4
 Row = Mapping[str, Any]
