@@ -15,13 +15,15 @@ from hpcapvf.host.commands import LocalCommands
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.protocols import Clock, CommandResult, GuestAccess, Hypervisor, Job, NewFile
 from hpcapvf.host.round_trip import UNPACK, results_of, script_of, tar_of
+from hpcapvf.host.spinning import spinning
 from hpcapvf.host.streaming import stream_command
-from hpcapvf.model.errors import GuestSilent, NotFound, StepFailed, WaitTimedOut
+from hpcapvf.model.errors import GuestSilent, HpcapvfError, NotFound, StepFailed, WaitTimedOut
 from hpcapvf.model.paths import console_path, known_hosts_path
 
 _SOCKETS = "/run/hpcapvf"
 _CONNECT_S = 10
 _POLL_S = 1.0
+_WATCHED_S = 2.0
 _CONSOLE_BYTES = 1 << 20
 _CONSOLE_LINES = 12
 _COMPLAINTS_KEPT = 20
@@ -52,11 +54,21 @@ class SshGuests:
                 guest.hang_up()
             if self._clock.monotonic() >= deadline:
                 raise GuestSilent(
-                    f"guest {access.domain} did not answer within {timeout_s:g} s: {seen}",
+                    f"guest {access.domain} did not answer within {timeout_s:g} s: {seen}{self._spins(access.domain)}",
                     hint=f"look at its console: virsh console {access.domain}, or {console_path(access.domain)}",
                     details=self._console(access.domain),
                 )
             self._clock.sleep(_POLL_S)
+
+    def _spins(self, domain: str) -> str:
+        """That a virtual CPU is caught in one instruction, if it is: no program in the guest can be to blame."""
+        try:
+            before = self._hypervisor.cpu_counts(domain)
+            self._clock.sleep(_WATCHED_S)
+            told = spinning(before, self._hypervisor.cpu_counts(domain), _WATCHED_S)
+        except HpcapvfError:
+            return ""
+        return f"; {told}: its hypervisor, or an emulator below that, is at fault" if told else ""
 
     def _console(self, domain: str) -> tuple[str, ...]:
         """The last lines that the guest printed, else those of its QEMU."""

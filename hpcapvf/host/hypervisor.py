@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from xml.etree import ElementTree
 
 from hpcapvf.host.protocols import Clock
+from hpcapvf.host.spinning import counts_of
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import HpcapvfError, NotCapable, NotFound, StepFailed
 from hpcapvf.model.host import DomainInfo
@@ -166,6 +167,16 @@ class LibvirtHypervisor:
                 return None
             leases = domain.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, 0)
         return address_of(leases, mac)
+
+    @_again_if_lost
+    def cpu_counts(self, name: str) -> dict[int, dict[str, int]]:
+        """Virtual CPU → what KVM counted of it; empty if the domain is off or its QEMU tells nothing (before 7.1)."""
+        with self._talking(f"read the counters of domain {name}") as connection:
+            domain = _domain(connection, name)
+            if domain is None or not domain.isActive():
+                return {}
+            ((_, stats),) = connection.domainListGetStats([domain], _libvirt().VIR_DOMAIN_STATS_VCPU)
+        return counts_of(stats)
 
     @staticmethod
     def _press_power_button(domain: Any) -> None:

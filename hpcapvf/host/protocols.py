@@ -127,6 +127,9 @@ class Hypervisor(Protocol):
     def guest_address(self, name: str, mac: Mac) -> str | None:
         """The IP address that the guest's interface with this MAC leased, or None for now."""
 
+    def cpu_counts(self, name: str) -> dict[int, dict[str, int]]:
+        """Virtual CPU → what KVM counted of it (``exits``, ``halt_exits`` …); empty where nobody tells."""
+
 
 class RegisterWindow(Protocol):
     """32-bit registers of one PF. Offsets are bytes into BAR 0."""

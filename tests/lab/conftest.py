@@ -29,6 +29,7 @@ from hpcapvf.model.progress import Silent
 from hpcapvf.verify.snapshot import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
+from tests.lab.frozen import unless_frozen
 from tests.lab.outside import Outside, step_outside
 from tests.results import TOP
 
@@ -60,7 +61,7 @@ class Server:
 
     def command(self, *argv: str, timeout_s: float = 180) -> Envelope:
         """Run one of the project's commands there."""
-        return run_on_server(self.lab, argv, Silent(), timeout_s=timeout_s)
+        return unless_frozen(lambda: run_on_server(self.lab, argv, Silent(), timeout_s=timeout_s))
 
     def shell(self, script: str, *, timeout_s: float = 60) -> str:
         """Run a shell script there; its standard output. AssertionError if it fails."""

@@ -14,6 +14,7 @@ from hpcapvf.lab.inventory import GROUP, inventory
 from hpcapvf.lab.push import DRIVER_STORE
 from hpcapvf.lab.server import Lab
 from orchestrator.remote import Envelope, parse_envelope
+from tests.lab.frozen import unless_frozen
 
 DEPLOY = Path(sys.executable).with_name("deploy-vnp")
 GONE = "gone"
@@ -36,8 +37,12 @@ class Outside:
         path = self.folder / "probe1.yaml"
         path.write_text(spec)
         argv = [str(DEPLOY), "-i", str(self.folder / "hosts.yaml"), str(path), "--json", *words]
-        result = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False, timeout=timeout_s)
-        return parse_envelope(result.stdout)
+
+        def run() -> Envelope:
+            result = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False, timeout=timeout_s)
+            return parse_envelope(result.stdout)
+
+        return unless_frozen(run)
 
     def report(self, answer: Envelope) -> dict[str, Any]:
         """What an answer says about the server."""

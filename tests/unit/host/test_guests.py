@@ -40,6 +40,23 @@ class Leases:
     def guest_address(self, name: str, mac: Mac) -> str | None:
         return self.address
 
+    def cpu_counts(self, name: str) -> dict[int, dict[str, int]]:
+        return {}
+
+
+class Spins(Leases):
+    """One whose guest's virtual CPU 1 faults at one address for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.looks = 0
+
+    def cpu_counts(self, name: str) -> dict[int, dict[str, int]]:
+        self.looks += 1
+        alive = {"exits": 5000 * self.looks, "pf_taken": 4000 * self.looks, "pf_fixed": 4000 * self.looks}
+        stuck = {"exits": 28000 * self.looks, "pf_taken": 28000 * self.looks, "pf_fixed": 90}
+        return {0: alive, 1: stuck}
+
 
 @pytest.fixture(autouse=True)
 def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +74,13 @@ def test_no_lease_is_told_with_the_console(tmp_path: Path) -> None:
     with pytest.raises(WaitTimedOut, match="no DHCP lease") as timed_out:
         connect(tmp_path, Ssh(""), None)
     assert timed_out.value.details[-1] == "Kernel panic - not syncing"
+
+
+def test_a_cpu_that_spins_is_told_of_a_guest_that_is_silent(tmp_path: Path) -> None:
+    guests = SshGuests(Ssh(""), Spins(), LocalFiles(str(tmp_path)), FakeClock())  # type: ignore[arg-type]
+    with pytest.raises(WaitTimedOut, match="virtual CPU 1 spins: 14000 exits/s, 14000 page faults/s") as timed_out:
+        guests.connect(ACCESS, timeout_s=30)
+    assert "virtual CPU 0" not in timed_out.value.message
 
 
 @pytest.mark.parametrize(
