@@ -6,8 +6,7 @@ from hpcapvf.apply.at_once import ask
 from hpcapvf.apply.checked import read_int
 from hpcapvf.apply.guest_disks import FIND_DISKS, GuestDisk, disks_behind, disks_with_serials
 from hpcapvf.apply.handler import Context, Json
-from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
-from hpcapvf.apply.in_guest import find_function
+from hpcapvf.apply.in_guest import READ_IDS, find_function
 from hpcapvf.host.protocols import Guest
 from hpcapvf.model.errors import StepFailed
 

@@ -14,7 +14,7 @@ DRIVER = "hpcapvf"
 PCI_DEVICES = "/sys/bus/pci/devices"
 _INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _ID_LINE = re.compile(r"^/sys/bus/pci/devices/([0-9a-f:.]+)/(vendor|device):(0x[0-9a-f]+)$", re.MULTILINE)
-_READ_IDS = ("find", "-L", PCI_DEVICES, "-maxdepth", "2", "(", "-name", "vendor", "-o", "-name", "device", ")",
+READ_IDS = ("find", "-L", PCI_DEVICES, "-maxdepth", "2", "(", "-name", "vendor", "-o", "-name", "device", ")",
              "-exec", "grep", "-H", "", "{}", "+")  # fmt: skip
 _JOURNAL_LINES = "15"
 
@@ -22,7 +22,7 @@ _JOURNAL_LINES = "15"
 def find_function(guest: Guest, vendor: int, device: int) -> PciAddress:
     """The one PCI function with these IDs; StepFailed if there is none, or more than one."""
     ids: dict[str, dict[str, int]] = {}
-    for name, word, value in _ID_LINE.findall(run_checked(guest, _READ_IDS)):
+    for name, word, value in _ID_LINE.findall(run_checked(guest, READ_IDS)):
         ids.setdefault(name, {})[word] = int(value, 16)
     found = [name for name, words in ids.items() if words == {"vendor": vendor, "device": device}]
     if len(found) != 1:

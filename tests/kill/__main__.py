@@ -79,7 +79,9 @@ def read_kept(path: Path) -> dict[str, dict[str, Any]]:
     """Cuts of earlier runs that came out well."""
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    *lines, unfinished = path.read_text(encoding="utf-8").split("\n")
+    if unfinished:  # a run was killed while it wrote; what comes next must not be joined to it
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     entries = [json.loads(line) for line in lines]
     return {entry["key"]: entry for entry in entries if not entry["problem"]}
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hpcapvf.apply.at_once import ask, install_unit, needed
 from hpcapvf.apply.checked import run_any, run_checked, wait_until
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
-from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
-from hpcapvf.apply.in_guest import driver_folder, last_lines, read_attribute, unit_is_active
+from hpcapvf.apply.in_guest import READ_IDS, driver_folder, last_lines, read_attribute, unit_is_active
 from hpcapvf.host.protocols import Guest, NewFile
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.guest_steps import LISTENS, InstallDriver, StartCapture

@@ -13,10 +13,10 @@ from hpcapvf.apply.at_once import answered, ask, do_all, needed
 from hpcapvf.apply.checked import command_failed, run_any, run_checked, wait_until
 from hpcapvf.apply.guest_binding import DRIVERS_PROBE, driver_link, free_for
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
-from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
 from hpcapvf.apply.in_guest import (
     DRIVER,
     PCI_DEVICES,
+    READ_IDS,
     bound_driver,
     driver_folder,
     find_function,

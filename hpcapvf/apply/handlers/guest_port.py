@@ -9,9 +9,9 @@ from hpcapvf.apply.at_once import answered, ask, do_all, install_unit, needed
 from hpcapvf.apply.checked import run_any, wait_until
 from hpcapvf.apply.guest_binding import DRIVERS_PROBE, driver_link, free_for
 from hpcapvf.apply.handler import Context, Handler, Json, Trace
-from hpcapvf.apply.in_guest import _READ_IDS as READ_IDS
 from hpcapvf.apply.in_guest import (
     PCI_DEVICES,
+    READ_IDS,
     bound_driver,
     find_function,
     last_lines,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kill.__main__ import read_kept
 from tests.kill.configurations import CONFIGURATIONS
 from tests.kill.cuts import DEPLOY, KILL, Bench, Cut, Unreached
 from tests.kill.plan import cuts_of, sample_of
@@ -43,3 +44,12 @@ def test_every_effect_is_cut(tmp_path: Path) -> None:
     bench = Bench("agent", tmp_path)
     cuts = [cut for cut in cuts_of(bench) if cut.during == DEPLOY and cut.how == KILL and not cut.persist]
     assert {cut.at for cut in cuts} == set(range(1, len(bench.deploy_log) + 1))
+
+
+def test_a_line_that_a_killed_run_left_unfinished_is_not_joined_to_the_next(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text('{"key": "a", "problem": ""}\n{"key": "b", "pro')
+    assert list(read_kept(kept)) == ["a"]
+    with kept.open("a") as out:
+        out.write('{"key": "c", "problem": ""}\n')
+    assert list(read_kept(kept)) == ["a", "c"]
