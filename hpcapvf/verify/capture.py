@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from hpcapvf.host.protocols import Clock, CommandResult, Guest, Job
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
-from hpcapvf.model.paths import CAPTURE_UNIT
+from hpcapvf.model.paths import CAPTURE_UNIT, PORT_UNIT
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import StartCapture
 from hpcapvf.raw.records import Record, read_records
@@ -255,8 +255,8 @@ def fetch(guest: Guest, file: StoredFile, directory: str) -> bytes:
 
 
 def last_words(guest: Guest) -> tuple[str, ...]:
-    """The last lines that the capture service logged."""
-    argv = ["journalctl", "-u", CAPTURE_UNIT, "-n", str(_JOURNAL_LINES), "--no-pager", "-o", "cat"]
+    """The last lines that the capture service logged, and DPDK's port, which it may depend on."""
+    argv = ["journalctl", "-u", CAPTURE_UNIT, "-u", PORT_UNIT, "-n", str(_JOURNAL_LINES), "--no-pager", "-o", "cat"]
     return tuple(guest.run(argv, timeout_s=COMMAND_TIMEOUT_S).stdout.splitlines()[-_JOURNAL_LINES:])
 
 
