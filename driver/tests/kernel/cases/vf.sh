@@ -74,4 +74,5 @@ echo "${OTHER##*/}" >/sys/bus/pci/drivers_probe || true
 [ ! -e "$OTHER/driver" ] || fail "a second device of one name"
 log_has "is .name. used by another device"
 is "$(threads)" 1
+becomes 1 "$HERE/link"
 sent_is_captured "$PORT" "$NODE" 0 300
