@@ -23,6 +23,7 @@ struct ring_memory {
 	struct page **pages;	/* 2 * page_count entries, the second half the same pages */
 	unsigned long page_count;
 	unsigned long pinned;	/* pages from the start that are a program's and pinned; 0: they are our own */
+	struct mm_struct *owner;	/* whom the pages are accounted to, or NULL */
 	void *data;
 };
 
@@ -86,14 +87,17 @@ static inline enum capture_state state_of(const struct capture_device *device)
 
 /* main/ring_memory.c: or ERR_PTR(-ENOMEM). */
 struct ring_memory *ring_memory_create(u64 bytes, int numa_node);
-/* A mapping of hugetlbfs of the calling process; ERR_PTR: also -EINVAL, -EFAULT. */
+/* A mapping of hugetlbfs of the calling process; ERR_PTR: -ENOMEM also beyond RLIMIT_MEMLOCK; -EINVAL, -EFAULT. */
 struct ring_memory *ring_memory_pin(u64 address, u64 bytes);
 void ring_memory_put(struct ring_memory *memory);
 
 /* main/ring_change.c: our own memory of another size. -EBUSY while anybody listens, -EINVAL, -ENOMEM, -ENODEV. */
 int capture_ring_resize(struct capture_device *device, u64 bytes);
-/* main/ring_change.c: takes over memory, also after an error. The caller listens; -EBUSY while anybody else does. */
-int capture_ring_lend(struct capture_device *device, struct ring_memory *memory);
+/*
+ * main/ring_change.c: huge pages of the calling process, which listens; -EBUSY while anybody else does, -ENODEV, or an
+ * error of ring_memory_pin. Faults pages in: not with a lock that mmap takes.
+ */
+int capture_ring_lend(struct capture_device *device, u64 address, u64 bytes);
 /* main/ring_change.c: with listeners_lock held, after a listener went. */
 void capture_ring_give_back(struct capture_device *device);
 
@@ -103,7 +107,7 @@ void capture_ring_give_back(struct capture_device *device);
  */
 struct capture_device *capture_device_create(struct device *owner, struct device *parent, const struct hw_ops *ops,
 					     const char *interface);
-/* Of the first queue. Brings the hardware up, then each queue's node and thread; after an error all is undone. */
+/* Of the first queue. Brings the hardware up, then each queue's thread and node; after an error all is undone. */
 int capture_device_start(struct capture_device *device);
 /* Ends the threads and shuts the hardware down; may be called again. */
 void capture_device_stop(struct capture_device *device);

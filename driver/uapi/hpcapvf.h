@@ -230,8 +230,9 @@ HPCAPVF_ASSERT_SIZE(struct hpcapvf_listener_stats, 128);
  * Since 1.4: from now on the ring is this memory, a mapping of hugetlbfs that the caller can write; CAP_NET_ADMIN. Both
  * are multiples of 2 MiB, bytes is 64 GiB at most. The pages are pinned. This file begins anew at the write offset, and
  * its earlier mappings show the earlier ring: map again. -EBUSY while anybody else has the device open, or while
- * the ring is somebody's memory already; -EINVAL: not of hugetlbfs. When the last file is closed, the ring is kernel
- * memory again, and the pages are let go once nobody maps them.
+ * the ring is somebody's memory already; -EINVAL: not of hugetlbfs; -ENOMEM: more than RLIMIT_MEMLOCK allows to pin,
+ * without CAP_IPC_LOCK. When the last file is closed, the ring is kernel memory again, and the pages are let go once
+ * nobody maps them.
  */
 struct hpcapvf_ring_memory {
 	__u64 address;	/* in */

@@ -19,10 +19,10 @@ DPDK = ("dpdk-dev", "librte-meta-net", "librte-meta-mempool")
 SERVER = (
     "openssh-client", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "dnsmasq-base",
     "nftables", "iptables", "numactl", "nvme-cli", "xorriso", "python3-libvirt", "python3-pyudev", "python3-jinja2",
-    "python3-yaml", "python3-rich", "python3-lxml", "python3-pytest",
+    "python3-yaml", "python3-rich", "python3-lxml", "python3-pytest", "chrony",
     *DPDK,
 )  # fmt: skip
-GUEST = ("cloud-init", "python3-minimal", "sudo", *DPDK)
+GUEST = ("cloud-init", "python3-minimal", "sudo", "chrony", *DPDK)
 BUILDER = ("gcc", "make", "libc6-dev", "linux-headers-amd64", "kmod", "pkgconf")
 
 

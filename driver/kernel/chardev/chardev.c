@@ -290,7 +290,6 @@ static long ioctl_listener_stats(struct listener_file *self, void __user *argume
 static long ioctl_ring_memory(struct listener_file *self, void __user *argument)
 {
 	struct hpcapvf_ring_memory wish;
-	struct ring_memory *memory;
 	long result;
 
 	if (!capable(CAP_NET_ADMIN))
@@ -299,15 +298,9 @@ static long ioctl_ring_memory(struct listener_file *self, void __user *argument)
 		return -EFAULT;
 	if (wish.reserved[0] || wish.reserved[1])
 		return -EINVAL;
-	/* before any lock of ours: a page fault takes locks that mmap has when it asks for ours */
-	memory = ring_memory_pin(wish.address, wish.bytes);
-	if (IS_ERR(memory))
-		return PTR_ERR(memory);
-	if (mutex_lock_interruptible(&self->lock)) {
-		ring_memory_put(memory);
+	if (mutex_lock_interruptible(&self->lock))
 		return -ERESTARTSYS;
-	}
-	result = capture_ring_lend(self->device, memory);
+	result = capture_ring_lend(self->device, wish.address, wish.bytes);
 	mutex_unlock(&self->lock);
 	return result;
 }

@@ -143,18 +143,20 @@ static int create_other_queues(struct capture_device *device)
 	return 0;
 }
 
+/* The thread before the node: who can open a queue finds it captured, and its ring may be changed. */
 static int start_queue(struct capture_device *device)
 {
 	const struct hw *hw = hw_of(device);
-	int error = chardev_register(device);
+	int error = poll_start(device);
 
 	if (error) {
-		dev_err(hw->device, "/dev/%s: error %d (is `name` used by another device?)\n", device->node, error);
+		dev_err(hw->device, "no thread for /dev/%s: error %d\n", device->node, error);
 		return error;
 	}
-	error = poll_start(device);
+	error = chardev_register(device);
 	if (error) {
-		chardev_unregister(device);
+		dev_err(hw->device, "/dev/%s: error %d (is `name` used by another device?)\n", device->node, error);
+		poll_stop(device);
 		return error;
 	}
 	dev_info(hw->device, "%s %pM as /dev/%s: ring %llu MiB, %u descriptors, CPU %d, %s when idle, link %s\n",
@@ -173,8 +175,8 @@ static int start_queues(struct capture_device *device)
 	if (!error)
 		return 0;
 	for (started--; started; started--) {
-		poll_stop(device->queues[started - 1]);
 		chardev_unregister(device->queues[started - 1]);
+		poll_stop(device->queues[started - 1]);
 	}
 	return error;
 }

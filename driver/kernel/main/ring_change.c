@@ -12,16 +12,36 @@ static struct ring_memory *exchange(struct capture_device *device, struct ring_m
 	return old;
 }
 
+/* Is the ring our own, and are these all who listen? */
+static int check_free(struct capture_device *device, unsigned int listeners)
+{
+	lockdep_assert_held(&device->listeners_lock);
+	return device->spare || hpcap_ring_listeners(&device->capture.ring) != listeners ? -EBUSY : 0;
+}
+
+/* Memory may be gigabytes: it is not asked for if the ring cannot be changed, and not under the lock. */
+static int check_free_now(struct capture_device *device, unsigned int listeners)
+{
+	int error;
+
+	mutex_lock(&device->listeners_lock);
+	error = check_free(device, listeners);
+	mutex_unlock(&device->listeners_lock);
+	return error;
+}
+
 int capture_ring_resize(struct capture_device *device, u64 bytes)
 {
-	struct ring_memory *memory = ring_memory_create(bytes, device->numa_node);
-	int error = 0;
+	int error = check_free_now(device, 0);
+	struct ring_memory *memory;
 
+	if (error)
+		return error;
+	memory = ring_memory_create(bytes, device->numa_node);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 	mutex_lock(&device->listeners_lock);
-	if (device->spare || hpcap_ring_listeners(&device->capture.ring))
-		error = -EBUSY;
+	error = check_free(device, 0);
 	if (!error)
 		error = poll_rest(device);
 	if (!error) {
@@ -34,24 +54,28 @@ int capture_ring_resize(struct capture_device *device, u64 bytes)
 	return error;
 }
 
-int capture_ring_lend(struct capture_device *device, struct ring_memory *memory)
+int capture_ring_lend(struct capture_device *device, u64 address, u64 bytes)
 {
-	int error = 0;
+	int error = check_free_now(device, 1);
+	struct ring_memory *memory;
 
+	if (error)
+		return error;
+	/* without the lock: a page fault takes locks that mmap has when it asks for ours */
+	memory = ring_memory_pin(address, bytes);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
 	mutex_lock(&device->listeners_lock);
-	if (device->spare || hpcap_ring_listeners(&device->capture.ring) != 1)
-		error = -EBUSY;
+	error = check_free(device, 1);
 	if (!error)
 		error = poll_rest(device);
 	if (!error) {
 		device->spare = exchange(device, memory);
-		memory = NULL;
 		poll_go_on(device);
-		dev_info(hw_of(device)->device, "ring of %lu MiB of huge pages of %s\n",
-			 device->memory->page_count >> (20 - PAGE_SHIFT), current->comm);
+		dev_info(hw_of(device)->device, "ring of %llu MiB of huge pages of %s\n", bytes >> 20, current->comm);
 	}
 	mutex_unlock(&device->listeners_lock);
-	if (memory)
+	if (error)
 		ring_memory_put(memory);
 	return error;
 }

@@ -3,7 +3,8 @@
 #include <linux/err.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -21,6 +22,10 @@ static void destroy(struct kref *references)
 	vunmap(memory->data);
 	if (memory->pinned)
 		unpin_user_pages_dirty_lock(memory->pages, memory->pinned, true);
+	if (memory->owner) {
+		atomic64_sub((s64)memory->page_count, &memory->owner->pinned_vm);
+		mmdrop(memory->owner);
+	}
 	/* a page of ours that a program still maps lives on until it is unmapped */
 	for (i = 0; !memory->pinned && memory->pages && i < memory->page_count; i++) {
 		if (memory->pages[i])
@@ -86,6 +91,20 @@ struct ring_memory *ring_memory_create(u64 bytes, int numa_node)
 	return finish(memory, error);
 }
 
+/*
+ * All pages count for the program (VmPin) until destroy(), whoever holds them by then; against its RLIMIT_MEMLOCK, as
+ * with other drivers that pin for long. Not account_locked_vm: destroy() may be called with the lock that it takes.
+ */
+static int account(struct ring_memory *memory)
+{
+	u64 pinned;
+
+	memory->owner = current->mm;
+	mmgrab(memory->owner);
+	pinned = (u64)atomic64_add_return((s64)memory->page_count, &memory->owner->pinned_vm);
+	return pinned <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT || capable(CAP_IPC_LOCK) ? 0 : -ENOMEM;
+}
+
 /* What a program names is believed only after each page was looked at. */
 static int pin(struct ring_memory *memory, u64 address)
 {
@@ -118,6 +137,8 @@ struct ring_memory *ring_memory_pin(u64 address, u64 bytes)
 	memory = create_empty(bytes);
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
-	error = pin(memory, address);
+	error = account(memory);
+	if (!error)
+		error = pin(memory, address);
 	return finish(memory, error);
 }

@@ -49,6 +49,22 @@ static void wrong_memory_is_refused(struct hpcapvf *capture, const char *device,
 	munmap(small, 4 * HUGE_BYTES);
 }
 
+/* What this process has pinned, as the kernel counts it. */
+static uint64_t pinned_bytes(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	unsigned long long kib = 0;
+	bool found = false;
+	char line[128];
+
+	CHECK(status != NULL);
+	while (!found && fgets(line, sizeof(line), status))
+		found = sscanf(line, "VmPin: %llu kB", &kib) == 1;
+	CHECK(found);
+	fclose(status);
+	return kib << 10;
+}
+
 /* All records that are unread; they must lie in the memory that was lent. */
 static unsigned int read_all(struct hpcapvf *capture, const uint8_t *memory, uint64_t memory_bytes)
 {
@@ -82,10 +98,12 @@ int main(int argc, char **argv)
 	CHECK_EQUAL(munmap(huge + bytes, HUGE_BYTES), 0);
 	CHECK_EQUAL(-hpcapvf_open(argv[1], &capture), 0);
 	wrong_memory_is_refused(capture, argv[1], huge, bytes);
+	CHECK_EQUAL(pinned_bytes(), 0);
 	CHECK_EQUAL(-hpcapvf_lend_memory(capture, huge, bytes), 0);
 	CHECK_EQUAL(-hpcapvf_lend_memory(capture, huge, bytes), EBUSY);
 	CHECK_EQUAL(hpcapvf_info(capture, &info), 0);
 	CHECK_EQUAL(info.ring_bytes, bytes);
+	CHECK_EQUAL(pinned_bytes(), bytes);
 	printf("lent\n");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
@@ -93,5 +111,6 @@ int main(int argc, char **argv)
 		fflush(stdout);
 	}
 	hpcapvf_close(capture);
+	CHECK_EQUAL(pinned_bytes(), 0);
 	return 0;
 }

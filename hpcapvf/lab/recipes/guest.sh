@@ -29,3 +29,7 @@ EOF
 
 # A user without a password, as cloud-init makes them, may log in by key only where PAM decides about accounts.
 sed -i '/^UsePAM no$/d' "$root/etc/ssh/sshd_config.d/10-hpcapvf-lab.conf"
+
+# Its clock follows the server's, at the server's address in libvirt's own network; no name server is asked.
+sed -i '/^pool /d' "$root/etc/chrony/chrony.conf"
+printf 'server 192.168.122.1 iburst minpoll 4 maxpoll 6\n' >"$root/etc/chrony/sources.d/hpcapvf-lab.sources"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -42,6 +44,15 @@ def test_every_recipe_has_its_scripts() -> None:
     for recipe in RECIPES.values():
         for name in (*recipe.before_packages, *recipe.after_packages):
             assert script_text(name).startswith("#!/bin/sh\n")
+
+
+def test_the_source_of_the_guests_clock_is_served_by_the_server() -> None:
+    assert "chrony" in RECIPES["guest"].packages
+    assert "chrony" in RECIPES["server"].packages
+    source = re.search(r"'server (\S+) ", script_text("guest.sh"))
+    allowed = re.search(r"\\nallow (\S+)\\n'", script_text("server.sh"))
+    assert source and allowed
+    assert ip_address(source[1]) in ip_network(allowed[1])
 
 
 def test_simulated_installation_is_read() -> None:

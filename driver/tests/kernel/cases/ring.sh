@@ -4,6 +4,7 @@
 . /test/lib.sh
 HERE=/sys/class/net/probe0/hpcapvf
 HUGE=/proc/sys/vm/nr_hugepages
+ENOMEM=12
 free_pages() {
 	sed -n 's/^HugePages_Free: *//p' /proc/meminfo
 }
@@ -32,7 +33,11 @@ done
 cat /dev/hpcap_probe0_0 >/dev/null &
 reader=$!
 becomes 1 $HERE/listeners
-! (echo 2 >$HERE/ring_mib) 2>/dev/null || fail "changed under a listener"
+# for want of a free ring, before any memory is asked for
+for mib in 2 60000; do
+	! (echo $mib >$HERE/ring_mib) 2>refused || fail "changed under a listener"
+	grep -q busy refused || { cat refused; fail "refused $mib for another reason"; }
+done
 kill $reader
 becomes 0 $HERE/listeners
 is "$(cat $HERE/ring_mib)" 3
@@ -40,6 +45,16 @@ is "$(cat $HERE/ring_mib)" 3
 echo 20 >$HUGE
 [ "$(cat $HUGE)" -ge 10 ] || fail "no huge pages"
 all_free || fail "huge pages in use"
+# Pinned pages count against the limit of who lacks CAP_IPC_LOCK: lend_limited KIB
+lend_limited() {
+	(ulimit -l "$1" && exec setpriv --bounding-set -ipc_lock lend_memory /dev/hpcap_probe0_0 16) </dev/null >lender 2>&1
+}
+! lend_limited 16383 || fail "pinned more than RLIMIT_MEMLOCK"
+grep -q "hpcapvf_lend_memory(capture, huge, bytes).*$ENOMEM" lender || { cat lender; fail "refused for another reason"; }
+is "$(cat $HERE/ring_mib)" 3
+wait_until all_free
+lend_limited 16384 || { cat lender; fail "refused what the limit allows"; }
+wait_until all_free
 mkfifo to_lender
 lend_memory /dev/hpcap_probe0_0 16 <to_lender >lender 2>&1 &
 lender=$!

@@ -59,3 +59,20 @@ CAPLEN=100 sent_is_captured "$PORT" "$NODE" 0 100 9014
 for name in "$HERE"/*; do
 	echo "${name##*/}: $(cat "$name")"
 done
+# another function of the same name is refused, which leaves no thread; the first captures on
+threads() {
+	cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^hpcap_same' || true
+}
+rmmod hpcapvf
+load ring_mib=1 name=same
+bind_vf
+is "$(threads)" 1
+OTHER=$(readlink -f "$PF/virtfn1")
+forget_log
+echo hpcapvf >"$OTHER/driver_override"
+echo "${OTHER##*/}" >/sys/bus/pci/drivers_probe || true
+[ ! -e "$OTHER/driver" ] || fail "a second device of one name"
+log_has "is .name. used by another device"
+is "$(threads)" 1
+becomes 1 "$HERE/link"
+sent_is_captured "$PORT" "$NODE" 0 300
