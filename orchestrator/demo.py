@@ -42,6 +42,10 @@ DEPLOY_S = 1500.0
 VERIFY_S = 600.0
 WATCH_S = 60.0  # the agent watches for at least that long
 DESTROY_S = 600.0
+# The agent's time limit, counted from when the card begins to copy: its proof and the watching fit into it.
+TTL = "180s"
+END_S = 600.0  # until it is gone at the latest
+_POLL_S = 5.0
 
 
 def demo_parser() -> argparse.ArgumentParser:
@@ -133,33 +137,55 @@ def gather(lab: Lab, progress: Progress, clock: PhaseClock, args: argparse.Names
         deployed = _prove(lab, ["deploy-vnp", path, "--source", source], progress, timeout_s=DEPLOY_S)
     with clock.measure("verify"):
         checked = _prove(lab, ["hpcapvf", "verify", PROBE], progress, timeout_s=VERIFY_S)
-    agent = _watch(lab, progress, clock) if watched else None
+    agent = _watch(lab, progress, clock, keep=args.keep) if watched else None
     differences: tuple[str, ...] | None = None
     if not args.keep:
         with clock.measure("destroy"):
-            for name in (AGENT, PROBE) if watched else (PROBE,):
-                must(run_on_server(lab, ["hpcapvf", "destroy", name], progress, timeout_s=DESTROY_S))
+            if agent is not None and agent.ended is not None and agent.ended["left"]:
+                must(run_on_server(lab, ["hpcapvf", "destroy", AGENT], progress, timeout_s=DESTROY_S))
+            must(run_on_server(lab, ["hpcapvf", "destroy", PROBE], progress, timeout_s=DESTROY_S))
             after = must(run_on_server(lab, ["hpcapvf", "snapshot", *devices], progress, timeout_s=COMMAND_S))
             differences = tuple(snapshot_difference(before.result["snapshot"], after.result["snapshot"]))
     return DemoFacts(lab_facts, deployed.result, checked.result, differences, clock.phases_s(), agent)
 
 
-def _watch(lab: Lab, progress: Progress, clock: PhaseClock) -> AgentFacts:
-    """The second act: an agent that watches the probe, which stands."""
+def _watch(lab: Lab, progress: Progress, clock: PhaseClock, *, keep: bool) -> AgentFacts:
+    """The second act: an agent that watches the probe until its time is over. keep: it has no time limit."""
     with clock.measure("spec of the agent"):
         spec = suggest_monitor_spec(_look_at(lab, progress), name=AGENT, image=IMAGE, watch=PROBE)
         path = _write_spec(lab, AGENT, spec)
     with clock.measure("deploy-vnma"):
-        deployed = _prove(lab, ["deploy-vnma", path, "--source", "wire"], progress, timeout_s=DEPLOY_S)
+        limit = [] if keep else ["--ttl", TTL]
+        deployed = _prove(lab, ["deploy-vnma", path, *limit, "--source", "wire"], progress, timeout_s=DEPLOY_S)
     began = time.monotonic()
     before_s = seconds_after_copy(deployed.result["phases_s"])
     with clock.measure("watch and mirrors"):
         progress.phase("watch", f"for {WATCH_S:.0f} s in all")
         time.sleep(max(0.0, WATCH_S - before_s))
         answer = must(run_on_server(lab, ["hpcapvf", "mirrors"], progress, timeout_s=COMMAND_S))
-    mirror: dict[str, Any] = next((found for found in answer.result["mirrors"] if found["monitor"] == AGENT), {})
     watched_s = before_s + time.monotonic() - began
-    return AgentFacts(deployed.result, mirror, round(watched_s, 1))
+    facts = AgentFacts(deployed.result, _mirror_of_agent(answer), round(watched_s, 1))
+    if keep:
+        return facts
+    with clock.measure("time limit"):
+        left = _until_gone(lab, progress)
+        ended_s = before_s + time.monotonic() - began
+    return replace(facts, ended={"ttl": TTL, "left": left, "seconds": round(ended_s, 1)})
+
+
+def _mirror_of_agent(answer: Envelope) -> dict[str, Any]:
+    return next((found for found in answer.result["mirrors"] if found["monitor"] == AGENT), {})
+
+
+def _until_gone(lab: Lab, progress: Progress) -> dict[str, Any]:
+    """Wait until the time limit has taken the agent away: what is listed of it at last, nothing if all is well."""
+    progress.phase("time limit", f"waiting until {AGENT} is gone by itself ({TTL} after copying began)")
+    deadline = time.monotonic() + END_S
+    while True:
+        left = _mirror_of_agent(must(run_on_server(lab, ["hpcapvf", "mirrors"], progress, timeout_s=COMMAND_S)))
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(_POLL_S)
 
 
 def seconds_after_copy(phases_s: Mapping[str, float]) -> float:

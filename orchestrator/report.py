@@ -46,12 +46,15 @@ class _Deployment:
 @dataclass(frozen=True)
 class AgentFacts(_Deployment):
     """What the second act gathered. deployed: result of deploy-vnma. mirror: the agent's entry of ``hpcapvf mirrors``,
-    empty if there is none. watched_s: from the copy's beginning to the end of the act.
+    empty if there is none. watched_s: from the copy's beginning to when mirrors were asked for. ended: how its time
+    limit ended it: ``ttl`` as given, ``left`` (what ``hpcapvf mirrors`` listed of it at last: nothing), and ``seconds``
+    from the copy's beginning until then; None if it was to stay.
     """
 
     deployed: Mapping[str, Any]
     mirror: Mapping[str, Any]
     watched_s: float
+    ended: Mapping[str, Any] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -68,6 +71,10 @@ class AgentFacts(_Deployment):
             found.append("the agent's frames expected and identical are not the same number")
         if not self.mirror.get("backend"):
             found.append(f"hpcapvf mirrors: {self.mirror.get('registers', 'the agent is not listed')}")
+        if self.ended is not None and self.ended["left"]:
+            found.append(
+                f"its time of {self.ended['ttl']} is over, and it still stands after {self.ended['seconds']} s"
+            )
         return tuple(f"{self.plan.request.name}: {text}" for text in found)
 
     def report(self) -> dict[str, Any]:
@@ -81,6 +88,7 @@ class AgentFacts(_Deployment):
             "frames_expected": proof["frames_expected"],
             **{figure: proof[figure] for figure in FRAME_FIGURES},
             "watched_s": self.watched_s,
+            "ended": None if self.ended is None else dict(self.ended),
             "placement": _placement(plan),
             "phases_s": self.deployed["phases_s"],
             "findings": [*self.deployed["findings"], *proof["findings"]],
@@ -248,9 +256,15 @@ def _show_agent(agent: AgentFacts) -> Table:
         *_frame_rows(proof),
         ("copied by", agent.mirror.get("backend")),
         ("watched for", f"{agent.watched_s:.1f} s"),
+        *([("gone by itself", _said_end(agent.ended))] if agent.ended else []),
         *(("note", note) for note in agent.notes),
     ]
     return table(f"frames of {agent.plan.request.name}", ("", "count"), rows)
+
+
+def _said_end(ended: Mapping[str, Any]) -> str:
+    how = "still there" if ended["left"] else "gone"
+    return f"{how} {ended['seconds']:.0f} s after copying began (time limit {ended['ttl']})"
 
 
 def _frame_rows(proof: Mapping[str, Any]) -> list[tuple[str, object]]:

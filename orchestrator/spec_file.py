@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from hpcapvf.model.errors import BadSpec, ExitCode, HpcapvfError, NotFound
 from hpcapvf.model.request import Request
@@ -16,8 +19,11 @@ class SpecUnreadable(HpcapvfError):
     exit_code = ExitCode.USAGE
 
 
-def read_spec(path: str) -> Request:
-    """Read and parse a spec file. NotFound if there is none, SpecUnreadable with the cause, or BadSpec."""
+def read_spec(path: str, overrides: Mapping[str, Any] = MappingProxyType({})) -> Request:
+    """Read and parse a spec file. NotFound if there is none, SpecUnreadable with the cause, or BadSpec.
+
+    overrides: top-level keys that the command line gives.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -26,7 +32,7 @@ def read_spec(path: str) -> Request:
         raise BadSpec(f"{path} is not UTF-8: {error.reason} at byte {error.start}", hint="save it as UTF-8") from None
     except OSError as error:
         raise _unreadable(path, error) from None
-    return parse_spec(text)
+    return parse_spec(text, overrides)
 
 
 def _unreadable(path: str, error: OSError) -> SpecUnreadable:

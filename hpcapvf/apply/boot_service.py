@@ -28,7 +28,7 @@ WantedBy=multi-user.target
 
 def install(machine: Machine) -> None:
     """Have the service enabled. NotCapable if root's PATH has no hpcapvf that it could run."""
-    text = _UNIT.replace("@COMMAND@", _command(machine))
+    text = _UNIT.replace("@COMMAND@", hpcapvf_command(machine))
     remove_torn(machine.files, RECOVER_UNIT_PATH)
     if machine.files.read_text(RECOVER_UNIT_PATH) != text:
         machine.files.replace(RECOVER_UNIT_PATH, text.encode(), mode=0o644)
@@ -52,7 +52,7 @@ def _anything_there(machine: Machine) -> bool:
     return any(name.startswith(RECOVER_UNIT) for name in machine.files.list(folder) or ())
 
 
-def _command(machine: Machine) -> str:
+def hpcapvf_command(machine: Machine) -> str:
     """The absolute path of the command; a service has a PATH of its own."""
     found = run_any(machine, ["sh", "-c", "command -v hpcapvf"]).stdout.strip()
     if not found.startswith("/"):

@@ -1,6 +1,7 @@
-"""The register guard: looks again and again, and re-applies what the PF driver rewrote.
+"""The guard: looks again and again, and re-applies what the PF driver rewrote.
 
 Any VF's reset, and any change of the PF's receive mode, makes the PF driver write registers that the capture needs.
+An agent's guard looks at its guest as well: when that has died, the agent is ended, and nobody is watched any more.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from dataclasses import dataclass, field
 
 from hpcapvf.apply import state
 from hpcapvf.apply.card import key_of, open_card, wants_of
+from hpcapvf.apply.end import bring_about
 from hpcapvf.apply.handler import Json
 from hpcapvf.apply.journal import Journal, read_events, to_undo
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model import paths
-from hpcapvf.model.errors import HpcapvfError, NotFound, StepFailed
+from hpcapvf.model.errors import HpcapvfError, NotFound
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import RegisterStep, StartGuard
+from hpcapvf.model.steps import PrepareEnd, RegisterStep, StartGuard
 from hpcapvf.nic.receive import RegisterWant, drift, held_before
 
+_LOOK_AT_GUEST_S = 5.0
 Remember = Callable[[tuple[RegisterWant, ...]], None]
 
 
@@ -56,6 +59,8 @@ def guard_once(plan: Plan, machine: Machine, counts: GuardCounts, remember: Reme
     backend: how a replication was made (the journal knows).
     """
     step = _step_of(plan)
+    if step is None:
+        return dataclasses.replace(counts, checks=counts.checks + 1, error="")
     with open_card(step, machine) as card:
         wants = wants_of(step, card, backend)
         drifted = drift(wants, card.read)
@@ -79,19 +84,25 @@ def guard_once(plan: Plan, machine: Machine, counts: GuardCounts, remember: Reme
 def run_guard(
     name: str, machine: Machine, *, stop: Callable[[], bool] = never, log: Callable[[str], None] = quiet
 ) -> GuardCounts:
-    """Guard until told to stop or the deployment is gone. One line to ``log`` per drift and per new error.
+    """Guard until told to stop, the deployment is gone, or its end was brought about because its guest died.
+
+    One line to ``log`` per drift and per new error.
 
     Counts go into ``/run/hpcapvf/NAME/guard.json``. An error (the card is gone for a moment) is reported there and
     tried again; it never ends the guard.
     """
     plan = state.read_deployment(name, machine.files).plan
-    interval_s = _interval_s(plan)
-    keeper = _Keeper(name, machine)
+    interval_s = _guard_of(plan).interval_ms / 1000
+    keeper, life = _Keeper(name, machine), _Life(plan, machine)
     counts = GuardCounts()
     while not stop() and machine.files.exists(state.state_path(name)):
         counts = _check(plan, machine, counts, keeper, log)
         data = json.dumps(dataclasses.asdict(counts), indent=1).encode() + b"\n"
         machine.files.replace(paths.guard_path(name), data, mode=0o644)
+        if life.is_over():
+            log(f"guard: the guest of {name} does not run any more: the agent is ended")
+            bring_about(name, machine)
+            break
         machine.clock.sleep(interval_s)
     return counts
 
@@ -143,15 +154,34 @@ def _brief(names: list[str]) -> str:
     return ", ".join(f"{family} ({number})" if number > 1 else family for family, number in families.items())
 
 
-def _step_of(plan: Plan) -> RegisterStep:
-    for step in plan.steps:
-        if isinstance(step, RegisterStep):
-            return step
-    raise StepFailed(f"{plan.request.name} programmes no registers, so there is nothing to guard")
+def _step_of(plan: Plan) -> RegisterStep | None:
+    return next((step for step in plan.steps if isinstance(step, RegisterStep)), None)
 
 
-def _interval_s(plan: Plan) -> float:
-    for step in plan.steps:
-        if isinstance(step, StartGuard):
-            return step.interval_ms / 1000
-    raise NotFound(f"{plan.request.name} has no register guard", hint="its spec asks for network.receive: own")
+def _guard_of(plan: Plan) -> StartGuard:
+    found = next((step for step in plan.steps if isinstance(step, StartGuard)), None)
+    if found is None:
+        raise NotFound(f"{plan.request.name} has no guard", hint="it set nothing that a card's driver could rewrite")
+    return found
+
+
+class _Life:
+    """Whether an agent's guest has died: libvirt said twice in a row that it does not run."""
+
+    def __init__(self, plan: Plan, machine: Machine) -> None:
+        self._name, self._machine = plan.request.name, machine
+        self._matters = any(isinstance(step, PrepareEnd) for step in plan.steps)
+        self._next_s, self._off = machine.clock.monotonic() + _LOOK_AT_GUEST_S, 0
+
+    def is_over(self) -> bool:
+        """Looks every few seconds only; what libvirt cannot tell counts as alive."""
+        now = self._machine.clock.monotonic()
+        if not self._matters or now < self._next_s:
+            return False
+        self._next_s = now + _LOOK_AT_GUEST_S
+        try:
+            running = any(d.name == self._name and d.running for d in self._machine.hypervisor.domains())
+        except HpcapvfError:
+            return False
+        self._off = 0 if running else self._off + 1
+        return self._off >= 2

@@ -9,6 +9,7 @@ condition           without ``persist``                    with ``persist: true`
 ``incomplete``      undone                                 made to the end
 ``lost by reboot``  left as it is, and told                made anew
 ``deployed``        nothing                                nothing
+time is over        undone                                 undone
 ==================  =====================================  =================================
 
 ``forward`` makes whatever does not hold (any more), ``back`` undoes; both only by name.
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 
 from hpcapvf.apply import boot_service, state
 from hpcapvf.apply.checked import remove_torn
+from hpcapvf.apply.end import RECOVERED, TIME_OVER, is_over
 from hpcapvf.apply.journal import Journal, read_events, to_undo
 from hpcapvf.apply.lock import hold_host
 from hpcapvf.apply.run import phases_of, run_steps
@@ -101,6 +103,10 @@ def _recover(name: str, machine: Machine, progress: Progress, direction: str) ->
     deployment = state.read_deployment(name, machine.files)
     remove_torn(machine.files, state.state_path(name))
     condition, persists = deployment.condition, deployment.plan.request.persist
+    if is_over(name, machine):
+        if direction == FORWARD:
+            raise Conflict(f"the time of {name} is over", hint=f"let `hpcapvf recover {name}` end it, then deploy it")
+        return _back(deployment, machine, progress)
     if condition == DEPLOYED and direction != FORWARD:
         if direction == BACK:
             raise Conflict(f"{name} is deployed, and whole", hint=f"`hpcapvf destroy {name}` takes it away")
@@ -131,7 +137,8 @@ def how_to_go_on(name: str, condition: str, persists: bool) -> str:
 
 
 def _back(deployment: Deployment, machine: Machine, progress: Progress) -> Recovered:
-    report = take_back(deployment, machine, progress)
+    why = TIME_OVER if is_over(deployment.name, machine) else RECOVERED
+    report = take_back(deployment, machine, progress, why)
     notes = (*report.notes, f"captures: {report.captures}")
     return Recovered(deployment.name, deployment.condition, PUT_BACK, report.restored, notes, journal=report.journal)
 
@@ -151,7 +158,7 @@ def _forward(deployment: Deployment, machine: Machine, progress: Progress) -> Re
     for begun in to_undo(read_events(files, path), path):
         if not begun.is_done:
             progress.phase(f"undo: {begun.step.describe()}")
-            notes += undo_one(begun, undo_context(plan, machine, progress, journal, begun), journal)
+            notes += undo_one(begun, undo_context(plan, machine, progress, journal, begun), journal, RECOVERED)
     try:
         reports = run_steps(plan, machine, progress, journal)
     except HpcapvfError as error:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpcapvf.apply import boot_service, state
+from hpcapvf.apply.audit import note_begin
 from hpcapvf.apply.early import begun_early
+from hpcapvf.apply.end import DESTROYED, ROLLED_BACK
 from hpcapvf.apply.handler import Context, Handler, Json
 from hpcapvf.apply.handlers import handler_of, handler_of_kind
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
@@ -29,7 +31,7 @@ from hpcapvf.model.facts import Fact, changes
 from hpcapvf.model.host import DEPLOYED, INCOMPLETE
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import Step
+from hpcapvf.model.steps import CopyStep, Step
 
 LookAgain = Callable[[], tuple[Fact, ...]]
 
@@ -96,15 +98,23 @@ def apply_plan(
 
 
 def destroy(
-    name: str, machine: Machine, progress: Progress, *, purge: bool = False, wait_s: float = 0.0
+    name: str,
+    machine: Machine,
+    progress: Progress,
+    *,
+    purge: bool = False,
+    wait_s: float = 0.0,
+    because: str = DESTROYED,
 ) -> DestroyReport:
     """Undo a deployment in reverse from its journal, complete or not, and forget it. Captures stay unless purge.
+
+    because: what the audit says of an agent's end.
 
     Errors: NotFound, Conflict (the lock is held, or other VMs run with VFs that would go), UndoIncomplete (the rest was
     undone; run it again after the repair).
     """
     with hold_host(machine, f"destruction of {name}", progress, wait_s):
-        return take_back(state.read_deployment(name, machine.files), machine, progress, purge=purge)
+        return take_back(state.read_deployment(name, machine.files), machine, progress, because, purge=purge)
 
 
 def run_steps(plan: Plan, machine: Machine, progress: Progress, journal: Journal) -> tuple[StepReport, ...]:
@@ -153,6 +163,8 @@ def _run_step(
         before |= made.trace.before  # what was there before the first time is what an undo has to put back
     journal.write("begin", index=index, step=handler.for_journal(step), before=before)
     try:
+        if isinstance(step, CopyStep):
+            note_begin(context.plan.request.name, step, context.machine)
         after = handler.do(step, before, context)
     except BaseException as error:
         journal.try_write("failed", index=index, message=str(error) or type(error).__name__)
@@ -194,7 +206,7 @@ def _roll_back(plan: Plan, machine: Machine, progress: Progress, cause: BaseExce
     name = plan.request.name
     failures: tuple[str, ...]
     try:
-        undone = undo_all(plan, machine, progress)
+        undone = undo_all(plan, machine, progress, ROLLED_BACK)
         failures = undone.failures
         lines = tuple(f"undone: {line}" for line in undone.restored) + undone.notes
         if not failures:

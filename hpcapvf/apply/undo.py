@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpcapvf.apply import boot_service, state
+from hpcapvf.apply.audit import note_end
 from hpcapvf.apply.captures import keep_captures, purge_captures
 from hpcapvf.apply.checked import remove_whole
 from hpcapvf.apply.handler import SILENT_GUEST_TIMEOUT_S, Context, Json
@@ -20,7 +21,7 @@ from hpcapvf.model.errors import Conflict, FileFailed, GuestSilent, HpcapvfError
 from hpcapvf.model.host import UNDOING
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import SetNumVfs
+from hpcapvf.model.steps import CopyStep, SetNumVfs
 
 _LOST = "a reboot took it back"
 
@@ -47,9 +48,9 @@ class DestroyReport:
 
 
 def take_back(
-    deployment: state.Deployment, machine: Machine, progress: Progress, *, purge: bool = False
+    deployment: state.Deployment, machine: Machine, progress: Progress, why: str, *, purge: bool = False
 ) -> DestroyReport:
-    """Undo all and forget it; the lock is held. Captures stay unless purge.
+    """Undo all and forget it; the lock is held. Captures stay unless purge. why: for the audit.
 
     Conflict (nothing was changed), or UndoIncomplete (the rest was).
     """
@@ -57,7 +58,7 @@ def take_back(
     refuse_while_others_use_its_vfs(plan, machine)
     progress.phase("delete captures" if purge else "see to the captures")
     captures = purge_captures(plan, machine) if purge else keep_captures(deployment, machine)
-    undone = undo_all(plan, machine, progress)
+    undone = undo_all(plan, machine, progress, why)
     if undone.failures:
         raise UndoIncomplete(
             f"{len(undone.failures)} step(s) of {name} could not be put back",
@@ -68,8 +69,11 @@ def take_back(
     return DestroyReport(name, undone.restored, undone.notes + remarks, kept, captures)
 
 
-def undo_all(plan: Plan, machine: Machine, progress: Progress) -> Undone:
-    """Undo everything begun, last first; from now on the state says so, and no recovery goes forward again."""
+def undo_all(plan: Plan, machine: Machine, progress: Progress, why: str) -> Undone:
+    """Undo everything begun, last first; from now on the state says so, and no recovery goes forward again.
+
+    why: what the audit says of an agent's end.
+    """
     name, files = plan.request.name, machine.files
     journal = Journal(files, machine.clock, state.journal_path(name))
     boot_id = state.boot_id(files)
@@ -77,10 +81,10 @@ def undo_all(plan: Plan, machine: Machine, progress: Progress) -> Undone:
     to_undo(read_events(files, path), path)  # one that cannot be used is told before anything is changed
     _tolerating_full_disk(lambda: state.write_state(files, plan, UNDOING, {}))
     _tolerating_full_disk(lambda: journal.go_on(boot_id))
-    trial = _try_all(to_undo(read_events(files, path), path), plan, machine, progress, journal)
+    trial = _try_all(to_undo(read_events(files, path), path), plan, machine, progress, journal, why=why)
     if trial.silence:
         # what a guest would not do has gone with it, unless it could not be switched off either
-        again = _try_all(to_undo(read_events(files, path), path), plan, machine, progress, journal)
+        again = _try_all(to_undo(read_events(files, path), path), plan, machine, progress, journal, why=why)
         notes = (*trial.notes, trial.silence, *again.notes)
         return Undone(trial.restored + again.restored, notes, again.failures)
     return Undone(trial.restored, trial.notes, trial.failures)
@@ -94,7 +98,7 @@ class _Trial(Undone):
 
 
 def _try_all(
-    begun_steps: tuple[Begun, ...], plan: Plan, machine: Machine, progress: Progress, journal: Journal
+    begun_steps: tuple[Begun, ...], plan: Plan, machine: Machine, progress: Progress, journal: Journal, *, why: str
 ) -> _Trial:
     restored: list[str] = []
     notes: list[str] = []
@@ -109,7 +113,7 @@ def _try_all(
             if silence:
                 context = dataclasses.replace(context, guest_timeout_s=SILENT_GUEST_TIMEOUT_S)
             heir = hand_over(begun, context)
-            remarks = _handed(begun, heir, journal) if heir else _twice_if_interrupted(begun, context, journal)
+            remarks = _handed(begun, heir, journal) if heir else _twice_if_interrupted(begun, context, journal, why)
         except (Exception, KeyboardInterrupt) as error:
             failures.append("; ".join((f"{text}: {error or type(error).__name__}", *_hint_of(error))))
             journal.try_write("undo-failed", index=begun.index, message=str(error) or type(error).__name__)
@@ -121,7 +125,7 @@ def _try_all(
     return _Trial(tuple(restored), tuple(notes), tuple(failures), silence)
 
 
-def undo_one(begun: Begun, context: Context, journal: Journal) -> tuple[str, ...]:
+def undo_one(begun: Begun, context: Context, journal: Journal, why: str) -> tuple[str, ...]:
     """Undo one step, unless a reboot did. A journal that cannot be written (full disk) does not keep it from that."""
     handler = handler_of(begun.step)
     boot_id = state.boot_id(context.machine.files)
@@ -131,6 +135,9 @@ def undo_one(begun: Begun, context: Context, journal: Journal) -> tuple[str, ...
     else:
         journal.try_write("undo-begin", index=begun.index)
         remarks = handler.undo(begun.step, begun.trace, context)
+    if isinstance(begun.step, CopyStep):
+        copies = begun.step
+        _tolerating_full_disk(lambda: note_end(context.plan.request.name, copies, context.machine, why))
     journal.try_write("undone", index=begun.index, notes=remarks)
     return remarks
 
@@ -229,11 +236,11 @@ def _tolerating_full_disk(write: Callable[[], None]) -> None:
         return
 
 
-def _twice_if_interrupted(begun: Begun, context: Context, journal: Journal) -> tuple[str, ...]:
+def _twice_if_interrupted(begun: Begun, context: Context, journal: Journal, why: str) -> tuple[str, ...]:
     try:
-        return undo_one(begun, context, journal)
+        return undo_one(begun, context, journal, why)
     except KeyboardInterrupt:
-        return undo_one(begun, context, journal)
+        return undo_one(begun, context, journal, why)
 
 
 def _hint_of(error: BaseException) -> tuple[str, ...]:

@@ -18,6 +18,25 @@ class WatchedVf:
 
 
 @dataclass(frozen=True)
+class PrepareEnd:
+    """Have a service on the host that takes an agent away, and a timer that starts it when its time is over.
+
+    It stands before anything is copied, so that no crash leaves somebody watched without an end. The register guard
+    starts the service when the agent's guest has died. ttl_s: seconds from now, None: no timer.
+    """
+
+    kind: ClassVar[str] = "prepare-end"
+    reversible: ClassVar[bool] = True
+    deployment: str
+    ttl_s: int | None
+
+    def describe(self) -> str:
+        """One line for people."""
+        when = "when its guest dies" if self.ttl_s is None else f"after {self.ttl_s} s, or when its guest dies"
+        return f"prepare the end of {self.deployment}: {when}"
+
+
+@dataclass(frozen=True)
 class TrustVf:
     """Have the PF's driver trust a VF, which may then ask for promiscuous mode (``ip link set PF vf N trust on``)."""
 
@@ -108,3 +127,20 @@ class MirrorByTc:
 def sources_of(watched: tuple[WatchedVf, ...]) -> str:
     """The watched VMs, for people."""
     return ", ".join(f"{w.domain} (VF {w.pool})" for w in watched)
+
+
+@dataclass(frozen=True)
+class StartGuard:
+    """Start the service that re-reads the registers and re-applies what the PF driver wiped.
+
+    An agent's looks at its guest too, and has the agent ended when that has died.
+    """
+
+    kind: ClassVar[str] = "start-guard"
+    reversible: ClassVar[bool] = True
+    deployment: str
+    interval_ms: int = 500
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"start guard of {self.deployment}, every {self.interval_ms} ms"

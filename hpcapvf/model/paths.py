@@ -20,6 +20,8 @@ PORT_UNIT = "hpcapvf-port.service"
 CAPTURE_UNIT = "hpcapvf-capture.service"
 SYSTEMD_UNITS = "/etc/systemd/system"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"  # a new one at every start of the kernel
+# Who watched whom, since when, until when: lines are only ever added.
+AUDIT = "/var/log/hpcapvf/audit.jsonl"
 RECOVER_UNIT = "hpcapvf-recover.service"
 RECOVER_UNIT_PATH = f"/etc/systemd/system/{RECOVER_UNIT}"
 
@@ -62,6 +64,16 @@ def port_commands_path(name: str) -> str:
 def token_path(name: str) -> str:
     """The token that QEMU must show to be given a VF of a PF that DPDK holds. Only root may read it."""
     return f"{DEPLOYMENTS}/{name}/vf-token"
+
+
+def end_service(name: str) -> str:
+    """The systemd service that takes an agent away."""
+    return f"hpcapvf-end-{name}.service"
+
+
+def end_timer(name: str) -> str:
+    """The systemd timer that starts it when the agent's time is over."""
+    return f"hpcapvf-end-{name}.timer"
 
 
 def guard_unit(name: str) -> str:

@@ -116,8 +116,8 @@ class PlacementRequest:
 class Request:
     """A whole spec. wipe: disks (serial numbers, or ``all`` of the controller) that may be formatted although
     they carry something. watch: domains whose traffic a monitoring agent is given; empty for a probe. persist: made
-    anew after a reboot of the host (``hpcapvf recover``). ttl_s is accepted by name; what a command cannot do yet it
-    refuses."""
+    anew after a reboot of the host (``hpcapvf recover``). ttl_s: seconds from when an agent is given traffic until it
+    is taken away; None: no limit."""
 
     version: int
     guest: GuestRequest

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
-from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf, WatchedVf
+from hpcapvf.model.copy_steps import (
+    MirrorByFiles,
+    MirrorByTc,
+    PrepareEnd,
+    SetPrivateFlag,
+    SetTestpmdModes,
+    StartGuard,
+    TrustVf,
+    WatchedVf,
+)
 from hpcapvf.model.guest_steps import (
     HoldFunction,
     InstallDriver,
@@ -39,6 +48,7 @@ __all__ = (
     "MirrorByFiles",
     "MirrorByTc",
     "MountExisting",
+    "PrepareEnd",
     "ProgramReceiveAll",
     "RegisterStep",
     "ReplicateTraffic",
@@ -338,20 +348,6 @@ class ReplicateTraffic:
         return f"replicate on {self.pf} ({self.family}) what {sources} receives to pool {self.pool}"
 
 
-@dataclass(frozen=True)
-class StartGuard:
-    """Start the service that re-reads the registers and re-applies what the PF driver wiped."""
-
-    kind: ClassVar[str] = "start-guard"
-    reversible: ClassVar[bool] = True
-    deployment: str
-    interval_ms: int = 500
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"start register guard of {self.deployment}, every {self.interval_ms} ms"
-
-
 Step = (
     SetLink
     | SetPause
@@ -383,6 +379,7 @@ Step = (
     | SetTestpmdModes
     | MirrorByFiles
     | MirrorByTc
+    | PrepareEnd
     | StartGuard
     | MakeRaid
     | MakeVolume

@@ -10,7 +10,16 @@ from itertools import groupby
 from hpcapvf.model import paths
 from hpcapvf.model.changes import Area, Change
 from hpcapvf.model.host import Host, HugepagePool
-from hpcapvf.model.paths import CAPTURE_UNIT, INTERFACE_FILE, PORT_UNIT, SYSTEMD_UNITS, guard_unit, port_unit
+from hpcapvf.model.paths import (
+    CAPTURE_UNIT,
+    INTERFACE_FILE,
+    PORT_UNIT,
+    SYSTEMD_UNITS,
+    end_service,
+    end_timer,
+    guard_unit,
+    port_unit,
+)
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import (
     BindDriver,
@@ -28,6 +37,7 @@ from hpcapvf.model.steps import (
     MirrorByFiles,
     MirrorByTc,
     MountExisting,
+    PrepareEnd,
     ProgramReceiveAll,
     ReserveHugepages,
     SetAutoprobe,
@@ -279,6 +289,13 @@ def _registers(pf: str, wants: Iterable[RegisterWant], read: ReadRegister | None
         span = str(indexes[0]) if len(indexes) == 1 else f"{indexes[0]}-{indexes[-1]}"
         if before != after:
             yield _one(Area.REGISTERS, f"{pf} {name}[{span}] bits {mask:#010x}", before, after)
+
+
+@_changes.register
+def _(step: PrepareEnd, now: _Now) -> Iterable[Change]:
+    yield _one(Area.SERVICE, end_service(step.deployment), "absent", "there, started when its guest dies")
+    if step.ttl_s is not None:
+        yield _one(Area.SERVICE, end_timer(step.deployment), "absent", f"starts it after {step.ttl_s} s")
 
 
 @_changes.register

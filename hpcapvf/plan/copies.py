@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from hpcapvf.model.address import Mac
-from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf
+from hpcapvf.model.copy_steps import (
+    MirrorByFiles,
+    MirrorByTc,
+    PrepareEnd,
+    SetPrivateFlag,
+    SetTestpmdModes,
+    StartGuard,
+    TrustVf,
+)
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Host
-from hpcapvf.model.steps import ProgramReceiveAll, ReplicateTraffic, StartGuard, Step
+from hpcapvf.model.request import Request
+from hpcapvf.model.steps import CopyStep, ProgramReceiveAll, ReplicateTraffic, Step
 from hpcapvf.nic import backends
 from hpcapvf.plan.backends import Ways
 from hpcapvf.plan.choice import Objection, objection
@@ -35,18 +44,25 @@ def for_probe(name: str, ways: Ways | None, link: Link) -> tuple[Step, ...]:
     return programme, StartGuard(name, ways.guard_interval_ms)
 
 
-def for_agent(name: str, ways: Ways, link: Link, *, vf_mac: Mac, watched: Watched, host: Host) -> tuple[Step, ...]:
-    """How an agent's VF comes to be given what the watched VMs receive. Only registers need a guard."""
+def for_agent(
+    request: Request, ways: Ways, link: Link, *, vf_mac: Mac, watched: Watched, host: Host
+) -> tuple[Step, ...]:
+    """How an agent's VF comes to be given what the watched VMs receive; how that ends is prepared before it begins."""
+    end, guard = PrepareEnd(request.name, request.ttl_s), StartGuard(request.name, ways.guard_interval_ms)
+    return end, _copies(ways, link, vf_mac=vf_mac, watched=watched, host=host), guard
+
+
+def _copies(ways: Ways, link: Link, *, vf_mac: Mac, watched: Watched, host: Host) -> CopyStep:
     if link.vf_index is None:
         raise AssertionError("an agent has a VF: the spec's check says so")
     pf, pool = link.pf.address, link.vf_index
     if ways.taken == backends.MIRROR_FILES:
-        return (MirrorByFiles(pf, pool, watched),)
+        return MirrorByFiles(pf, pool, watched)
     if ways.taken == backends.REPRESENTORS:
         interfaces = representors_of(link, host)
         sources = tuple(interfaces[w.pool] for w in watched)
-        return (MirrorByTc(pf, pool, interfaces[pool], sources, watched),)
-    return ReplicateTraffic(pf, link.family, pool, vf_mac, watched), StartGuard(name, ways.guard_interval_ms)
+        return MirrorByTc(pf, pool, interfaces[pool], sources, watched)
+    return ReplicateTraffic(pf, link.family, pool, vf_mac, watched)
 
 
 def representors_of(link: Link, host: Host) -> dict[int, str]:

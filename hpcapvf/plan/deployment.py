@@ -274,7 +274,7 @@ def _monitor_steps(request: Request, parts: _Parts, vf_mac: Mac, host: Host) -> 
         _attach(request, parts.link, parts.placement),
         *parts.storage.guest_steps,
         _start_capture(request, parts.placement),
-        *for_agent(request.name, parts.ways, parts.link, vf_mac=vf_mac, watched=parts.watched, host=host),
+        *for_agent(request, parts.ways, parts.link, vf_mac=vf_mac, watched=parts.watched, host=host),
     )
 
 

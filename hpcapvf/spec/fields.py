@@ -19,10 +19,11 @@ Scalar = str | int | bool | None
 class Key:
     """One key of the spec.
 
-    path: dotted path as the user writes it. kind: ``text``, ``number``, ``flag`` or ``texts`` (a list of text).
+    path: dotted path as the user writes it. kind: ``text``, ``number``, ``flag``, ``texts`` (a list of text) or
+    ``duration`` (90s, 30m, 2h or 1d; least and most in seconds).
     choices: the values that work now. later: values that have a meaning but are not built yet. least, most: bounds
     of a number. pattern: what a text must match, ``form`` says the same in words. check: a normalising function
-    that raises ValueError. only_default: the key is known, but any other value than its default is "not yet".
+    that raises ValueError.
     """
 
     path: str
@@ -37,7 +38,6 @@ class Key:
     form: str = ""
     check: Callable[[str], str] | None = None
     optional: bool = False
-    only_default: bool = False
     attribute: str = ""
 
 
@@ -92,6 +92,17 @@ def _power_of_two(text: str) -> str:
     return text
 
 
+DURATION = r"[0-9]{1,9}[smhd]"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration_s(text: str) -> int:
+    """Seconds of a time such as 90s, 30m, 2h or 1d; ValueError if it is none."""
+    if re.fullmatch(DURATION, text) is None:
+        raise ValueError("is not a time such as 90s, 30m, 2h or 1d")
+    return int(text[:-1]) * _SECONDS[text[-1]]
+
+
 KEYS: tuple[Key, ...] = (
     Key("version", "number", "version of the spec's format", required=True, choices=(1,)),
     # An md array takes its name too, and its metadata has 32 bytes for that.
@@ -142,7 +153,8 @@ KEYS: tuple[Key, ...] = (
     Key("placement.node", "number", "NUMA node to use instead of the card's", least=0, most=1023, optional=True),
     Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma); with it storage.mode is guest-disk "
         "unless given", pattern=r"[^\s/\x00-\x1f]{1,128}", form="a domain's name"),
-    Key("ttl", "text", "how long the deployment lives (deploy-vnma)", only_default=True, optional=True,
+    Key("ttl", "duration", "how long the agent lives from when it is given traffic (deploy-vnma; --ttl goes before it)",
+        least=60, most=366 * 86400, pattern=DURATION, form="a time such as 90s, 30m, 2h or 1d", optional=True,
         attribute="ttl_s"),
     Key("persist", "flag", "make it anew after a reboot of the host, and end it after a run that was cut short"),
 )  # fmt: skip

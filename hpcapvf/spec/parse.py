@@ -7,6 +7,8 @@ import difflib
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hpcapvf.model.codec import from_json, to_json
@@ -21,7 +23,7 @@ from hpcapvf.model.request import (
     StorageRequest,
 )
 from hpcapvf.spec.document import kind_of, load_document
-from hpcapvf.spec.fields import KEYS, Key
+from hpcapvf.spec.fields import KEYS, Key, duration_s
 
 SECTIONS: dict[str, type[Any]] = {
     "": Request,
@@ -33,13 +35,25 @@ SECTIONS: dict[str, type[Any]] = {
     "placement": PlacementRequest,
 }
 _BY_PATH = {key.path: key for key in KEYS}
-_KINDS: dict[str, type[Any]] = {"text": str, "number": int, "flag": bool}
-_WORDS = {"text": "text", "number": "a whole number", "flag": "true or false", "texts": "a list of texts"}
+_KINDS: dict[str, type[Any]] = {"text": str, "number": int, "flag": bool, "duration": str}
+_WORDS = {
+    "text": "text",
+    "number": "a whole number",
+    "flag": "true or false",
+    "texts": "a list of texts",
+    "duration": "a time such as 90s, 30m, 2h or 1d",
+}
 
 
-def parse_spec(text: str) -> Request:
-    """Read a spec. BadSpec names the dotted path of what is wrong, and suggests the key that was probably meant."""
-    values = _section("", _with_watch_defaults(load_document(text)))
+def parse_spec(text: str, overrides: Mapping[str, Any] = MappingProxyType({})) -> Request:
+    """Read a spec. BadSpec names the dotted path of what is wrong, and suggests the key that was probably meant.
+
+    overrides: top-level keys that the command line gives; they go before the spec's.
+    """
+    document = load_document(text)
+    if isinstance(document, dict):
+        document = {**document, **overrides}
+    values = _section("", _with_watch_defaults(document))
     request: Request = from_json(Request, values)
     _check_together(request)
     return request
@@ -114,8 +128,6 @@ def _left_out(key: Key) -> Any:
 
 def _value(key: Key, mapping: dict[str, Any]) -> Any:
     value = mapping[key.path.rpartition(".")[2]]
-    if key.only_default:
-        return _only_default(key, value)
     if value is None and key.optional:
         return None
     if key.kind == "texts":
@@ -125,16 +137,11 @@ def _value(key: Key, mapping: dict[str, Any]) -> Any:
     if type(value) is not _KINDS[key.kind]:
         raise _wrong_type(key, value)
     _check_choice(key, value)
+    if key.kind == "duration":
+        return _duration(key, value)
     if isinstance(value, str):
         return _text(key, value, key.path)
     return _number(key, value)
-
-
-def _only_default(key: Key, value: Any) -> Any:
-    default = to_json(default_of(key))
-    if value is not None and value != default:
-        raise BadSpec(f"not yet: {key.note} cannot be asked for so far", path=key.path, hint="leave the key out")
-    return default
 
 
 def _wrong_type(key: Key, value: Any) -> BadSpec:
@@ -162,6 +169,15 @@ def _text(key: Key, value: Any, path: str) -> str:
         return key.check(value) if key.check else value
     except ValueError as error:
         raise BadSpec(f"{_short(value)}: {error}", path=path, hint=key.note) from None
+
+
+def _duration(key: Key, value: str) -> int:
+    """Seconds, within the key's bounds."""
+    seconds = duration_s(_text(key, value, key.path))
+    least, most = key.least or 0, key.most or seconds
+    if not least <= seconds <= most:
+        raise BadSpec(f"{value} is outside {least} s to {most // 86400} days", path=key.path, hint=key.note)
+    return seconds
 
 
 def _number(key: Key, value: Any) -> Any:
@@ -237,6 +253,8 @@ def _check_storage(request: Request) -> None:
 
 def _check_watch(request: Request) -> None:
     watch = request.watch
+    if request.ttl_s is not None and not watch:
+        raise BadSpec("only an agent has a time limit", path="ttl", hint="leave it out; `hpcapvf destroy` ends a probe")
     if watch and request.network.mode != "vf":
         raise BadSpec(
             f"{request.network.mode} cannot be combined with watch: a card copies traffic between its own VFs",

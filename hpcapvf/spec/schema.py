@@ -13,7 +13,7 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.spec.fields import KEYS, Key
 from hpcapvf.spec.parse import SECTIONS, default_of
 
-_TYPES = {"text": "string", "number": "integer", "flag": "boolean", "texts": "array"}
+_TYPES = {"text": "string", "number": "integer", "flag": "boolean", "texts": "array", "duration": "string"}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -40,8 +40,6 @@ def _section(section: str) -> dict[str, Any]:
 def _value(key: Key) -> dict[str, Any]:
     default = default_of(key)
     known = {} if default is dataclasses.MISSING else {"default": to_json(default)}
-    if key.only_default:
-        return {"description": f"{key.note}; cannot be set yet", "enum": sorted({None, known["default"]}, key=str)}
     item = _limits(key)
     if key.kind == "texts":
         item = {"type": "array", "items": {"type": "string", **item}}
@@ -53,6 +51,8 @@ def _value(key: Key) -> dict[str, Any]:
 
 
 def _limits(key: Key) -> dict[str, Any]:
+    if key.kind == "duration":
+        return {"pattern": f"^(?:{key.pattern})$"}
     limits: dict[str, Any] = {}
     if key.choices:
         limits["enum"] = [*key.choices, *([None] if key.optional else [])]

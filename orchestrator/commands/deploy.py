@@ -59,7 +59,7 @@ def deploy_vnma_parser() -> argparse.ArgumentParser:
         parents=[output_options()],
         epilog=epilog(
             "deploy-vnma agent1.yaml --dry-run",
-            "deploy-vnma agent1.yaml",
+            "deploy-vnma agent1.yaml --ttl 2h",
             "deploy-vnma agent1.yaml --source './send-to-the-watched-vm.sh' --pcap traffic.pcap",
             "",
             "# a whole agent1.yaml",
@@ -68,6 +68,12 @@ def deploy_vnma_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_deploy_options(parser)
+    parser.add_argument(
+        "--ttl",
+        metavar="TIME",
+        help="take the agent away after 90s, 30m, 2h or 1d, its copies first, whatever happens to this command or the "
+        "host meanwhile; goes before `ttl` in the spec (default: no limit)",
+    )
     parser.set_defaults(handler=run_deploy_vnma, command_name="deploy-vnma")
     return parser
 
@@ -114,7 +120,8 @@ def check_kind(request: Request, *, monitor: bool) -> None:
 
 def _deploy(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> Answer:
     """A second run of the same spec is over before most of the program is loaded: a slow host feels every module."""
-    request = read_spec(args.spec)  # once: it may be a pipe
+    limit = {"ttl": args.ttl} if monitor and args.ttl is not None else {}
+    request = read_spec(args.spec, limit)  # once: it may be a pipe
     check_kind(request, monitor=monitor)
     if not (args.wait or args.pcap) and args.source == "none":
         standing = unchanged_by(request.name, spec_sha256(request), read_deployments(LocalFiles()))

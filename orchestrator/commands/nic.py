@@ -6,6 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
+from hpcapvf.apply.end import ends_at
 from hpcapvf.apply.journal import done_at, opened_by, read_events
 from hpcapvf.apply.state import journal_path, list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
@@ -135,6 +136,11 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
     return (*parts, table("mirror rules", ("rule", "of", "pools", "to pool"), rules)) if rules else tuple(parts)
 
 
+MIRROR_COLUMNS = (
+    "watched by", "condition", "VF", "watched VM", "since", "until", "by", "drifts", "registers now", "remark",
+)  # fmt: skip
+
+
 def mirrors_answer(machine: Machine) -> Answer:
     """All replications of this host's deployments. What cannot be read stands in the entry, it is no error."""
     host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)
@@ -152,6 +158,7 @@ def mirrors_answer(machine: Machine) -> Answer:
             f"VF {w['pool']} of {m['pf']}",
             w["domain"],
             _said_time(m["since"]),
+            _said_time(m["until"]),
             m["by"] or None,
             m["drifts"],
             m["registers"],
@@ -160,8 +167,7 @@ def mirrors_answer(machine: Machine) -> Answer:
         for m in found
         for w in m["watches"]
     ]
-    columns = ("watched by", "condition", "VF", "watched VM", "since", "by", "drifts", "registers now", "remark")
-    return Answer({"mirrors": found}, shown=(table("mirrors", columns, rows) if rows else NO_MIRRORS,))
+    return Answer({"mirrors": found}, shown=(table("mirrors", MIRROR_COLUMNS, rows) if rows else NO_MIRRORS,))
 
 
 def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: Host) -> dict[str, Any]:
@@ -191,16 +197,21 @@ def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: H
 
 
 def _history(name: str, index: int, machine: Machine) -> dict[str, Any]:
-    """since: seconds since the epoch, None if the step at index is not done; by: empty if not known.
+    """since: seconds since the epoch, None if the step at index is not done; until: of its time limit, None: no limit.
 
-    drifts: of the guard's checks, those that found registers rewritten; None if it has not said.
+    by: empty if not known. drifts: of the guard's checks, those that found registers rewritten; None: it has not said.
     """
     try:
         events = read_events(machine.files, journal_path(name))
     except HpcapvfError:  # a damaged journal: `status` and `destroy` say so, here it is unknown
         events = ()
     counts = read_guard(name, machine.files) or {}
-    return {"since": done_at(events, index), "by": opened_by(events), "drifts": counts.get("drifts")}
+    return {
+        "since": done_at(events, index),
+        "until": ends_at(name, machine.files),
+        "by": opened_by(events),
+        "drifts": counts.get("drifts"),
+    }
 
 
 def _said_time(at: float | None) -> str | None:

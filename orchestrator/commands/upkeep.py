@@ -7,6 +7,7 @@ import sys
 from typing import TextIO
 
 from hpcapvf.apply.captures import Amount, count_captures
+from hpcapvf.apply.end import DESTROYED
 from hpcapvf.apply.journal import read_events
 from hpcapvf.apply.recover import BACK, BY_SPEC, FORWARD, Recovered, RecoverReport, recover_all, recover_one
 from hpcapvf.apply.run import destroy
@@ -22,6 +23,8 @@ from orchestrator.proof_options import add_proof_options
 from orchestrator.proofs import failure_of, read_checks, show_verified, verify_deployment
 from orchestrator.restored import put_back_lines
 from orchestrator.tables import pairs
+
+_LONGEST_REASON = 200
 
 
 def add_commands(commands: Commands) -> None:
@@ -48,6 +51,9 @@ def add_commands(commands: Commands) -> None:
         "--purge", action="store_true", help="delete its captures as well, after a question; this cannot be undone"
     )
     taken.add_argument("--yes", action="store_true", help="with --purge: do not ask")
+    taken.add_argument(
+        "--because", metavar="TEXT", default=DESTROYED, help="of an agent: why, for the audit file (default: destroyed)"
+    )
     add_wait_option(taken)
     taken.set_defaults(handler=run_destroy)
     _add_recover(commands)
@@ -92,7 +98,9 @@ def run_destroy(args: argparse.Namespace, progress: Progress) -> Answer:
     if args.purge and not args.yes:
         plan = read_deployment(args.name, machine.files).plan
         confirm_purge(args.name, count_captures(plan, machine), sys.stdin, sys.stderr)
-    report = destroy(args.name, machine, progress, purge=args.purge, wait_s=args.wait)
+    report = destroy(
+        args.name, machine, progress, purge=args.purge, wait_s=args.wait, because=args.because[:_LONGEST_REASON]
+    )
     undone = put_back_lines(read_events(machine.files, report.journal)) if report.journal else ()
     rows: list[tuple[str, object]] = [
         ("undone", text + (f" (before it, {there})" if there else "")) for text, there in undone

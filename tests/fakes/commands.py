@@ -255,7 +255,7 @@ class FakeCommands:
             if self._kernel.tree.at(path).exists():
                 self._kernel.tree.at(path).write_text("")
         self.unsynced.clear()
-        self.units.clear()
+        self.units = {unit for unit in self.enabled if unit.endswith(".timer")}
         self.links = {name: Link() for name in self.links}
         self.private_flags = {name: dict.fromkeys(flags, False) for name, flags in self.private_flags.items()}
         self.tc.reboot()

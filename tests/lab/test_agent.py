@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ ALL_HOSTS = "01:00:5e:00:00:01"
 NOBODY = "02:99:99:99:99:99"
 SENDER = bytes.fromhex("0248505646ee")
 EACH = 40
+TTL_S = 7200
 
 
 def frame(number: int, destination: str) -> Frame:
@@ -60,7 +62,7 @@ def agent(web1: WatchedVm, before: dict[str, Any], boot_id: str) -> Envelope:
     assert boot_id
     server = web1.server
     server.write(SPEC, suggest_monitor_spec(looked_at(server.lab).host, name=AGENT, image=IMAGE))
-    answer = server.command("deploy-vnma", SPEC, "--source", "wire", timeout_s=900)
+    answer = server.command("deploy-vnma", SPEC, "--ttl", f"{TTL_S}s", "--source", "wire", timeout_s=900)
     assert answer.result, answer.error
     return answer
 
@@ -140,13 +142,28 @@ def test_the_guard_repairs_what_a_reset_of_the_watched_vf_wipes(web1: WatchedVm,
     assert mirrors(server)["backend"] == "replication"
 
 
-def test_destroy_leaves_registers_and_the_watched_vm_as_they_were(
+def test_the_end_of_its_time_takes_the_agent_away_and_leaves_all_as_it_was(
     web1: WatchedVm, before: dict[str, Any], boot_id: str, agent: Envelope
 ) -> None:
+    """The server's clock is put forward to the end, as the timer sees it; nobody but systemd does the rest."""
     assert agent.ok
     server = web1.server
-    answer = server.command("hpcapvf", "destroy", AGENT, timeout_s=300)
-    assert answer.ok, answer.error
+    until = mirrors(server)["until"]
+    begin = time.monotonic()
+    now = float(server.shell("systemctl stop chrony; date +%s"))
+    assert 0 < until - now <= TTL_S
+    try:
+        server.shell(f"date -s @{until:.0f}")
+        deadline = time.monotonic() + 400
+        while server.command("hpcapvf", "mirrors").result["mirrors"]:
+            assert time.monotonic() < deadline, server.shell(f"journalctl --no-pager -n 30 -u hpcapvf-end-{AGENT}")
+            time.sleep(5)
+        server.shell(f"while systemctl is-active -q hpcapvf-end-{AGENT}; do sleep 1; done", timeout_s=300)
+    finally:
+        server.shell(f"date -s @{now + time.monotonic() - begin:.0f}; systemctl start chrony")
     assert server.changes_since(before) == ()
-    assert server.command("hpcapvf", "mirrors").result == {"mirrors": []}
+    assert server.command("hpcapvf", "status").result["deployments"] == []
     assert web1.shell("cat /proc/sys/kernel/random/boot_id") == boot_id
+    watched = [json.loads(line) for line in server.shell("cat /var/log/hpcapvf/audit.jsonl").splitlines()]
+    assert [line["event"] for line in watched] == ["begin", "end"]
+    assert (watched[0]["watched"], watched[0]["ends_at"], watched[1]["why"]) == ([NAME], until, "time over")

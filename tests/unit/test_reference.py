@@ -50,7 +50,7 @@ def _key_row(key: Key) -> tuple[str, str, str, str]:
         values += "; later: " + ", ".join(f"`{choice}`" for choice in key.later)
     default = default_of(key)
     said = {"": "empty", "None": "none", "()": "empty list", "False": "`false`"}.get(str(default), f"`{default}`")
-    note = key.note + ("; not built yet" if key.only_default else "")
+    note = key.note
     return f"`{key.path}`", values, "required" if default is dataclasses.MISSING else said, note
 
 

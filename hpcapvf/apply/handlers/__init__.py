@@ -10,6 +10,7 @@ from hpcapvf.apply.handlers.capture import StartCaptureHandler
 from hpcapvf.apply.handlers.clock import KeepClockHandler
 from hpcapvf.apply.handlers.disk import MakeDiskHandler, MakeSeedHandler
 from hpcapvf.apply.handlers.domain import DefineDomainHandler, StartDomainHandler, StartNetworkHandler
+from hpcapvf.apply.handlers.end import PrepareEndHandler
 from hpcapvf.apply.handlers.guard import StartGuardHandler
 from hpcapvf.apply.handlers.guest import InstallDriverHandler, UseInterfaceHandler, WaitGuestHandler
 from hpcapvf.apply.handlers.guest_port import HoldFunctionHandler
@@ -58,6 +59,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.SetTestpmdModes.kind: SetTestpmdModesHandler(),
     steps.MirrorByFiles.kind: MirrorByFilesHandler(),
     steps.MirrorByTc.kind: MirrorByTcHandler(),
+    steps.PrepareEnd.kind: PrepareEndHandler(),
     steps.StartGuard.kind: StartGuardHandler(),
     steps.MakeRaid.kind: MakeRaidHandler(),
     storage_steps.MakeVolume.kind: MakeVolumeHandler(),

@@ -128,7 +128,7 @@ def test_replication_is_undone_before_capture_and_vm(world: World) -> None:
     apply_plan(world.plan, world.fake.machine, Silent())
     report = destroy(NAME, world.fake.machine, Silent())
     order = [line.split()[0] for line in report.restored]
-    assert order[:3] == ["start", "replicate", "start"]
+    assert order[:4] == ["start", "replicate", "prepare", "start"]
     assert report.restored.index(step_of(world).describe()) < report.restored.index(f"start domain {NAME}")
 
 

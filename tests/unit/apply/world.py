@@ -24,6 +24,7 @@ from hpcapvf.model.steps import (
     MakeDisk,
     MakeRaid,
     MakeSeed,
+    PrepareEnd,
     ProgramReceiveAll,
     ReplicateTraffic,
     ReserveHugepages,
@@ -59,6 +60,7 @@ MANAGEMENT_MAC = Mac.parse("02:00:00:00:00:02")
 WATCHED, WATCHED_UUID = "web1", "87654321-1234-5678-1234-567812345678"
 WATCHED_MAC, WATCHED_VLAN = Mac.parse("02:00:00:00:00:03"), 100
 MONITOR_VF, MONITOR_MAC = PciAddress.parse(vf_address(1)), Mac.parse("02:00:00:00:00:04")
+TTL_S = 7 * 86400  # longer than any test's clock runs
 _KEPT_FOLDERS = (paths.DEPLOYMENTS, paths.IMAGES, "/run/hpcapvf", "/etc/systemd/system")
 
 
@@ -103,6 +105,8 @@ class World:
 
 def _content(path: Path) -> str:
     """Of a file that is another one each time, only that it is there."""
+    if path.suffix == ".timer":
+        return "some time"
     if path.is_file():
         return "some token" if path.name == "vf-token" else path.read_text()
     return "folder"
@@ -168,6 +172,7 @@ def make_monitor_plan(probe: Plan) -> Plan:
         clock,
         install,
         StartCapture(NAME, "/capture", 1, "[Service]\nExecStart=/usr/local/bin/hpcapdd\n"),
+        PrepareEnd(NAME, TTL_S),
         ReplicateTraffic(PF, "82576", 1, MONITOR_MAC, (WatchedVf(WATCHED, VF, 0),)),
         StartGuard(NAME),
     )
@@ -176,6 +181,7 @@ def make_monitor_plan(probe: Plan) -> Plan:
         network=replace(probe.request.network, receive="own"),
         storage=StorageRequest(mode="guest-disk"),
         watch=(WATCHED,),
+        ttl_s=TTL_S,
     )
     changes = {"function": MONITOR_VF, "vf_index": 1, "function_mac": MONITOR_MAC, "controller": None}
     return replace(probe, request=request, steps=steps, **changes)  # type: ignore[arg-type]

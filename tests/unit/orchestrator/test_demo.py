@@ -13,7 +13,7 @@ from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.progress import Silent
 from hpcapvf.spec import parse_spec
 from orchestrator import demo
-from orchestrator.demo import WATCH_S, demo_parser, gather, seconds_after_copy
+from orchestrator.demo import TTL, WATCH_S, demo_parser, gather, seconds_after_copy
 from orchestrator.phases import PhaseClock
 from orchestrator.remote import Envelope, ServerFailed
 from orchestrator.report import DemoFacts
@@ -30,9 +30,10 @@ PROBE_ALONE = [
 ]
 SECOND_ACT = [
     "hpcapvf probe",
-    "deploy-vnma /root/agent1.yaml --source wire",
+    "deploy-vnma /root/agent1.yaml --ttl 180s --source wire",
     "hpcapvf mirrors",
-    "hpcapvf destroy agent1",
+    "hpcapvf mirrors",
+    "hpcapvf mirrors",
 ]
 
 
@@ -57,6 +58,7 @@ class FakeServer:
         self.asked: list[str] = []
         self.specs: dict[str, str] = {}
         self.exit_codes: dict[str, ExitCode] = {}
+        self.looks_until_gone = 3
 
     def up(self, *_: object) -> dict[str, Any]:
         return {}
@@ -64,6 +66,11 @@ class FakeServer:
     def put(self, local: Path, path: str, *, timeout_s: float) -> None:
         assert timeout_s
         self.specs[path] = local.read_text()
+
+    def mirrors(self) -> list[dict[str, str]]:
+        self.looks_until_gone -= 1
+        agent = [{"monitor": "agent1", "backend": "replication"}] if self.looks_until_gone > 0 else []
+        return [{"monitor": "another"}, *agent]
 
     def answer(self, _lab: object, argv: Sequence[str], _progress: object, *, timeout_s: float) -> Envelope:
         assert timeout_s
@@ -73,7 +80,7 @@ class FakeServer:
             "host": to_json(watched_host() if deployed else sample_host()),
             "snapshot": {},
             "phases_s": PHASES,
-            "mirrors": [{"monitor": "another"}, {"monitor": "agent1", "backend": "replication"}],
+            "mirrors": self.mirrors() if argv[1] == "mirrors" else [],
         }
         return Envelope(argv[0], self.exit_codes.get(argv[0], ExitCode.OK), result)
 
@@ -107,17 +114,26 @@ def test_both_acts_the_agent_goes_first(server: FakeServer) -> None:
     assert facts.agent is not None
     assert facts.agent.mirror["backend"] == "replication"
     assert facts.agent.watched_s == WATCH_S == 60.0  # it waits for what is missing
+    assert facts.agent.ended == {"ttl": TTL, "left": {}, "seconds": 65.0}
+
+
+def test_an_agent_that_outlives_its_time_is_told_and_taken_away(server: FakeServer) -> None:
+    server.looks_until_gone = 10_000
+    facts = _run(server, "--act", "all")
+    assert facts.agent is not None
+    assert facts.agent.ended == {"ttl": TTL, "left": {"monitor": "agent1", "backend": "replication"}, "seconds": 660.0}
+    assert server.asked[-3:] == ["hpcapvf destroy agent1", *PROBE_ALONE[-2:]]
 
 
 def test_the_second_act_alone_sends_the_probe_nothing(server: FakeServer) -> None:
     _run(server, "--act", "vnma")
     assert server.asked[2] == "deploy-vnp /root/probe1.yaml --source none"
-    assert server.asked[4:8] == SECOND_ACT
+    assert server.asked[4:9] == SECOND_ACT
 
 
 def test_what_is_kept_is_not_destroyed(server: FakeServer) -> None:
     assert _run(server, "--keep").differences is None
-    assert not [words for words in server.asked if "destroy" in words]
+    assert not [words for words in server.asked if "destroy" in words or "--ttl" in words]
 
 
 def test_a_failed_proof_is_reported_and_any_other_failure_ends_the_demo(server: FakeServer) -> None:

@@ -182,6 +182,10 @@ def test_with_the_agent_alone_the_probe_has_no_frame_figures() -> None:
         (_agent(FOR_AGENT[:-1]), "agent1: the agent's frames expected and identical are not the same number"),
         (_agent(FOR_AGENT[:-1]), "agent1: every frame stored: expected 25, found 24"),
         (_agent(backend=None), "agent1: hpcapvf mirrors: said"),
+        (
+            replace(_agent(), ended={"ttl": "180s", "left": {"monitor": "agent1"}, "seconds": 780.0}),
+            "agent1: its time of 180s is over, and it still stands after 780.0 s",
+        ),
         (replace(_agent(), mirror={}), "agent1: hpcapvf mirrors: the agent is not listed"),
     ],
 )

@@ -127,7 +127,7 @@ def test_registers_need_not_be_reached_for_a_trusted_vf() -> None:
 def test_an_agent_by_the_files_of_out_of_tree_i40e() -> None:
     plan = agent(host_with("i40e", XL710, mirror_files=True, out_of_tree=True, driver_version="2.23.17"))
     assert isinstance(plan, Plan)
-    assert plan.steps[-1] == MirrorByFiles(PF, 1, (WatchedVf("web1", vf_at(0), 0),))
+    assert plan.steps[-2] == MirrorByFiles(PF, 1, (WatchedVf("web1", vf_at(0), 0),))
     found = next(c.found for c in plan.backends if c.backend.name == "i40e mirror files")
     assert found == "driver i40e 2.23.17 (out-of-tree) with sriov/0/ingress_mirror"
 
@@ -158,7 +158,7 @@ def test_an_agent_by_tc_on_representors(driver: str, device: int, vendor: int) -
     plan = agent(dataclasses.replace(host, interfaces=(stands_for_vf, *host.interfaces), ways=ways))
     assert isinstance(plan, Plan)
     assert plan.pf_interface == "ens5"  # and not a representor, whatever its name
-    assert plan.steps[-1] == MirrorByTc(PF, 1, "ens5_1", ("ens5_0",), (WatchedVf("web1", vf_at(0), 0),))
+    assert plan.steps[-2] == MirrorByTc(PF, 1, "ens5_1", ("ens5_0",), (WatchedVf("web1", vf_at(0), 0),))
 
 
 def test_a_switch_in_legacy_mode_says_how_to_change_it() -> None:

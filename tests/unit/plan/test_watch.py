@@ -83,6 +83,7 @@ def test_the_steps_and_their_order() -> None:
         "keep-clock",
         "install-driver",
         "start-capture",
+        "prepare-end",
         "replicate-traffic",
         "start-guard",
     ]
@@ -111,7 +112,8 @@ def test_an_agent_may_take_a_controller() -> None:
     plan = planned(storage=make_request().storage)
     kinds = [s.kind for s in plan.steps]
     assert plan.controller == RAID
-    assert kinds[-5:] == ["install-driver", "make-raid", "start-capture", "replicate-traffic", "start-guard"]
+    assert kinds[-6:-3] == ["install-driver", "make-raid", "start-capture"]
+    assert kinds[-3:] == ["prepare-end", "replicate-traffic", "start-guard"]
 
 
 def test_the_card_may_carry_the_hosts_own_network() -> None:

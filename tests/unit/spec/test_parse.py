@@ -97,7 +97,7 @@ def test_a_wrong_type_is_named(key: Key) -> None:
     assert "a mapping" in error.message or "not yet" in error.message
 
 
-@pytest.mark.parametrize("key", [k for k in KEYS if k.least is not None], ids=lambda k: k.path)
+@pytest.mark.parametrize("key", [k for k in KEYS if k.least is not None and k.kind == "number"], ids=lambda k: k.path)
 def test_bounds_are_kept(key: Key) -> None:
     assert key.least is not None
     assert key.most is not None
@@ -146,8 +146,7 @@ def test_ways_to_the_link_that_exclude_each_other(change: dict[str, Any], said: 
     ("change", "said"),
     [
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
-        ({"ttl": "2h"}, "ttl: not yet"),
-        ({"ttl": 7200}, "ttl: not yet"),
+        ({"ttl": "2h"}, "ttl: only an agent has a time limit"),
         ({"persist": "yes"}, "persist: must be true or false"),
     ],
 )
@@ -298,3 +297,34 @@ def test_a_vf_of_the_card_may_be_named(pf: str, card: str, vf: int | None) -> No
 @pytest.mark.parametrize("pf", ["enp5s0|3", "enp5s0|vf", "enp5s0|vf03", "|vf3", "enp5s0|vf3|vf4", "enp5s0|vf-1"])
 def test_what_names_no_vf_is_refused(pf: str) -> None:
     assert refused(spec(network__pf=pf)).path == "network.pf"
+
+
+AGENT = {"watch": ["web1"], "storage": {"mode": "guest-disk"}}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), (None, None)])
+def test_a_time_limit_is_read(text: str | None, seconds: int | None) -> None:
+    assert parse_spec(spec(**AGENT, ttl=text)).ttl_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("ttl", "said"),
+    [
+        ("0s", "0s is outside 60 s to 366 days"),
+        ("59s", "59s is outside"),
+        ("367d", "367d is outside"),
+        ("-5m", "'-5m' is not a time such as"),
+        ("2 h", "'2 h' is not a time such as"),
+        ("soon", "'soon' is not a time such as"),
+        ("9999999999d", "is not a time such as"),
+        (7200, "must be a time such as 90s, 30m, 2h or 1d, not a number"),
+    ],
+)
+def test_a_time_limit_that_is_none_is_refused(ttl: object, said: str) -> None:
+    error = refused(spec(**AGENT, ttl=ttl))
+    assert error.path == "ttl"
+    assert said in error.message
+
+
+def test_the_command_lines_time_limit_goes_before_the_specs() -> None:
+    assert parse_spec(spec(**AGENT, ttl="1d"), {"ttl": "2h"}).ttl_s == 7200
