@@ -16,7 +16,8 @@ TOP = Path(__file__).resolve().parent.parent
 def provenance() -> dict[str, object]:
     """Commit (and whether the tree differs from it), date and machine. Ask before the run: of what is tested."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TOP, check=True, capture_output=True, text=True).stdout
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=TOP, check=False).returncode != 0
+    sources = [".", ":(exclude)docs/results"]  # results of other runs change nothing of what is tested
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *sources], cwd=TOP, check=False).returncode != 0
     return {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": commit.strip(),
