@@ -24,7 +24,7 @@ ALL_HOSTS = "01:00:5e:00:00:01"
 NOBODY = "02:99:99:99:99:99"
 SENDER = bytes.fromhex("0248505646ee")
 EACH = 40
-TTL_S = 7200
+TTL_S = 1800  # less than what is left of a DHCP lease, which the jump of the clock shortens as well
 
 
 def frame(number: int, destination: str) -> Frame:
