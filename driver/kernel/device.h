@@ -85,10 +85,15 @@ static inline enum capture_state state_of(const struct capture_device *device)
 	return READ_ONCE(device->first->state);
 }
 
-/* main/ring_memory.c: or ERR_PTR(-ENOMEM). */
+/*
+ * main/ring_memory.c: or ERR_PTR(-ENOMEM), also beyond half of the machine's memory: the ring is mapped twice back to
+ * back, and vmap() refuses more pages than there are.
+ */
 struct ring_memory *ring_memory_create(u64 bytes, int numa_node);
 /* A mapping of hugetlbfs of the calling process; ERR_PTR: -ENOMEM also beyond RLIMIT_MEMLOCK; -EINVAL, -EFAULT. */
 struct ring_memory *ring_memory_pin(u64 address, u64 bytes);
+/* Whole huge pages, and not more of them than a ring may have. */
+bool ring_memory_can_be_lent(u64 address, u64 bytes);
 void ring_memory_put(struct ring_memory *memory);
 
 /* main/ring_change.c: our own memory of another size. -EBUSY while anybody listens, -EINVAL, -ENOMEM, -ENODEV. */

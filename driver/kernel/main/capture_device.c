@@ -64,7 +64,7 @@ static int allocate_ring(struct capture_device *device)
 	device->control = alloc_pages_node(device->numa_node, GFP_KERNEL | __GFP_ZERO, 0);
 	device->memory = ring_memory_create(parameters.ring_bytes, device->numa_node);
 	if (!device->control || IS_ERR(device->memory)) {
-		dev_err(hw_of(device)->device, "no memory for a ring of %llu MiB: load the module with a smaller ring_mib\n",
+		dev_err(hw_of(device)->device, "no memory for a ring of %llu MiB: load the module with a smaller ring_mib, at most half of the memory\n",
 			parameters.ring_bytes >> 20);
 		return -ENOMEM;
 	}

@@ -56,9 +56,12 @@ int capture_ring_resize(struct capture_device *device, u64 bytes)
 
 int capture_ring_lend(struct capture_device *device, u64 address, u64 bytes)
 {
-	int error = check_free_now(device, 1);
 	struct ring_memory *memory;
+	int error;
 
+	if (!ring_memory_can_be_lent(address, bytes))
+		return -EINVAL;
+	error = check_free_now(device, 1);
 	if (error)
 		return error;
 	/* without the lock: a page fault takes locks that mmap has when it asks for ours */

@@ -126,13 +126,18 @@ static int pin(struct ring_memory *memory, u64 address)
 	return 0;
 }
 
+bool ring_memory_can_be_lent(u64 address, u64 bytes)
+{
+	return bytes && bytes <= (u64)HPCAPVF_RING_MIB_MAX << 20 && (address | bytes) % PMD_SIZE == 0 &&
+	       address + bytes > address;
+}
+
 struct ring_memory *ring_memory_pin(u64 address, u64 bytes)
 {
 	struct ring_memory *memory;
 	int error;
 
-	if (!bytes || bytes > (u64)HPCAPVF_RING_MIB_MAX << 20 || (address | bytes) % PMD_SIZE ||
-	    address + bytes < address)
+	if (!ring_memory_can_be_lent(address, bytes))
 		return ERR_PTR(-EINVAL);
 	memory = create_empty(bytes);
 	if (!memory)
