@@ -166,7 +166,7 @@ _KEPT = (
            _captured(lambda capture: capture.free_bytes)),
     Metric("hpcapvf_disk_size_bytes", "gauge", "Size of the file system of the captures; used is size less free",
            "guest: df", _captured(lambda capture: capture.size_bytes)),
-    Metric("hpcapvf_disk_full_in_seconds", "gauge", "How long the disk lasts at the rate just now; absent if none comes",
+    Metric("hpcapvf_disk_full_in_seconds", "gauge", "How long the disk lasts at the present rate; absent if none comes",
            "guest: df, and the rate of frames put into the ring", _captured(_full_in)),
 )  # fmt: skip
 METRICS: tuple[Metric, ...] = (WRITTEN, *_DEPLOYMENT, *_GUARD, *_TAKEN, *_KEPT)
