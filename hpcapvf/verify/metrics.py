@@ -18,14 +18,14 @@ Values = Callable[[DeploymentStatus], Iterable[tuple[dict[str, str], Number]]]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. kind: ``counter`` or ``gauge``; labels: beside ``probe``; source: where its value is read."""
+    """One metric. kind: ``counter`` or ``gauge``; labels: all that it has; source: where its value is read."""
 
     name: str
     kind: str
     help: str
     source: str
     values: Values
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ("probe",)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _guard_fails(status: DeploymentStatus) -> int | None:
 
 WRITTEN = Metric(
     "hpcapvf_metrics_written_timestamp_seconds", "gauge", "When these metrics were read, in seconds since 1970",
-    "the host's clock", lambda _status: (),
+    "the host's clock", lambda _status: (), (),
 )  # fmt: skip
 _DEPLOYMENT = (
     Metric(
@@ -92,7 +92,7 @@ _DEPLOYMENT = (
     ),
     Metric(
         "hpcapvf_deployment_condition", "gauge", "1, with the deployment's condition as a label",
-        "state.json", lambda status: (({"condition": status.condition}, 1),), ("condition",),
+        "state.json", lambda status: (({"condition": status.condition}, 1),), ("probe", "condition"),
     ),
     Metric(
         "hpcapvf_guest_running", "gauge", "1 if the guest runs", "libvirt",
@@ -102,6 +102,11 @@ _DEPLOYMENT = (
         "hpcapvf_registers_differ", "gauge",
         "Registers of the card that are not as capture or mirror need them, just now", "the card's registers",
         _one(lambda status: status.registers_differ),
+    ),
+    Metric(
+        "hpcapvf_mirror_places_missing", "gauge",
+        "Files or tc filters of a mirror without registers that do not ask for the copies, just now",
+        "the driver's files, or tc", _one(lambda status: status.copies_missing),
     ),
     Metric(
         "hpcapvf_nic_missed_frames_total", "counter",

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hpcapvf.host.protocols import Machine, guest_access
+from hpcapvf.model.copy_steps import MirrorByFiles, MirrorByTc
 from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import CAPTURE_UNIT, guard_unit
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll, ReplicateTraffic, StartCapture, StartGuard
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, DRIVER_FOLDERS, STATUS_PATH
+from hpcapvf.verify.copies import missing_copies
 from hpcapvf.verify.mirrors import read_mirror
 from hpcapvf.verify.readings import read_drift, read_guard
 
@@ -103,7 +105,8 @@ class DeploymentStatus:
     """One deployment. guest: ``running``, ``off``, ``absent`` or None. guard: what it wrote last; guard_unit: systemd's
     word for it, None if the plan has none. registers: ``as wanted``, ``N differ`` or None; registers_differ: N.
     unknown: part to reason. up: the guest runs, and told of its capture if it has one that can tell. nic_missed: frames
-    that the card's whole port missed for want of room, as its driver on this host counts them."""
+    that the card's whole port missed for want of room, as its driver on this host counts them. copies_missing: files or
+    tc filters of a mirror without registers that do not ask for the copies; None if there is no such mirror."""
 
     name: str
     condition: str
@@ -116,6 +119,7 @@ class DeploymentStatus:
     up: bool = False
     registers_differ: int | None = None
     nic_missed: int | None = None
+    copies_missing: int | None = None
 
 
 def unknown_status(name: str, condition: str, why: str) -> DeploymentStatus:
@@ -161,6 +165,7 @@ def read_status(name: str, condition: str, plan: Plan, machine: Machine, *, gues
         up=up,
         registers_differ=differ,
         nic_missed=attempt("nic_missed", lambda: _nic_missed(plan, machine)),
+        copies_missing=attempt("copies", lambda: _copies_missing(plan, machine)),
     )
 
 
@@ -239,6 +244,11 @@ def _registers(plan: Plan, machine: Machine) -> int | None:
         return None
     state = read_mirror(copy, machine)
     return 0 if state.backend else max(1, len(state.drifted))  # none: no filter is there that could be copied
+
+
+def _copies_missing(plan: Plan, machine: Machine) -> int | None:
+    steps = [step for step in plan.steps if isinstance(step, MirrorByFiles | MirrorByTc)]
+    return sum(not place.ok for step in steps for place in missing_copies(step, machine)) if steps else None
 
 
 def _nic_missed(plan: Plan, machine: Machine) -> int:

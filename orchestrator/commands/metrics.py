@@ -16,7 +16,6 @@ from hpcapvf.model.progress import Progress
 from hpcapvf.verify.metrics import Sample, render_metrics, samples_of
 from orchestrator.answer import Answer
 from orchestrator.options import Commands, add_command, seconds_at_least
-from orchestrator.playbooks import playbooks_folder
 from orchestrator.watching import Watcher
 
 _WAIT_S = 10.0
@@ -85,6 +84,8 @@ def run_metrics(args: argparse.Namespace, progress: Progress) -> Answer:
 
 def shipped_text(word: str) -> str:
     """The file that goes by this word."""
+    from orchestrator.playbooks import playbooks_folder  # noqa: PLC0415 - slow to load, and the metrics need none of it
+
     return (playbooks_folder() / "monitoring" / SHIPPED[word]).read_text(encoding="utf-8")
 
 

@@ -65,6 +65,9 @@ ALERTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
         {f"hpcapvf_registers_differ{{{P}}}": "1x60"}, {f"hpcapvf_registers_differ{{{P}}}": "0x60"}, {},
     ),
     "HpcapvfGuardDown": ({f"hpcapvf_guard_up{{{P}}}": "0x60"}, {f"hpcapvf_guard_up{{{P}}}": "1x60"}, {}),
+    "HpcapvfMirrorGone": (
+        {f"hpcapvf_mirror_places_missing{{{P}}}": "1x60"}, {f"hpcapvf_mirror_places_missing{{{P}}}": "0x60"}, {},
+    ),
     "HpcapvfGuardFailing": (
         {f"hpcapvf_guard_failing{{{P}}}": "1x60"}, {f"hpcapvf_guard_failing{{{P}}}": "0x60"}, {},
     ),

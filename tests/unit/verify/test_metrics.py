@@ -28,9 +28,10 @@ ALL_PRINTED = (
 def told() -> DeploymentStatus:
     """A deployment of which everything is known."""
     guard = json.dumps(COUNTS | {"last_drift_at": 1_699_999_000.5})
-    return status(
+    found = status(
         guests=OneGuest(StatusGuest(ALL_PRINTED)), files=TreeFiles({guard_path("probe"): guard, MISSED: "9\n"})
     )
+    return replace(found, copies_missing=2)  # this plan has no such mirror
 
 
 def values(*statuses: DeploymentStatus) -> dict[str, float]:
@@ -54,11 +55,18 @@ def test_every_metric_of_the_table_has_a_value_where_all_is_known() -> None:
         "hpcapvf_guard_drifts_total": 2,
         "hpcapvf_guard_last_drift_timestamp_seconds": 1_699_999_000.5,
         "hpcapvf_registers_differ": 0,
+        "hpcapvf_mirror_places_missing": 2,
         "hpcapvf_guard_failing": 0,
         "hpcapvf_capture_service_up": 1,
         "hpcapvf_metrics_written_timestamp_seconds": NOW,
     }.items():
         assert found[name] == pytest.approx(value), name
+
+
+def test_every_value_has_the_labels_that_the_table_says() -> None:
+    labels = {metric.name: metric.labels for metric in METRICS}
+    for sample in samples_of((told(),), NOW):
+        assert tuple(sample.labels) == labels[sample.name], sample
 
 
 def test_no_two_metrics_share_a_value_by_mistake() -> None:
