@@ -24,7 +24,7 @@ _WAIT_S = 10.0
 _COLUMNS = (
     "name", "state", "frames/s", "Mbit/s", "lost/s", "lost", "missed by card", "listeners", "ring", "free", "full in",
 )  # fmt: skip
-Look = Callable[[], tuple[DeploymentStatus, ...]]
+_NONE = "no deployments on this host"
 Show = Callable[[Sequence[DeploymentStatus]], None]
 
 
@@ -80,12 +80,11 @@ def run_top(args: argparse.Namespace, progress: Progress) -> Answer:
 
 def show_top(statuses: Sequence[DeploymentStatus]) -> Table:
     """One line per deployment."""
-    return table("deployments" if statuses else "no deployments on this host", _COLUMNS, map(_row, statuses))
+    return table("deployments" if statuses else _NONE, _COLUMNS, map(_row, statuses))
 
 
 def line_of(status: DeploymentStatus, now: float) -> str:
     """One deployment as words ``name=value``, with the time; for logs. What is unknown is left out."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     words: dict[str, object] = {"guest": status.guest, "card_missed": status.nic_missed}
     capture = status.capture
     if capture is not None:
@@ -100,7 +99,13 @@ def line_of(status: DeploymentStatus, now: float) -> str:
             "service": capture.unit,
             "free_bytes": capture.free_bytes,
         }
-    return " ".join([stamp, status.name, *(f"{key}={value}" for key, value in words.items() if value is not None)])
+    return " ".join(
+        [_stamp(now), status.name, *(f"{key}={value}" for key, value in words.items() if value is not None)]
+    )
+
+
+def _stamp(now: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
 def _row(status: DeploymentStatus) -> tuple[object, ...]:
@@ -137,8 +142,9 @@ def _shown_on(stream: TextIO) -> Iterator[Show]:
         return
 
     def lines(statuses: Sequence[DeploymentStatus]) -> None:
-        for status in statuses:
-            stream.write(line_of(status, time.time()) + "\n")
+        now = time.time()
+        for line in [line_of(status, now) for status in statuses] or [f"{_stamp(now)} {_NONE}"]:
+            stream.write(line + "\n")
         stream.flush()
 
     yield lines

@@ -12,10 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
+from hpcapvf.apply.run import apply_plan
+from hpcapvf.apply.state import state_path
+from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.progress import Silent
 from hpcapvf.verify import status
 from hpcapvf.verify.capture import DRIVER_FOLDERS
 from hpcapvf.verify.metrics import Sample, render_metrics, samples_of
-from tests.unit.verify.test_metrics import NOW, told
+from orchestrator.main import hpcapvf_parser
+from orchestrator.runner import run
+from tests.unit.apply.world import NAME, make_world
+from tests.unit.verify.test_metrics import ALL_PRINTED, NOW, told
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "playbooks/monitoring"
@@ -127,6 +134,23 @@ def test_promtool_takes_the_metrics() -> None:
 
 
 @needs_promtool
+def test_promtool_takes_what_the_command_prints_of_a_fake_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A probe that stands, and one whose state file is damaged."""
+    world = make_world(tmp_path)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    world.fake.guest.on("sh", lambda argv, _stdin: (0, ALL_PRINTED if "uptime" in argv[2] else "", ""))
+    world.fake.files.replace(state_path("bad"), b"{")
+    monkeypatch.setattr("orchestrator.commands.metrics.local_machine", lambda: world.fake.machine)
+    assert run(hpcapvf_parser(["metrics"]), ["metrics", "--progress", "none"]) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert f'hpcapvf_up{{probe="{NAME}"}} 1\n' in printed
+    checked = promtool("check", "metrics", stdin=printed)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+@needs_promtool
 def test_promtool_takes_the_rules_and_each_is_raised_by_what_must_raise_it(tmp_path: Path) -> None:
     assert set(ALERTS) == set(rules())
     checked = promtool("check", "rules", MONITORING / "alerts.yml")
@@ -180,14 +204,20 @@ def test_the_script_that_asks_a_guest_works_in_a_shell(tmp_path: Path) -> None:
         + ('"last_ns":2,"unsaved_frames":%d,"synced":true}\n')
     )
     events.write_text('{"event":"started"}\n' + closed % (10, 900, 0) + closed % (5, 100, 2) + '{"event":"flushed"}\n')
-    argv = ["sh", "-c", script, "hpcapvf", str(tmp_path), str(events)]
-    found = status.parse_rates(
-        subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout, "/c", 0
-    )
+    systemctl = tmp_path / "systemctl"  # this machine may have none
+    systemctl.write_text('#!/bin/sh\necho "$*" >"$0.asked"\necho active\n')
+    systemctl.chmod(0o755)
+
+    def asked() -> status.CaptureRates:
+        argv = ["sh", "-c", f'PATH="$3:$PATH"\n{script}', "hpcapvf", str(tmp_path), str(events), str(tmp_path)]
+        result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        return status.parse_rates(result.stdout, "/c", 0)
+
+    found = asked()
     assert found.counters == dict.fromkeys(status.RATED, 42)
     assert (found.listeners, found.ring_bytes, found.ring_held_bytes) == (42, 42 << 20, 42)
     assert (found.stored, found.stored_bytes, found.unsaved) == (15, 1000, 2)
-    assert found.free_bytes is not None
+    assert (found.unit, found.free_bytes is not None) == ("active", True)
+    assert (tmp_path / "systemctl.asked").read_text() == "is-active hpcapvf-capture.service\n"
     events.unlink()
-    silent = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
-    assert status.parse_rates(silent, "/c", 0).stored is None
+    assert asked().stored is None
