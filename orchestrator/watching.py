@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 from hpcapvf.apply import state
+from hpcapvf.apply.end import ends_at
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import UNREADABLE
@@ -63,4 +65,10 @@ def read_one(name: str, machine: Machine, wait_s: float) -> DeploymentStatus:
         deployment = state.read_deployment(name, machine.files)
     except HpcapvfError as error:
         return unknown_status(name, UNREADABLE, error.message)
-    return read_status(name, deployment.condition, deployment.plan, machine, guest_timeout_s=wait_s)
+    return status_of(deployment, machine, wait_s)
+
+
+def status_of(deployment: state.Deployment, machine: Machine, wait_s: float) -> DeploymentStatus:
+    """How a deployment fares, with the end of its time."""
+    found = read_status(deployment.name, deployment.condition, deployment.plan, machine, guest_timeout_s=wait_s)
+    return replace(found, ends_at=ends_at(deployment.name, machine.files))

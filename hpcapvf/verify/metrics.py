@@ -95,6 +95,10 @@ _DEPLOYMENT = (
         "state.json", lambda status: (({"condition": status.condition}, 1),), ("probe", "condition"),
     ),
     Metric(
+        "hpcapvf_ends_timestamp_seconds", "gauge", "When the agent's time limit takes it away, in seconds since 1970",
+        "journal of the deployment", _one(lambda status: status.ends_at),
+    ),
+    Metric(
         "hpcapvf_guest_running", "gauge", "1 if the guest runs", "libvirt",
         _one(lambda status: _is(status.guest, "running")),
     ),

@@ -106,7 +106,8 @@ class DeploymentStatus:
     word for it, None if the plan has none. registers: ``as wanted``, ``N differ`` or None; registers_differ: N.
     unknown: part to reason. up: the guest runs, and told of its capture if it has one that can tell. nic_missed: frames
     that the card's whole port missed for want of room, as its driver on this host counts them. copies_missing: files or
-    tc filters of a mirror without registers that do not ask for the copies; None if there is no such mirror."""
+    tc filters of a mirror without registers that do not ask for the copies; None if there is no such mirror. ends_at:
+    of its time limit, in seconds since 1970; None without one (``read_status`` does not know it)."""
 
     name: str
     condition: str
@@ -120,6 +121,7 @@ class DeploymentStatus:
     registers_differ: int | None = None
     nic_missed: int | None = None
     copies_missing: int | None = None
+    ends_at: float | None = None
 
 
 def unknown_status(name: str, condition: str, why: str) -> DeploymentStatus:

@@ -12,11 +12,11 @@ from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
-from hpcapvf.verify.status import CaptureRates, DeploymentStatus, read_status
+from hpcapvf.verify.status import CaptureRates, DeploymentStatus
 from orchestrator.answer import Answer, Table
 from orchestrator.options import Commands, add_command
 from orchestrator.tables import pairs, show_placement, table
-from orchestrator.watching import Watcher
+from orchestrator.watching import Watcher, status_of
 
 _WAIT_S = 10.0
 _MIB = 1 << 20
@@ -65,7 +65,7 @@ def one_answer(name: str, machine: Machine, wait_s: float, progress: Progress) -
     """One deployment, with its plan."""
     progress.phase("read", name)
     deployment = read_deployment(name, machine.files)
-    status = read_status(name, deployment.condition, deployment.plan, machine, guest_timeout_s=wait_s)
+    status = status_of(deployment, machine, wait_s)
     rows: list[tuple[str, object]] = [("condition", status.condition), ("guest", status.guest)]
     go_on = how_to_go_on(name, deployment.condition, deployment.plan.request.persist)
     rows += [("how to go on", go_on)] if go_on else []

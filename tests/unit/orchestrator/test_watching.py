@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.apply import state
+from hpcapvf.apply.end import ends_at
 from hpcapvf.apply.run import apply_plan
 from hpcapvf.model.errors import ExitCode, FileFailed
 from hpcapvf.model.progress import Silent
@@ -23,7 +24,7 @@ from orchestrator.commands import metrics, top
 from orchestrator.main import hpcapvf_parser
 from orchestrator.runner import run
 from orchestrator.watching import Watcher
-from tests.unit.apply.world import NAME, World, make_world
+from tests.unit.apply.world import NAME, World, make_monitor_world, make_world
 from tests.unit.orchestrator.printed import text_of_parts
 from tests.unit.verify.test_metrics import ALL_PRINTED, told
 
@@ -79,6 +80,14 @@ def test_a_damaged_state_file_is_told_beside_the_others(world: World, capsys: py
     _, envelope = asked(capsys, "metrics")
     up = {m["labels"]["probe"]: m["value"] for m in envelope["result"]["metrics"] if m["name"] == "hpcapvf_up"}
     assert up == {"bad": 0, NAME: 1}
+
+
+def test_the_end_of_an_agents_time_is_told(tmp_path: Path) -> None:
+    agent = make_monitor_world(tmp_path)
+    apply_plan(agent.plan, agent.fake.machine, Silent())
+    (found,) = Watcher(lambda: agent.fake.machine, wait_s=1).look()
+    assert found.ends_at is not None
+    assert found.ends_at == ends_at(found.name, agent.fake.files)
 
 
 def test_one_that_hangs_is_given_up_and_not_begun_again(world: World, stuck: threading.Event) -> None:

@@ -31,7 +31,7 @@ def told() -> DeploymentStatus:
     found = status(
         guests=OneGuest(StatusGuest(ALL_PRINTED)), files=TreeFiles({guard_path("probe"): guard, MISSED: "9\n"})
     )
-    return replace(found, copies_missing=2)  # this plan has no such mirror
+    return replace(found, copies_missing=2, ends_at=NOW + 60)  # this plan has no such mirror and no time limit
 
 
 def values(*statuses: DeploymentStatus) -> dict[str, float]:
@@ -56,6 +56,7 @@ def test_every_metric_of_the_table_has_a_value_where_all_is_known() -> None:
         "hpcapvf_guard_last_drift_timestamp_seconds": 1_699_999_000.5,
         "hpcapvf_registers_differ": 0,
         "hpcapvf_mirror_places_missing": 2,
+        "hpcapvf_ends_timestamp_seconds": NOW + 60,
         "hpcapvf_guard_failing": 0,
         "hpcapvf_capture_service_up": 1,
         "hpcapvf_metrics_written_timestamp_seconds": NOW,
