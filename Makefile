@@ -43,7 +43,12 @@ demo: setup ## from nothing to a verified probe in the emulated server; report i
 
 test: test-unit test-driver test-lab ## every test but test-agent
 
-test-unit: setup ## tests that need no emulated server
+# For the tests of metrics and alert rules; the package is not installed, so nothing is started.
+PROMTOOL := build/tools/promtool
+$(PROMTOOL):
+	tools/promtool.sh $@
+
+test-unit: setup $(PROMTOOL) ## tests that need no emulated server
 	$(IN_MEMORY) $(LIMIT) 900 $(BIN)/python -m pytest -m 'not lab' --ignore tests/validation tests
 
 test-driver: packages ## the driver's core in user space, under sanitizers

@@ -20,6 +20,8 @@ MODULES = {
     "orchestrator.commands.doctor": ("doctor",),
     "orchestrator.commands.fetch": ("fetch",),
     "orchestrator.commands.status": ("status",),
+    "orchestrator.commands.metrics": ("metrics",),
+    "orchestrator.commands.top": ("top",),
     "orchestrator.commands.schema": ("schema",),
     "orchestrator.commands.advise": ("advise",),
     "orchestrator.commands.nic": ("nic", "mirrors"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hpcapvf.model.errors import ExitCode
@@ -32,6 +34,7 @@ _MEANINGS = {
     ExitCode.INTERRUPTED: "interrupted; what was begun was undone",
 }
 
+_DAY_S = 86400
 PROGRESS_FORMS = ("auto", "bars", "lines", "json", "none")
 
 
@@ -83,6 +86,21 @@ def _guard(name: str) -> str:
     if guard.never:
         raise argparse.ArgumentTypeError(f"{name} cannot be forced: {guard.never}")
     return name
+
+
+def seconds_at_least(least: float) -> Callable[[str], float]:
+    """The type of an option that takes so many seconds or more, a day at most."""
+
+    def seconds(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= _DAY_S:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {least:g} to {_DAY_S}")
+        return value
+
+    return seconds
 
 
 def add_wait_option(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.plan import Advice
-from orchestrator.answer import Answer, Part
+from orchestrator.answer import Answer, Part, Table
 from orchestrator.progress import amount
 
 _PIPE_WIDTH = 140  # columns of a table when no terminal says how wide it is
@@ -47,14 +48,25 @@ def print_parts(parts: Sequence[Part], out: Console) -> None:
     for part in parts:
         if isinstance(part, str):
             out.print(Text(part), soft_wrap=True)  # commands in it are to be copied whole
-            continue
-        drawn = RichTable(title=Text(part.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-        drawn.pad_edge, drawn.show_header, drawn.min_width = False, part.header, len(part.title)
-        for column in part.columns:
-            drawn.add_column(Text(column), overflow="fold")
-        for row in part.rows:
-            drawn.add_row(*map(Text, row))
-        out.print(drawn)
+        else:
+            out.print(_drawn(part))
+
+
+@contextmanager
+def repainted(stream: TextIO) -> Iterator[Callable[[Sequence[Table]], None]]:
+    """The whole terminal, for tables that replace each other; what stood there before comes back at the end."""
+    with Live(console=console(stream), screen=True, auto_refresh=False) as live:
+        yield lambda tables: live.update(Group(*map(_drawn, tables)), refresh=True)
+
+
+def _drawn(part: Table) -> RichTable:
+    drawn = RichTable(title=Text(part.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    drawn.pad_edge, drawn.show_header, drawn.min_width = False, part.header, len(part.title)
+    for column in part.columns:
+        drawn.add_column(Text(column), overflow="fold")
+    for row in part.rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
 
 
 class BarsProgress:

@@ -194,3 +194,20 @@ unsigned int hpcap_ring_listeners(const struct hpcap_ring *ring)
 		count++;
 	return count;
 }
+
+__u64 hpcap_ring_held(const struct hpcap_ring *ring)
+{
+	const __u32 lossless = core_load(&ring->lossless);
+	__u64 most = 0;
+	unsigned int i;
+
+	for (i = 0; i < HPCAPVF_LISTENERS_MAX; i++) {
+		/* in this order: a listener never reads beyond what is published later */
+		const __u64 read = hpcap_ring_read_offset(ring, i);
+		const __u64 published = hpcap_ring_published_offset(ring);
+
+		if (lossless & (1u << i) && published > read && published - read > most)
+			most = published - read;
+	}
+	return most < ring->size ? most : ring->size;
+}

@@ -7,7 +7,7 @@
  *  - append, count_error, count_reset, publish: the producer only; at least one publish in each ring's length;
  *  - attach, detach, set_policy: anyone, one at a time (the caller holds a lock);
  *  - the other functions of a listener: its owner, one at a time (set_policy as well);
- *  - stats, listeners: anyone, any time.
+ *  - stats, listeners, held: anyone, any time.
  *
  * The memory at data is mapped twice back to back (2 * size bytes of addresses), so that a record or a span
  * of records is contiguous wherever it starts.
@@ -223,6 +223,9 @@ void hpcap_ring_listener_stats(const struct hpcap_ring *ring, unsigned int liste
 			       struct hpcapvf_listener_stats *out);
 
 unsigned int hpcap_ring_listeners(const struct hpcap_ring *ring);
+
+/* Bytes of the ring that the slowest lossless listener has not freed; 0 if there is none. At most the ring's size. */
+__u64 hpcap_ring_held(const struct hpcap_ring *ring);
 
 /* A consistent snapshot, as of the last publish. */
 void hpcap_ring_stats(const struct hpcap_ring *ring, struct hpcapvf_stats *out);

@@ -2,6 +2,7 @@
 /* hpcapdump and hpcapstat as programs, with a ring device. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,80 @@ static void stat_prints_rates(void)
 	sandbox_remove();
 }
 
+/* Reads FOLDER/<week>/NAME; there must be one week's folder. */
+static char *read_data(const char *name)
+{
+	char path[4096];
+	glob_t found;
+	size_t size;
+	char *text;
+
+	snprintf(path, sizeof(path), "%s/*-*/%s", sandbox_path("data"), name);
+	CHECK_EQUAL(glob(path, 0, NULL, &found), 0);
+	CHECK_EQUAL(found.gl_pathc, 1);
+	text = (char *)sandbox_read(found.gl_pathv[0], &size);
+	globfree(&found);
+	return text;
+}
+
+static unsigned int words_of(const char *line)
+{
+	unsigned int words = 0;
+
+	for (; *line && *line != '\n'; line++)
+		words += *line != ' ' && (line[1] == ' ' || line[1] == '\n');
+	return words;
+}
+
+static void stat_appends_to_files_of_the_week(void)
+{
+	const char *folder = sandbox_create();
+	char device[4096], data[4096];
+	double now, rx_bps, rx_pps, lost_bps, lost_pps;
+	const char *line;
+	char *text;
+	size_t i;
+
+	snprintf(data, sizeof(data), "%s", sandbox_path("data"));
+	snprintf(device, sizeof(device), "%s/../%s", folder, strrchr(folder, '/') + 1);
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "0");
+	for (i = 0; i < 2; i++)
+		CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, "-i", "50", "-c", "2", "--data", data, "--cpus", device,
+							       NULL }), 0);
+	text = read_data(strrchr(folder, '/') + 1);
+	for (i = 0, line = text; *line; i++, line = strchr(line, '\n') + 1) {
+		CHECK_EQUAL(words_of(line), 5);
+		CHECK_EQUAL(sscanf(line, "%lf %lf %lf %lf %lf", &now, &rx_bps, &rx_pps, &lost_bps, &lost_pps), 5);
+		CHECK(now > 1.5e9 && rx_bps + rx_pps + lost_bps + lost_pps == 0);
+	}
+	CHECK_EQUAL(i, 4);
+	free(text);
+	text = read_data("cpus");
+	for (i = 0, line = text; *line; i++, line = strchr(line, '\n') + 1)
+		CHECK_EQUAL(words_of(line), 1 + sysconf(_SC_NPROCESSORS_ONLN) + 4);
+	CHECK_EQUAL(i, 4);
+	free(text);
+	text = (char *)sandbox_read(sandbox_path("stdout"), &i);
+	CHECK_EQUAL(i, 0);
+	free(text);
+	sandbox_remove();
+}
+
+static void stat_says_which_file_cannot_be_written(void)
+{
+	const char *folder = sandbox_create();
+	size_t i;
+
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "0");
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, "-i", "10", "-c", "1", "-d", "/dev/null", folder, NULL }), 1);
+	CHECK(sandbox_complained_of("cannot write /dev/null/"));
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, "--cpus", folder, NULL }), 2);
+	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, "--json", "-d", folder, folder, NULL }), 2);
+	sandbox_remove();
+}
+
 static void stat_tells_what_is_wrong_with_the_counters(void)
 {
 	const char *folder = sandbox_create();
@@ -254,6 +329,8 @@ int main(void)
 	RUN(dump_filters);
 	RUN(slow_reader_holds_nobody_up);
 	RUN(stat_prints_rates);
+	RUN(stat_appends_to_files_of_the_week);
+	RUN(stat_says_which_file_cannot_be_written);
 	RUN(stat_tells_what_is_wrong_with_the_counters);
 	RUN(stat_ends_when_the_device_goes);
 	RUN(wrong_use_is_explained);

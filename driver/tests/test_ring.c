@@ -177,6 +177,33 @@ static void places_are_limited_and_reused(void)
 	test_ring_free(ring);
 }
 
+/* What a reader has not freed is held, by the slowest lossless one, and never more than the ring. */
+static void what_is_held_is_told(void)
+{
+	struct test_ring *ring = test_ring_create(RING_BYTES, 0, 0);
+	unsigned int first, second;
+
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 0);
+	first = (unsigned int)hpcap_ring_attach(&ring->ring);
+	test_ring_append(ring, 0);
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 0);
+	hpcap_ring_publish(&ring->ring);
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 12 + frame_length(0));
+	second = (unsigned int)hpcap_ring_attach(&ring->ring);
+	test_ring_append(ring, 1);
+	hpcap_ring_publish(&ring->ring);
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 24 + frame_length(0) + frame_length(1));
+	CHECK_EQUAL(hpcap_ring_set_policy(&ring->ring, first, true), 0);
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 12 + frame_length(1));
+	CHECK_EQUAL(hpcap_ring_advance(&ring->ring, second, 24 + frame_length(0) + frame_length(1)), 0);
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 0);
+	hpcap_ring_detach(&ring->ring, second);
+	test_ring_append(ring, 2);
+	hpcap_ring_publish(&ring->ring);
+	CHECK_EQUAL(hpcap_ring_held(&ring->ring), 0);
+	test_ring_free(ring);
+}
+
 static void advance_is_bounded(void)
 {
 	struct test_ring *ring = test_ring_create(RING_BYTES, 0, 1000);
@@ -250,6 +277,7 @@ int main(void)
 	RUN(exactly_full_is_still_whole);
 	RUN(no_listener_is_counted_apart);
 	RUN(places_are_limited_and_reused);
+	RUN(what_is_held_is_told);
 	RUN(advance_is_bounded);
 	RUN(memory_can_be_exchanged);
 	RUN(too_small_a_ring_is_refused);

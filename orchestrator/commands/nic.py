@@ -14,7 +14,8 @@ from hpcapvf.host.protocols import Machine
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import HpcapvfError, NotCapable
-from hpcapvf.model.host import Host, PciDevice
+from hpcapvf.model.host import UNREADABLE, Host, PciDevice
+from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import CopyStep, ReplicateTraffic
 from hpcapvf.nic.decode import SwitchState, decode_switch
@@ -145,7 +146,11 @@ def mirrors_answer(machine: Machine) -> Answer:
     """All replications of this host's deployments. What cannot be read stands in the entry, it is no error."""
     host = probe_host(machine.files, commands=machine.commands, hypervisor=machine.hypervisor)
     found = []
+    warnings = []
     for deployed in list_deployments(machine.files):
+        if deployed.condition == UNREADABLE:
+            warnings.append(Advice(f"{deployed.name}: its state file cannot be used: see `hpcapvf status`", ""))
+            continue
         plan = read_deployment(deployed.name, machine.files).plan
         for index, step in enumerate(plan.steps):
             if isinstance(step, CopyStep):
@@ -167,7 +172,8 @@ def mirrors_answer(machine: Machine) -> Answer:
         for m in found
         for w in m["watches"]
     ]
-    return Answer({"mirrors": found}, shown=(table("mirrors", MIRROR_COLUMNS, rows) if rows else NO_MIRRORS,))
+    shown = (table("mirrors", MIRROR_COLUMNS, rows) if rows else NO_MIRRORS,)
+    return Answer({"mirrors": found}, shown=shown, warnings=tuple(warnings))
 
 
 def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: Host) -> dict[str, Any]:

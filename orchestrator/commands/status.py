@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from hpcapvf.apply.recover import how_to_go_on
 from hpcapvf.apply.state import list_deployments, read_deployment
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
+from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
-from hpcapvf.verify.status import CaptureRates, DeploymentStatus, read_status
+from hpcapvf.verify.status import CaptureRates, DeploymentStatus
 from orchestrator.answer import Answer, Table
 from orchestrator.options import Commands, add_command
 from orchestrator.tables import pairs, show_placement, table
+from orchestrator.watching import Watcher, status_of
 
 _WAIT_S = 10.0
 _MIB = 1 << 20
@@ -41,32 +44,28 @@ def add_commands(commands: Commands) -> None:
 
 def run_status(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf status``."""
-    machine = local_machine()
     if args.name is None:
-        return all_answer(machine, args.wait, progress)
-    return one_answer(args.name, machine, args.wait, progress)
+        return all_answer(local_machine, args.wait, progress)
+    return one_answer(args.name, local_machine(), args.wait, progress)
 
 
-def all_answer(machine: Machine, wait_s: float, progress: Progress) -> Answer:
-    """Every deployment in a line; one whose state file cannot be used fails the command, as it would every other."""
+def all_answer(machines: Callable[[], Machine], wait_s: float, progress: Progress) -> Answer:
+    """Every deployment in a line; one whose state file cannot be used says so in its own."""
     progress.phase("read deployments")
-    found = []
-    for deployed in list_deployments(machine.files):
-        progress.phase("read", deployed.name)
-        plan = read_deployment(deployed.name, machine.files).plan
-        status = read_status(deployed.name, deployed.condition, plan, machine, guest_timeout_s=wait_s)
-        found.append((deployed, status))
-    result = {"deployments": [to_json(deployed) | to_json(status) for deployed, status in found]}
-    if not found:
-        return Answer(result, shown=("no deployments on this host",))
-    return Answer(result, shown=(show_statuses([status for _, status in found]),))
+    deployed = {found.name: found for found in list_deployments(machines().files)}
+    statuses = Watcher(machines, wait_s=wait_s).look()
+    rows = [(to_json(deployed[s.name]) if s.name in deployed else {}) | to_json(s) for s in statuses]
+    if not rows:
+        return Answer({"deployments": rows}, shown=("no deployments on this host",))
+    lost = [Advice(f"{s.name}: {why}", "") for s in statuses if (why := s.unknown.get("status"))]
+    return Answer({"deployments": rows}, shown=(show_statuses(list(statuses)),), warnings=tuple(lost))
 
 
 def one_answer(name: str, machine: Machine, wait_s: float, progress: Progress) -> Answer:
     """One deployment, with its plan."""
     progress.phase("read", name)
     deployment = read_deployment(name, machine.files)
-    status = read_status(name, deployment.condition, deployment.plan, machine, guest_timeout_s=wait_s)
+    status = status_of(deployment, machine, wait_s)
     rows: list[tuple[str, object]] = [("condition", status.condition), ("guest", status.guest)]
     go_on = how_to_go_on(name, deployment.condition, deployment.plan.request.persist)
     rows += [("how to go on", go_on)] if go_on else []
@@ -98,6 +97,8 @@ def show_statuses(statuses: list[DeploymentStatus]) -> Table:
         "registers",
         "frames/s",
         "drops/s",
+        "listeners",
+        "ring",
         "free",
         "full in",
     )
@@ -115,7 +116,9 @@ def _row(status: DeploymentStatus) -> tuple[object, ...]:
         "" if unguarded else guard.get("registers_reapplied"),
         "none set" if status.registers is None and "registers" not in status.unknown else status.registers,
         f"{capture.per_s.get('received', 0):.0f}" if capture else None,
-        f"{_drops_per_s(capture):.0f}" if capture else None,
+        f"{capture.drops_per_s:.0f}" if capture else None,
+        capture.listeners if capture else None,
+        say_fill(capture.ring_held_bytes, capture.ring_bytes) if capture else None,
         _mib(capture.free_bytes) if capture else None,
         say_duration(capture.full_in_s) if capture else None,
     )
@@ -125,6 +128,10 @@ def _capture_rows(capture: CaptureRates) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [("capture service", capture.unit)]
     rows += [(name, f"{value} ({capture.per_s.get(name, 0):.0f}/s)") for name, value in capture.counters.items()]
     rows += [
+        ("listeners", capture.listeners),
+        ("ring filled", say_fill(capture.ring_held_bytes, capture.ring_bytes)),
+        ("frames in closed files", capture.stored),
+        ("frames that could not be written", capture.unsaved),
         (f"free in {capture.directory}", f"{_mib(capture.free_bytes)} of {_mib(capture.size_bytes)}"),
         ("written", f"{capture.stored_bytes_per_s / _MIB:.2f} MiB/s"),
         ("full in", say_duration(capture.full_in_s)),
@@ -132,8 +139,9 @@ def _capture_rows(capture: CaptureRates) -> list[tuple[str, object]]:
     return rows
 
 
-def _drops_per_s(capture: CaptureRates) -> float:
-    return sum(capture.per_s.get(name, 0) for name in ("ring_full_drops", "no_listener_drops", "errors"))
+def say_fill(held: int | None, size: int | None) -> str | None:
+    """How full a ring is, in per cent; None if the driver does not say."""
+    return None if held is None or not size else f"{100 * held / size:.0f} %"
 
 
 def _mib(size: int | None) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hpcapvf.model.errors import ExitCode
 from orchestrator.remote import Envelope
 from tests.lab.conftest import PROBE, SPEC, Server
@@ -50,6 +52,37 @@ def test_status_tells_what_stands(server: Server, deployed: Envelope) -> None:
     assert status["condition"] == "deployed"
     assert status["domain"] == "running"
     assert status["guard"]["checks"] > 0
+
+
+def metrics_of(server: Server) -> dict[str, float]:
+    """Of the probe, from the file that node_exporter would read."""
+    text = server.shell(
+        "hpcapvf metrics --progress none --textfile /run/hpcapvf.prom >&2; cat /run/hpcapvf.prom; rm /run/hpcapvf.prom"
+    )
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(
+        re.fullmatch(r"hpcapvf_[a-z_]+({[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*})? [0-9.e+-]+", line) for line in lines
+    )
+    return {line.partition("{")[0]: float(line.rpartition(" ")[2]) for line in lines if f'probe="{PROBE}"' in line}
+
+
+def test_metrics_tell_of_the_probe_and_move_when_frames_are_sent(server: Server, deployed: Envelope) -> None:
+    assert deployed.ok
+    before = metrics_of(server)
+    sent = server.command("hpcapvf", "verify", PROBE, "--source", "wire", timeout_s=300).result["proofs"][0][
+        "frames_sent"
+    ]
+    after = metrics_of(server)
+    for name in ("hpcapvf_up", "hpcapvf_guard_up", "hpcapvf_capture_service_up", "hpcapvf_listeners"):
+        assert after[name] == 1, name
+    for name in ("received", "published", "stored"):
+        moved = after[f"hpcapvf_{name}_frames_total"] - before[f"hpcapvf_{name}_frames_total"]
+        assert moved >= sent >= 5000, name
+    assert after["hpcapvf_registers_differ"] == after["hpcapvf_ring_full_dropped_frames_total"] == 0
+    assert 0 <= after["hpcapvf_ring_held_bytes"] <= after["hpcapvf_ring_size_bytes"]
+    assert 0 < after["hpcapvf_disk_free_bytes"] < after["hpcapvf_disk_size_bytes"]
+    (told,) = server.command("hpcapvf", "top", "--once").result["deployments"]
+    assert told["capture"]["counters"]["received"] >= after["hpcapvf_received_frames_total"]
 
 
 def test_the_guard_repairs_what_the_cards_driver_overwrites(server: Server, deployed: Envelope) -> None:

@@ -15,6 +15,7 @@ from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.steps import Step
 from hpcapvf.nic.backends import BACKENDS
 from hpcapvf.spec import KEYS, Key, default_of
+from hpcapvf.verify.metrics import METRICS
 from orchestrator.options import exit_code_meaning
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
@@ -79,7 +80,16 @@ def ways() -> str:
     return f"{_table(heads, copy)}\n{_table(('way to the registers', 'what it is', 'proven', 'source'), registers)}"
 
 
-GENERATED = {"exit codes": exit_codes, "spec keys": spec_keys, "steps": steps, "ways": ways}
+def metrics() -> str:
+    """Name, type, labels, meaning, source."""
+    rows = []
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append((f"`{metric.name}`", metric.kind, labels, metric.help, metric.source))
+    return _table(("metric", "type", "labels", "meaning", "read from"), rows)
+
+
+GENERATED = {"exit codes": exit_codes, "spec keys": spec_keys, "steps": steps, "ways": ways, "metrics": metrics}
 
 
 @pytest.mark.parametrize("name", GENERATED)

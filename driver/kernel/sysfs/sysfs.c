@@ -202,6 +202,12 @@ SHOW(listeners)
 }
 static DEVICE_ATTR_RO(listeners);
 
+SHOW(ring_held_bytes)
+{
+	return sysfs_emit(out, "%llu\n", hpcap_ring_held(&capture_of(device)->capture.ring));
+}
+static DEVICE_ATTR_RO(ring_held_bytes);
+
 SHOW(mac)
 {
 	return sysfs_emit(out, "%pM\n", hw_of(capture_of(device))->mac);
@@ -239,7 +245,7 @@ static struct attribute *attributes[] = {
 	&dev_attr_family.attr,		&dev_attr_receive.attr,		&dev_attr_ring_mib.attr,
 	&dev_attr_queue.attr,		&dev_attr_queues.attr,		&dev_attr_ring_full_bytes.attr,
 	&dev_attr_no_listener_bytes.attr, &dev_attr_error_bytes.attr,	&dev_attr_duplicate_bytes.attr,
-	&dev_attr_queue_full_bytes.attr,
+	&dev_attr_queue_full_bytes.attr, &dev_attr_ring_held_bytes.attr,
 	NULL,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include <time.h>
 
 #include "libhpcapvf.h"
+#include "tools/hpcapstat/data_files.h"
+#include "tools/hpcapstat/machine_load.h"
 #include "version.h"
 
 #define INTERVAL_MS_MAX 3600000
@@ -20,6 +23,8 @@ static const char usage[] =
 	"  -i, --interval MS  length of an interval in milliseconds (1000)\n"
 	"  -c, --count N      end after N intervals\n"
 	"  -j, --json         one JSON object a line\n"
+	"  -d, --data FOLDER  print nothing; append to FOLDER/<year>-<week>/<device> instead\n"
+	"  -C, --cpus         with --data: the use of CPUs and memory, to FOLDER/<year>-<week>/cpus\n"
 	"  -h, --help\n"
 	"  -V, --version\n";
 
@@ -30,6 +35,9 @@ struct options {
 	long interval_ms;
 	long count;	/* 0: no limit */
 	bool json;
+	const char *data;	/* NULL: standard output */
+	bool cpus;
+	char name[NAME_MAX + 1];	/* of the device's file below data */
 };
 
 static volatile sig_atomic_t stop;
@@ -63,20 +71,74 @@ static uint64_t lost_bytes(const struct hpcapvf_stats *stats)
 	return stats->ring_full_bytes + stats->no_listener_bytes + stats->queue_full_bytes;
 }
 
-static int print_rates(const struct options *options, const struct hpcapvf_stats *now,
-		       const struct hpcapvf_stats *before, double seconds)
-{
-	const double lost_bps = 8 * per_second(lost_bytes(now), lost_bytes(before), seconds);
-	const double lost_pps = per_second(lost_frames(now), lost_frames(before), seconds);
+/* What happened in one interval. */
+struct rates {
+	double time, rx_bps, rx_pps, lost_bps, lost_pps, errors_pps;
+};
 
+static struct rates rates_of(const struct hpcapvf_stats *now, const struct hpcapvf_stats *before, double seconds)
+{
+	return (struct rates){
+		.time = (double)now_ns(CLOCK_REALTIME) / 1e9,
+		.rx_bps = 8 * per_second(now->received_bytes, before->received_bytes, seconds),
+		.rx_pps = per_second(now->received, before->received, seconds),
+		.lost_bps = 8 * per_second(lost_bytes(now), lost_bytes(before), seconds),
+		.lost_pps = per_second(lost_frames(now), lost_frames(before), seconds),
+		.errors_pps = per_second(now->errors, before->errors, seconds),
+	};
+}
+
+static enum stat_exit print_rates(const struct options *options, const struct rates *r, const struct hpcapvf_stats *now)
+{
 	printf(options->json ? "{\"time\":%.3f,\"rx_bps\":%.0f,\"rx_pps\":%.0f,\"lost_bps\":%.0f,\"lost_pps\":%.0f,"
 			       "\"errors_pps\":%.0f,\"received\":%llu,\"lost\":%llu}\n" :
 			       "%.3f %.0f %.0f %.0f %.0f %.0f %llu %llu\n",
-	       (double)now_ns(CLOCK_REALTIME) / 1e9, 8 * per_second(now->received_bytes, before->received_bytes, seconds),
-	       per_second(now->received, before->received, seconds), lost_bps, lost_pps,
-	       per_second(now->errors, before->errors, seconds), (unsigned long long)now->received,
-	       (unsigned long long)lost_frames(now));
-	return fflush(stdout);
+	       r->time, r->rx_bps, r->rx_pps, r->lost_bps, r->lost_pps, r->errors_pps,
+	       (unsigned long long)now->received, (unsigned long long)lost_frames(now));
+	if (!fflush(stdout))
+		return STAT_OK;
+	fprintf(stderr, "hpcapstat: cannot write: %s\n", strerror(errno));
+	return STAT_OUTPUT;
+}
+
+static enum stat_exit append(const struct options *options, double time, const char *name, const char *line)
+{
+	char path[PATH_MAX];
+	int error = data_files_append(options->data, (time_t)time, name, line, path);
+
+	if (!error)
+		return STAT_OK;
+	fprintf(stderr, "hpcapstat: cannot write %s: %s\n", path, strerror(-error));
+	return STAT_OUTPUT;
+}
+
+static enum stat_exit append_load(const struct options *options, double time)
+{
+	static struct machine_load before, now;
+	static char text[16384], line[sizeof(text) + 32];
+	int error = machine_load_read(&now);
+
+	if (!error)
+		error = machine_load_text(&now, &before, text, sizeof(text));
+	if (error) {
+		fprintf(stderr, "hpcapstat: cannot tell the load: %s\n", strerror(-error));
+		return STAT_OUTPUT;
+	}
+	before = now;
+	snprintf(line, sizeof(line), "%.3f%s\n", time, text);
+	return append(options, time, "cpus", line);
+}
+
+/* One line to each file of the week (the thesis' appendix B.1.4). */
+static enum stat_exit append_rates(const struct options *options, const struct rates *r)
+{
+	char line[256];
+	enum stat_exit result;
+
+	snprintf(line, sizeof(line), "%.3f %.0f %.0f %.0f %.0f\n", r->time, r->rx_bps, r->rx_pps, r->lost_bps,
+		 r->lost_pps);
+	result = append(options, r->time, options->name, line);
+	return result == STAT_OK && options->cpus ? append_load(options, r->time) : result;
 }
 
 static void sleep_until(uint64_t deadline_ns)
@@ -90,15 +152,17 @@ static void sleep_until(uint64_t deadline_ns)
 
 static enum stat_exit watch(const char *path, const struct options *options, struct hpcapvf_stats before)
 {
+	enum stat_exit result = STAT_OK;
 	struct hpcapvf_stats now;
 	uint64_t start, last;
 	long lines = 0;
 
-	if (!options->json)
+	if (!options->json && !options->data)
 		printf("# time rx_bps rx_pps lost_bps lost_pps errors_pps received lost\n");
 	start = last = now_ns(CLOCK_MONOTONIC);
-	while (!stop && (!options->count || lines < options->count)) {
+	while (!stop && result == STAT_OK && (!options->count || lines < options->count)) {
 		const uint64_t interval_ns = (uint64_t)options->interval_ms * 1000000;
+		struct rates rates;
 		uint64_t time;
 		int error;
 
@@ -111,14 +175,12 @@ static enum stat_exit watch(const char *path, const struct options *options, str
 			return STAT_DEVICE_GONE;
 		}
 		time = now_ns(CLOCK_MONOTONIC);
-		if (print_rates(options, &now, &before, (double)(time - last) / 1e9)) {
-			fprintf(stderr, "hpcapstat: cannot write: %s\n", strerror(errno));
-			return STAT_OUTPUT;
-		}
+		rates = rates_of(&now, &before, (double)(time - last) / 1e9);
+		result = options->data ? append_rates(options, &rates) : print_rates(options, &rates, &now);
 		before = now;
 		last = time;
 	}
-	return STAT_OK;
+	return result;
 }
 
 static int parse_number(const char *text, long maximum, long *out)
@@ -137,13 +199,15 @@ static int parse(int argc, char **argv, struct options *options)
 		{ "interval", required_argument, NULL, 'i' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "data", required_argument, NULL, 'd' },
+		{ "cpus", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option, error = 0;
 
-	while (!error && (option = getopt_long(argc, argv, "i:c:jhV", long_options, NULL)) != -1) {
+	while (!error && (option = getopt_long(argc, argv, "i:c:jd:ChV", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'i':
 			error = parse_number(optarg, INTERVAL_MS_MAX, &options->interval_ms);
@@ -154,6 +218,12 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'j':
 			options->json = true;
 			break;
+		case 'd':
+			options->data = optarg;
+			break;
+		case 'C':
+			options->cpus = true;
+			break;
 		case 'h':
 		case 'V':
 			printf("%s", option == 'h' ? usage : "hpcapstat " HPCAPVF_RELEASE "\n");
@@ -162,6 +232,8 @@ static int parse(int argc, char **argv, struct options *options)
 			error = -1;
 		}
 	}
+	if (options->data ? options->json || !*options->data : options->cpus)
+		error = -1;
 	return error || argc - optind != 1 ? -1 : 0;
 }
 
@@ -183,6 +255,8 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	error = hpcapvf_counters(argv[optind], &first);
+	if (!error && options.data)
+		error = data_files_name(argv[optind], options.name);
 	if (error) {
 		fprintf(stderr, "hpcapstat: %s has no counters of hpcapvf: %s\n", argv[optind], strerror(-error));
 		return STAT_NO_DEVICE;

@@ -10,11 +10,13 @@ import pytest
 from hpcapvf.apply.handler import Json
 from hpcapvf.apply.journal import done_at
 from hpcapvf.apply.run import apply_plan, destroy
+from hpcapvf.apply.state import state_path
 from hpcapvf.model.errors import BadSpec, NotCapable, NotFound, RegisterRefused
 from hpcapvf.model.paths import guard_path
 from hpcapvf.model.progress import Silent
 from hpcapvf.plan import plan_deployment
 from hpcapvf.spec import parse_spec, spec_sha256
+from hpcapvf.verify.status import read_status
 from orchestrator.answer import Answer
 from orchestrator.commands.deploy import check_kind, deploy_vnma_parser
 from orchestrator.commands.nic import NO_MIRRORS, mirrors_answer, nic_answer
@@ -89,11 +91,22 @@ def test_mirrors_without_registers_are_listed_too(make: Callable[[Path], World],
     apply_plan(world.plan, world.fake.machine, Silent())
     (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
     assert mirror["backend"].startswith(name)
+    assert read_status(NAME, "", world.plan, world.fake.machine, guest_timeout_s=1).copies_missing == 0
     world.fake.commands.tc.reboot()
     world.fake.kernel.tree.write(f"/sys/bus/pci/devices/{PF}/sriov/0/egress_mirror", "off")
     (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
     assert mirror["backend"] is None
-    assert mirror["registers"] == f"not copied ({2 if make is agent_by_tc else 1} of 2 places differ)"
+    missing = 2 if make is agent_by_tc else 1
+    assert mirror["registers"] == f"not copied ({missing} of 2 places differ)"
+    assert read_status(NAME, "", world.plan, world.fake.machine, guest_timeout_s=1).copies_missing == missing
+
+
+def test_a_state_that_cannot_be_read_hides_no_mirror(world: World) -> None:
+    apply_plan(world.plan, world.fake.machine, Silent())
+    world.fake.files.replace(state_path("bad"), b"{")
+    answer = mirrors_answer(world.fake.machine)
+    assert [mirror["monitor"] for mirror in answer.result["mirrors"]] == [NAME]
+    assert [warning.text for warning in answer.warnings] == ["bad: its state file cannot be used: see `hpcapvf status`"]
 
 
 @pytest.mark.parametrize(

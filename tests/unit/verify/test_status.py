@@ -23,8 +23,10 @@ from tests.unit.verify.test_checks import good_registers
 PRINTED = (
     "uptime 100.00\nreceived 1000\nreceived_bytes 60000\npublished 900\npublished_bytes 54000\nring_full_drops 0\n"
     "uptime 102.00\nreceived 3000\nreceived_bytes 180000\npublished 2900\npublished_bytes 174000\nring_full_drops 4\n"
-    "unit active\ndisk  144000000 500000000\n"
+    "listeners 1\nring_mib 64\nring_held_bytes 4096\n"
+    "unit active\nstored 2500\nstored_bytes 150000\nunsaved 3\ndisk  144000000 500000000\n"
 )
+MISSED = "/sys/class/net/enp5s0/statistics/rx_missed_errors"
 COUNTS = {"checks": 12, "drifts": 2, "registers_reapplied": 7, "error": ""}
 
 
@@ -35,9 +37,9 @@ class StatusGuest(StreamsByRunning):
     printed: str = PRINTED
 
     def run(self, argv: Sequence[str], *, timeout_s: float, stdin: bytes | None = None) -> CommandResult:
-        assert argv[3:] == ["hpcapvf", "/srv/capture"]
+        assert argv[3:] == ["hpcapvf", "/srv/capture", "/run/hpcapvf/capture.jsonl"]
         for folder in DRIVER_FOLDERS:  # of a VF, and of an interface that is captured
-            assert f" {folder}/$name " in argv[2]
+            assert f" {folder}/received " in argv[2]
         return CommandResult(tuple(argv), 0, self.printed, "")
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
@@ -76,7 +78,7 @@ class Host:
 
 def status(**changes: Any) -> DeploymentStatus:
     parts = {
-        "files": TreeFiles({guard_path("probe"): json.dumps(COUNTS)}),
+        "files": TreeFiles({guard_path("probe"): json.dumps(COUNTS), MISSED: "9\n"}),
         "registers": good_registers(),
         "hypervisor": Libvirt(),
         "guests": OneGuest(StatusGuest()),
@@ -89,7 +91,8 @@ def status(**changes: Any) -> DeploymentStatus:
 def test_all_is_told() -> None:
     found = status()
     assert (found.condition, found.guest, found.guard, found.guard_unit) == ("deployed", "running", COUNTS, "active")
-    assert (found.registers, found.unknown) == ("as wanted", {})
+    assert (found.registers, found.registers_differ, found.unknown) == ("as wanted", 0, {})
+    assert (found.up, found.nic_missed) == (True, 9)
     capture = found.capture
     assert capture is not None
     assert (capture.unit, capture.free_bytes, capture.size_bytes) == ("active", 144000000, 500000000)
@@ -97,6 +100,25 @@ def test_all_is_told() -> None:
     assert (capture.per_s["received"], capture.per_s["ring_full_drops"]) == (1000, 2)
     assert capture.stored_bytes_per_s == 60000 + 1000 * 12
     assert capture.full_in_s == 2000
+    assert (capture.listeners, capture.ring_bytes, capture.ring_held_bytes) == (1, 64 << 20, 4096)
+    assert (capture.stored, capture.stored_bytes, capture.unsaved, capture.drops_per_s) == (2500, 150000, 3, 2)
+
+
+def test_what_a_driver_or_a_service_does_not_tell_is_none() -> None:
+    silent = "\n".join(line for line in PRINTED.splitlines() if line.split()[0] not in ("ring_held_bytes", "stored"))
+    capture = parse_rates(silent, "/x", 0)
+    assert (capture.ring_held_bytes, capture.stored, capture.listeners, capture.unsaved) == (None, None, 1, 3)
+
+
+def test_a_card_that_counts_nothing_is_unknown_and_not_zero() -> None:
+    for text in ({}, {MISSED: "many\n"}):
+        found = status(files=TreeFiles({guard_path("probe"): json.dumps(COUNTS), **text}))
+        assert found.nic_missed is None
+        assert set(found.unknown) == {"nic_missed"}
+
+
+def test_a_number_that_no_counter_can_hold_is_not_taken() -> None:
+    assert "published" not in parse_rates(PRINTED.replace("published 2900", "published " + "9" * 21), "/x", 0).counters
 
 
 def test_bytes_that_are_not_kept_fill_no_disk() -> None:
@@ -119,6 +141,7 @@ def test_counters_of_several_vfs_are_summed() -> None:
 def test_no_vf_or_no_answer_is_unknown(printed: str) -> None:
     found = status(guests=OneGuest(StatusGuest(printed)))
     assert found.capture is None
+    assert not found.up
     assert "no VF" in found.unknown["capture"]
 
 
@@ -150,7 +173,7 @@ def test_registers_that_differ_are_counted() -> None:
 def test_people_get_one_line_for_each() -> None:
     shown = show_statuses([status(), status(guests=Mute())])
     assert shown.rows[0] == (
-        "probe", "deployed", "running", "active", "7", "as wanted", "1000", "2", "137 MiB", "33 min 20 s",
+        "probe", "deployed", "running", "active", "7", "as wanted", "1000", "2", "1", "0 %", "137 MiB", "33 min 20 s",
     )  # fmt: skip
     assert shown.rows[1][-1] == "unknown"
 
