@@ -11,7 +11,8 @@ from pathlib import Path
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.registers import RegisterTable
+from hpcapvf.nic.tables import register_table
 
 _WORD_MASK = 0xFFFFFFFF
 

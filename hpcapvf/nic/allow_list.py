@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hpcapvf.nic.devices import family_named
-from hpcapvf.nic.registers import ALL_BITS, TABLES, Register, RegisterTable
+from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable
+from hpcapvf.nic.tables import TABLES
 
 _HEAD = """/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*

@@ -16,7 +16,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic import backends
 from hpcapvf.nic.devices import CardFamily
-from hpcapvf.nic.registers import TABLES
+from hpcapvf.nic.tables import TABLES
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.register_access import access_objections, register_access, registers_usable

@@ -19,7 +19,7 @@ from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import CopyStep, ReplicateTraffic
 from hpcapvf.nic.decode import SwitchState, decode_switch
 from hpcapvf.nic.devices import pf_family
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from hpcapvf.plan.guards import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from hpcapvf.host.registers import check_write
 from hpcapvf.model.address import Mac, PciAddress
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.registers import RegisterTable
+from hpcapvf.nic.tables import register_table
 from tests.fakes.faults import Faults
 
 MIRROR_RULES = frozenset({"VMRCTL", "VMRVLAN", "VMRVM"})
