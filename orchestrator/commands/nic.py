@@ -118,7 +118,7 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
         ("unicast that no filter names", default),
         ("frames for several pools", "copied" if state.replication else "given to one"),
         ("VLAN filter", "on" if state.vlan_filtering else "off: every VLAN passes"),
-        ("promiscuous (RCTL)", ", ".join(promiscuous) or "no"),
+        ("promiscuous (the whole port)", ", ".join(promiscuous) or "no"),
         ("multicast hash table", f"{state.hash_bits} of 4096 bits set"),
         ("mirror rules", len(state.rules) or "none is on"),
     ]
