@@ -104,7 +104,7 @@ def check_write(table: RegisterTable, card: str, offset: int, held: int, value: 
     if place is None or place[0].writable_mask == 0:
         raise RegisterRefused(
             f"register {offset:#x} of {card} is not on the list of registers that may be written",
-            hint="nothing was written; the list is hpcapvf/nic/registers.py",
+            hint="nothing was written; the lists are hpcapvf/nic/registers_1g.py and registers_10g.py",
         )
     register, index = place
     if not 0 <= value <= _WORD_MASK:
