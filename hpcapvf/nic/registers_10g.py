@@ -4,8 +4,8 @@ Offsets and bits: ``ixgbe_type.h`` of Intel's base driver (DPDK, ``drivers/net/i
 obey: X550 datasheet (333369). ``test_switch_10g`` holds the offsets of the ends of most arrays against mistakes in
 counts and strides; nothing compares the table with the driver's file. The sections of the datasheets are not cited
 register by register: those of the 82599 and X540 were not at hand (that pools are chosen by MAC first and by VLAN next
-is 7.10.3.2 of the 82599's, as its specification update, clarification 12, tells). No card of these families was at hand either:
-nothing here was seen on hardware.
+is 7.10.3.2 of the 82599's, as its specification update, clarification 12, tells). No card of these families was
+at hand either: nothing here was seen on hardware.
 """
 
 from __future__ import annotations
