@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Made from hpcapvf/nic/registers.py by `pytest --regenerate-golden tests/unit/nic/test_allow_list.py`: change that.
+ * Made from hpcapvf/nic/registers_*.py by `pytest --regenerate-golden tests/unit/nic/test_allow_list.py`: change that.
  * Every register of the tables may be read; only bits of its mask may be written.
  */
 #ifndef HPCAPVF_REGS_ALLOW_LIST_H
@@ -40,7 +40,7 @@ static const struct regs_allowed regs_82576_allowed[] = {
 	{ 0x00c88, 0x4, 1, 0x00000000, true },	/* VFLRE */
 	{ 0x00c8c, 0x4, 1, 0x00000000, true },	/* VFRE */
 	{ 0x00c90, 0x4, 1, 0x00000000, true },	/* VFTE */
-	{ 0x02408, 0x4, 1, 0x00000000, true },	/* QDE */
+	{ 0x02408, 0x4, 1, 0x0000ffff, true },	/* QDE */
 	{ 0x05004, 0x4, 1, 0x00000000, true },	/* RLPML */
 	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
 	{ 0x05600, 0x4, 128, 0x00000000, true },	/* VFTA */
@@ -77,7 +77,7 @@ static const struct regs_allowed regs_i350_allowed[] = {
 	{ 0x00c88, 0x4, 1, 0x00000000, true },	/* VFLRE */
 	{ 0x00c8c, 0x4, 1, 0x00000000, true },	/* VFRE */
 	{ 0x00c90, 0x4, 1, 0x00000000, true },	/* VFTE */
-	{ 0x02408, 0x4, 1, 0x00000000, true },	/* QDE */
+	{ 0x02408, 0x4, 1, 0x0000ffff, true },	/* QDE */
 	{ 0x05004, 0x4, 1, 0x00000000, true },	/* RLPML */
 	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
 	{ 0x05600, 0x4, 128, 0x00000000, true },	/* VFTA */
@@ -103,6 +103,196 @@ static const struct regs_family regs_i350 = {
 	"i350", regs_i350_allowed, ARRAY_SIZE(regs_i350_allowed),
 };
 
+static const struct regs_allowed regs_82599_allowed[] = {
+	{ 0x02f04, 0x4, 1, 0x00037f03, false },	/* QDE */
+	{ 0x01430, 0x40, 16, 0x00000000, true },	/* QPRDC */
+	{ 0x02100, 0x4, 16, 0x00000000, true },	/* SRRCTL */
+	{ 0x01414, 0x40, 48, 0x00000000, true },	/* SRRCTL */
+	{ 0x0d014, 0x40, 64, 0x00000000, true },	/* SRRCTL */
+	{ 0x05080, 0x4, 1, 0x00000000, true },	/* FCTRL */
+	{ 0x05088, 0x4, 1, 0x40000000, true },	/* VLNCTRL */
+	{ 0x05090, 0x4, 1, 0x00000004, true },	/* MCSTCTRL */
+	{ 0x05180, 0x4, 2, 0x00000000, true },	/* VMTXSW */
+	{ 0x051b0, 0x4, 1, 0x60001f80, true },	/* VT_CTL */
+	{ 0x051e0, 0x4, 2, 0x00000000, true },	/* VFRE */
+	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
+	{ 0x05400, 0x8, 16, 0x00000000, true },	/* RAL */
+	{ 0x0a280, 0x8, 112, 0x00000000, true },	/* RAL */
+	{ 0x05404, 0x8, 16, 0x00000000, true },	/* RAH */
+	{ 0x0a284, 0x8, 112, 0x00000000, true },	/* RAH */
+	{ 0x05818, 0x4, 1, 0x00000000, true },	/* MRQC */
+	{ 0x08000, 0x4, 64, 0x00000000, true },	/* VMVIR */
+	{ 0x08110, 0x4, 2, 0x00000000, true },	/* VFTE */
+	{ 0x08200, 0x4, 8, 0x00000000, true },	/* PFVFSPOOF */
+	{ 0x08220, 0x4, 1, 0x00000000, true },	/* PFDTXGSWC */
+	{ 0x0a000, 0x4, 128, 0x00000000, true },	/* VFTA */
+	{ 0x0a600, 0x8, 128, 0xffffffff, true },	/* MPSAR_LO */
+	{ 0x0a604, 0x8, 128, 0xffffffff, true },	/* MPSAR_HI */
+	{ 0x0f100, 0x4, 64, 0x00000000, true },	/* VLVF */
+	{ 0x0f200, 0x4, 128, 0xffffffff, true },	/* VLVFB */
+	{ 0x0f400, 0x4, 128, 0xffffffff, true },	/* UTA */
+	{ 0x0f600, 0x4, 4, 0x00003f0f, true },	/* VMRCTL */
+	{ 0x0f610, 0x4, 8, 0xffffffff, true },	/* VMRVLAN */
+	{ 0x0f630, 0x4, 8, 0xffffffff, true },	/* VMRVM */
+	{ 0x0f000, 0x4, 64, 0x1f000000, true },	/* VMOLR */
+};
+
+static const struct regs_family regs_82599 = {
+	"82599", regs_82599_allowed, ARRAY_SIZE(regs_82599_allowed),
+};
+
+static const struct regs_allowed regs_x540_allowed[] = {
+	{ 0x02f04, 0x4, 1, 0x00037f03, false },	/* QDE */
+	{ 0x01430, 0x40, 16, 0x00000000, true },	/* QPRDC */
+	{ 0x02100, 0x4, 16, 0x00000000, true },	/* SRRCTL */
+	{ 0x01414, 0x40, 48, 0x00000000, true },	/* SRRCTL */
+	{ 0x0d014, 0x40, 64, 0x00000000, true },	/* SRRCTL */
+	{ 0x05080, 0x4, 1, 0x00000000, true },	/* FCTRL */
+	{ 0x05088, 0x4, 1, 0x40000000, true },	/* VLNCTRL */
+	{ 0x05090, 0x4, 1, 0x00000004, true },	/* MCSTCTRL */
+	{ 0x05180, 0x4, 2, 0x00000000, true },	/* VMTXSW */
+	{ 0x051b0, 0x4, 1, 0x60001f80, true },	/* VT_CTL */
+	{ 0x051e0, 0x4, 2, 0x00000000, true },	/* VFRE */
+	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
+	{ 0x05400, 0x8, 16, 0x00000000, true },	/* RAL */
+	{ 0x0a280, 0x8, 112, 0x00000000, true },	/* RAL */
+	{ 0x05404, 0x8, 16, 0x00000000, true },	/* RAH */
+	{ 0x0a284, 0x8, 112, 0x00000000, true },	/* RAH */
+	{ 0x05818, 0x4, 1, 0x00000000, true },	/* MRQC */
+	{ 0x08000, 0x4, 64, 0x00000000, true },	/* VMVIR */
+	{ 0x08110, 0x4, 2, 0x00000000, true },	/* VFTE */
+	{ 0x08200, 0x4, 8, 0x00000000, true },	/* PFVFSPOOF */
+	{ 0x08220, 0x4, 1, 0x00000000, true },	/* PFDTXGSWC */
+	{ 0x0a000, 0x4, 128, 0x00000000, true },	/* VFTA */
+	{ 0x0a600, 0x8, 128, 0xffffffff, true },	/* MPSAR_LO */
+	{ 0x0a604, 0x8, 128, 0xffffffff, true },	/* MPSAR_HI */
+	{ 0x0f100, 0x4, 64, 0x00000000, true },	/* VLVF */
+	{ 0x0f200, 0x4, 128, 0xffffffff, true },	/* VLVFB */
+	{ 0x0f400, 0x4, 128, 0xffffffff, true },	/* UTA */
+	{ 0x0f600, 0x4, 4, 0x00003f0f, true },	/* VMRCTL */
+	{ 0x0f610, 0x4, 8, 0xffffffff, true },	/* VMRVLAN */
+	{ 0x0f630, 0x4, 8, 0xffffffff, true },	/* VMRVM */
+	{ 0x0f000, 0x4, 64, 0x1f000000, true },	/* VMOLR */
+};
+
+static const struct regs_family regs_x540 = {
+	"x540", regs_x540_allowed, ARRAY_SIZE(regs_x540_allowed),
+};
+
+static const struct regs_allowed regs_x550_allowed[] = {
+	{ 0x02f04, 0x4, 1, 0x00037f03, false },	/* QDE */
+	{ 0x01430, 0x40, 16, 0x00000000, true },	/* QPRDC */
+	{ 0x02100, 0x4, 16, 0x00000000, true },	/* SRRCTL */
+	{ 0x01414, 0x40, 48, 0x00000000, true },	/* SRRCTL */
+	{ 0x0d014, 0x40, 64, 0x00000000, true },	/* SRRCTL */
+	{ 0x05080, 0x4, 1, 0x00000000, true },	/* FCTRL */
+	{ 0x05088, 0x4, 1, 0x40000000, true },	/* VLNCTRL */
+	{ 0x05090, 0x4, 1, 0x00000004, true },	/* MCSTCTRL */
+	{ 0x05180, 0x4, 2, 0x00000000, true },	/* VMTXSW */
+	{ 0x051b0, 0x4, 1, 0x60001f80, true },	/* VT_CTL */
+	{ 0x051e0, 0x4, 2, 0x00000000, true },	/* VFRE */
+	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
+	{ 0x05400, 0x8, 16, 0x00000000, true },	/* RAL */
+	{ 0x0a280, 0x8, 112, 0x00000000, true },	/* RAL */
+	{ 0x05404, 0x8, 16, 0x00000000, true },	/* RAH */
+	{ 0x0a284, 0x8, 112, 0x00000000, true },	/* RAH */
+	{ 0x05818, 0x4, 1, 0x00000000, true },	/* MRQC */
+	{ 0x08000, 0x4, 64, 0x00000000, true },	/* VMVIR */
+	{ 0x08110, 0x4, 2, 0x00000000, true },	/* VFTE */
+	{ 0x08200, 0x4, 8, 0x00000000, true },	/* PFVFSPOOF */
+	{ 0x08220, 0x4, 1, 0x00000000, true },	/* PFDTXGSWC */
+	{ 0x0a000, 0x4, 128, 0x00000000, true },	/* VFTA */
+	{ 0x0a600, 0x8, 128, 0xffffffff, true },	/* MPSAR_LO */
+	{ 0x0a604, 0x8, 128, 0xffffffff, true },	/* MPSAR_HI */
+	{ 0x0f100, 0x4, 64, 0x00000000, true },	/* VLVF */
+	{ 0x0f200, 0x4, 128, 0xffffffff, true },	/* VLVFB */
+	{ 0x0f400, 0x4, 128, 0xffffffff, true },	/* UTA */
+	{ 0x0f600, 0x4, 4, 0x00003f0f, true },	/* VMRCTL */
+	{ 0x0f610, 0x4, 8, 0xffffffff, true },	/* VMRVLAN */
+	{ 0x0f630, 0x4, 8, 0xffffffff, true },	/* VMRVM */
+	{ 0x0f000, 0x4, 64, 0x1fc00000, true },	/* VMOLR */
+};
+
+static const struct regs_family regs_x550 = {
+	"x550", regs_x550_allowed, ARRAY_SIZE(regs_x550_allowed),
+};
+
+static const struct regs_allowed regs_x552_allowed[] = {
+	{ 0x02f04, 0x4, 1, 0x00037f03, false },	/* QDE */
+	{ 0x01430, 0x40, 16, 0x00000000, true },	/* QPRDC */
+	{ 0x02100, 0x4, 16, 0x00000000, true },	/* SRRCTL */
+	{ 0x01414, 0x40, 48, 0x00000000, true },	/* SRRCTL */
+	{ 0x0d014, 0x40, 64, 0x00000000, true },	/* SRRCTL */
+	{ 0x05080, 0x4, 1, 0x00000000, true },	/* FCTRL */
+	{ 0x05088, 0x4, 1, 0x40000000, true },	/* VLNCTRL */
+	{ 0x05090, 0x4, 1, 0x00000004, true },	/* MCSTCTRL */
+	{ 0x05180, 0x4, 2, 0x00000000, true },	/* VMTXSW */
+	{ 0x051b0, 0x4, 1, 0x60001f80, true },	/* VT_CTL */
+	{ 0x051e0, 0x4, 2, 0x00000000, true },	/* VFRE */
+	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
+	{ 0x05400, 0x8, 16, 0x00000000, true },	/* RAL */
+	{ 0x0a280, 0x8, 112, 0x00000000, true },	/* RAL */
+	{ 0x05404, 0x8, 16, 0x00000000, true },	/* RAH */
+	{ 0x0a284, 0x8, 112, 0x00000000, true },	/* RAH */
+	{ 0x05818, 0x4, 1, 0x00000000, true },	/* MRQC */
+	{ 0x08000, 0x4, 64, 0x00000000, true },	/* VMVIR */
+	{ 0x08110, 0x4, 2, 0x00000000, true },	/* VFTE */
+	{ 0x08200, 0x4, 8, 0x00000000, true },	/* PFVFSPOOF */
+	{ 0x08220, 0x4, 1, 0x00000000, true },	/* PFDTXGSWC */
+	{ 0x0a000, 0x4, 128, 0x00000000, true },	/* VFTA */
+	{ 0x0a600, 0x8, 128, 0xffffffff, true },	/* MPSAR_LO */
+	{ 0x0a604, 0x8, 128, 0xffffffff, true },	/* MPSAR_HI */
+	{ 0x0f100, 0x4, 64, 0x00000000, true },	/* VLVF */
+	{ 0x0f200, 0x4, 128, 0xffffffff, true },	/* VLVFB */
+	{ 0x0f400, 0x4, 128, 0xffffffff, true },	/* UTA */
+	{ 0x0f600, 0x4, 4, 0x00003f0f, true },	/* VMRCTL */
+	{ 0x0f610, 0x4, 8, 0xffffffff, true },	/* VMRVLAN */
+	{ 0x0f630, 0x4, 8, 0xffffffff, true },	/* VMRVM */
+	{ 0x0f000, 0x4, 64, 0x1fc00000, true },	/* VMOLR */
+};
+
+static const struct regs_family regs_x552 = {
+	"x552", regs_x552_allowed, ARRAY_SIZE(regs_x552_allowed),
+};
+
+static const struct regs_allowed regs_x553_allowed[] = {
+	{ 0x02f04, 0x4, 1, 0x00037f03, false },	/* QDE */
+	{ 0x01430, 0x40, 16, 0x00000000, true },	/* QPRDC */
+	{ 0x02100, 0x4, 16, 0x00000000, true },	/* SRRCTL */
+	{ 0x01414, 0x40, 48, 0x00000000, true },	/* SRRCTL */
+	{ 0x0d014, 0x40, 64, 0x00000000, true },	/* SRRCTL */
+	{ 0x05080, 0x4, 1, 0x00000000, true },	/* FCTRL */
+	{ 0x05088, 0x4, 1, 0x40000000, true },	/* VLNCTRL */
+	{ 0x05090, 0x4, 1, 0x00000004, true },	/* MCSTCTRL */
+	{ 0x05180, 0x4, 2, 0x00000000, true },	/* VMTXSW */
+	{ 0x051b0, 0x4, 1, 0x60001f80, true },	/* VT_CTL */
+	{ 0x051e0, 0x4, 2, 0x00000000, true },	/* VFRE */
+	{ 0x05200, 0x4, 128, 0xffffffff, true },	/* MTA */
+	{ 0x05400, 0x8, 16, 0x00000000, true },	/* RAL */
+	{ 0x0a280, 0x8, 112, 0x00000000, true },	/* RAL */
+	{ 0x05404, 0x8, 16, 0x00000000, true },	/* RAH */
+	{ 0x0a284, 0x8, 112, 0x00000000, true },	/* RAH */
+	{ 0x05818, 0x4, 1, 0x00000000, true },	/* MRQC */
+	{ 0x08000, 0x4, 64, 0x00000000, true },	/* VMVIR */
+	{ 0x08110, 0x4, 2, 0x00000000, true },	/* VFTE */
+	{ 0x08200, 0x4, 8, 0x00000000, true },	/* PFVFSPOOF */
+	{ 0x08220, 0x4, 1, 0x00000000, true },	/* PFDTXGSWC */
+	{ 0x0a000, 0x4, 128, 0x00000000, true },	/* VFTA */
+	{ 0x0a600, 0x8, 128, 0xffffffff, true },	/* MPSAR_LO */
+	{ 0x0a604, 0x8, 128, 0xffffffff, true },	/* MPSAR_HI */
+	{ 0x0f100, 0x4, 64, 0x00000000, true },	/* VLVF */
+	{ 0x0f200, 0x4, 128, 0xffffffff, true },	/* VLVFB */
+	{ 0x0f400, 0x4, 128, 0xffffffff, true },	/* UTA */
+	{ 0x0f600, 0x4, 4, 0x00003f0f, true },	/* VMRCTL */
+	{ 0x0f610, 0x4, 8, 0xffffffff, true },	/* VMRVLAN */
+	{ 0x0f630, 0x4, 8, 0xffffffff, true },	/* VMRVM */
+	{ 0x0f000, 0x4, 64, 0x1fc00000, true },	/* VMOLR */
+};
+
+static const struct regs_family regs_x553 = {
+	"x553", regs_x553_allowed, ARRAY_SIZE(regs_x553_allowed),
+};
+
 static const struct regs_device regs_devices[] = {
 	{ 0x8086, 0x10c9, &regs_82576 },
 	{ 0x8086, 0x10e6, &regs_82576 },
@@ -117,6 +307,39 @@ static const struct regs_device regs_devices[] = {
 	{ 0x8086, 0x1523, &regs_i350 },
 	{ 0x8086, 0x1524, &regs_i350 },
 	{ 0x8086, 0x1546, &regs_i350 },
+	{ 0x8086, 0x10fb, &regs_82599 },
+	{ 0x8086, 0x10f7, &regs_82599 },
+	{ 0x8086, 0x10f8, &regs_82599 },
+	{ 0x8086, 0x10f9, &regs_82599 },
+	{ 0x8086, 0x10fc, &regs_82599 },
+	{ 0x8086, 0x1507, &regs_82599 },
+	{ 0x8086, 0x1514, &regs_82599 },
+	{ 0x8086, 0x1517, &regs_82599 },
+	{ 0x8086, 0x151c, &regs_82599 },
+	{ 0x8086, 0x1529, &regs_82599 },
+	{ 0x8086, 0x152a, &regs_82599 },
+	{ 0x8086, 0x154a, &regs_82599 },
+	{ 0x8086, 0x154d, &regs_82599 },
+	{ 0x8086, 0x1557, &regs_82599 },
+	{ 0x8086, 0x1558, &regs_82599 },
+	{ 0x8086, 0x1528, &regs_x540 },
+	{ 0x8086, 0x1560, &regs_x540 },
+	{ 0x8086, 0x1563, &regs_x550 },
+	{ 0x8086, 0x15d1, &regs_x550 },
+	{ 0x8086, 0x15aa, &regs_x552 },
+	{ 0x8086, 0x15ab, &regs_x552 },
+	{ 0x8086, 0x15ac, &regs_x552 },
+	{ 0x8086, 0x15ad, &regs_x552 },
+	{ 0x8086, 0x15ae, &regs_x552 },
+	{ 0x8086, 0x15c2, &regs_x553 },
+	{ 0x8086, 0x15c3, &regs_x553 },
+	{ 0x8086, 0x15c4, &regs_x553 },
+	{ 0x8086, 0x15c6, &regs_x553 },
+	{ 0x8086, 0x15c7, &regs_x553 },
+	{ 0x8086, 0x15c8, &regs_x553 },
+	{ 0x8086, 0x15ce, &regs_x553 },
+	{ 0x8086, 0x15e4, &regs_x553 },
+	{ 0x8086, 0x15e5, &regs_x553 },
 };
 
 #endif /* HPCAPVF_REGS_ALLOW_LIST_H */

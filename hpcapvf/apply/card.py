@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from hpcapvf.host.protocols import Machine, RegisterWindow
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.steps import ProgramReceiveAll, RegisterStep, ReplicateTraffic
+from hpcapvf.nic.access import read_register, write_register
 from hpcapvf.nic.mirror import Mirror, mirrors_for
 from hpcapvf.nic.receive import RegisterWant, receive_all
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.registers import RegisterTable
+from hpcapvf.nic.tables import register_table
 
 _TRIES = 3  # the PF driver may rewrite a register between our write and our look
 
@@ -24,7 +26,7 @@ class Card:
 
     def read(self, name: str, index: int) -> int:
         """Current value."""
-        return self._window.read(self._table.register(name).offset(index))
+        return read_register(self._window, self._table, name, index)
 
     def ensure(self, wants: Iterable[RegisterWant]) -> None:
         """Write and read back; RegisterRefused if a register does not keep its bits."""
@@ -32,15 +34,14 @@ class Card:
             self._ensure_one(want)
 
     def _ensure_one(self, want: RegisterWant) -> None:
-        offset = self._table.register(want.register).offset(want.index)
         for _ in range(_TRIES):
-            current = self._window.read(offset)
+            current = self.read(want.register, want.index)
             if want.reads_back and want.satisfied_by(current):
                 return
-            self._window.write(offset, want.applied_to(current))
+            write_register(self._window, self._table, want.register, want.index, want.applied_to(current))
             if not want.reads_back:
                 return
-        found = self._window.read(offset)
+        found = self.read(want.register, want.index)
         if not want.satisfied_by(found):
             raise RegisterRefused(
                 f"{want.register}[{want.index}] did not keep bits {want.mask:#010x} = {want.value:#010x}: "
@@ -87,4 +88,4 @@ def want_of(key: str, bits: int, table: RegisterTable) -> RegisterWant:
     """The reverse of ``key_of``; ValueError if the text is none."""
     place, _, mask = key.partition("&")
     name, _, index = place.rstrip("]").partition("[")
-    return RegisterWant(name, int(index), int(mask, 16), bits, table.register(name).reads_back)
+    return RegisterWant(name, int(index), int(mask, 16), bits, table.register(name).checked)

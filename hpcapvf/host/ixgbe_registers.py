@@ -15,7 +15,8 @@ from hpcapvf.host.registers import check_write
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import FileFailed, RegisterRefused
 from hpcapvf.model.paths import ixgbe_registers
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.registers import RegisterTable
+from hpcapvf.nic.tables import register_table
 
 _ANSWER_TIMEOUT_S = 1.0  # the driver logs before the write returns; this is for a log that is slow to be read
 

@@ -13,7 +13,8 @@ from hpcapvf.host.registers import check_write
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.paths import register_device
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.registers import RegisterTable
+from hpcapvf.nic.tables import register_table
 
 _WORD_BYTES = 4
 _HINTS = {

@@ -8,7 +8,7 @@ from typing import Protocol
 from hpcapvf.host.protocols import RegisterWindow
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 
 
 class RegisterWay(Protocol):

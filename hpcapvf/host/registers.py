@@ -11,7 +11,8 @@ from pathlib import Path
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.registers import RegisterTable
+from hpcapvf.nic.tables import register_table
 
 _WORD_MASK = 0xFFFFFFFF
 
@@ -103,7 +104,7 @@ def check_write(table: RegisterTable, card: str, offset: int, held: int, value: 
     if place is None or place[0].writable_mask == 0:
         raise RegisterRefused(
             f"register {offset:#x} of {card} is not on the list of registers that may be written",
-            hint="nothing was written; the list is hpcapvf/nic/registers.py",
+            hint="nothing was written; the lists are hpcapvf/nic/registers_1g.py and registers_10g.py",
         )
     register, index = place
     if not 0 <= value <= _WORD_MASK:

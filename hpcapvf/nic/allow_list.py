@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hpcapvf.nic.devices import family_named
-from hpcapvf.nic.registers import ALL_BITS, TABLES, Register, RegisterTable
+from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable
+from hpcapvf.nic.tables import TABLES
 
 _HEAD = """/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Made from hpcapvf/nic/registers.py by `pytest --regenerate-golden tests/unit/nic/test_allow_list.py`: change that.
+ * Made from hpcapvf/nic/registers_*.py by `pytest --regenerate-golden tests/unit/nic/test_allow_list.py`: change that.
  * Every register of the tables may be read; only bits of its mask may be written.
  */
 #ifndef HPCAPVF_REGS_ALLOW_LIST_H

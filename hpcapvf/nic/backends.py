@@ -9,6 +9,8 @@ from hpcapvf.model.backends import Backend
 
 _BOTH = ("to", "from")
 _EMULATED = "the emulated 82576"
+SEEN_FAMILY = "82576"
+"""The one family on which programmes of registers were seen to work (``_EMULATED``)."""
 
 # --- ways to copy ---------------------------------------------------------------------------------------------------
 RECEIVE_PROGRAMME = Backend(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpcapvf.model.address import Mac
+from hpcapvf.nic.bitmaps import MAC, RECEIVES, RULE, RULE_VLANS, VLAN, bitmap, numbers
 from hpcapvf.nic.receive import ReadRegister, filter_mac
 from hpcapvf.nic.registers import RegisterTable
 
 _POOL_WORDS = {
+    "UPE": "all unicast",
+    "VPE": "every VLAN",
     "AUPE": "untagged frames",
     "BAM": "broadcast",
     "ROMPE": "multicast by hash",
@@ -63,7 +66,8 @@ class MirrorRule:
 class SwitchState:
     """The whole switch. default_pool: gets unicast that no filter names; None if that is dropped.
 
-    hash_bits: bits set in the multicast table; promiscuous: of the port as a whole, unicast and multicast (RCTL).
+    hash_bits: bits set in the multicast table; promiscuous: of the port as a whole, unicast and multicast (RCTL of
+    1 Gb/s cards, FCTRL of 10 Gb/s).
     """
 
     macs: tuple[MacFilter, ...]
@@ -87,15 +91,16 @@ def decode_switch(table: RegisterTable, read: ReadRegister) -> SwitchState:
     def every(register: str) -> range:
         return range(table.register(register).count)
 
-    enabled = field("VFRE", 0, "POOLS")
+    enabled = bitmap(table, read, RECEIVES)
+    port, filtering = ("FCTRL", "VLNCTRL") if table.has("FCTRL") else ("RCTL", "RCTL")
     return SwitchState(
         macs=tuple(
-            MacFilter(i, filter_mac(table, read, i), _numbers(field("RAH", i, "POOLS")))
+            MacFilter(i, filter_mac(table, read, i), numbers(bitmap(table, read, MAC, i)))
             for i in every("RAH")
             if field("RAH", i, "VALID")
         ),
         vlans=tuple(
-            VlanFilter(i, field("VLVF", i, "VLAN"), _numbers(field("VLVF", i, "POOLS")))
+            VlanFilter(i, field("VLVF", i, "VLAN"), numbers(bitmap(table, read, VLAN, i)))
             for i in every("VLVF")
             if field("VLVF", i, "VALID")
         ),
@@ -108,9 +113,9 @@ def decode_switch(table: RegisterTable, read: ReadRegister) -> SwitchState:
         rules=_rules(table, read),
         default_pool=None if field("VT_CTL", 0, "DISABLE_DEFAULT_POOL") else field("VT_CTL", 0, "DEFAULT_POOL"),
         replication=bool(field("VT_CTL", 0, "REPLICATION")),
-        vlan_filtering=bool(field("RCTL", 0, "VFE")),
-        promiscuous_unicast=bool(field("RCTL", 0, "UPE")),
-        promiscuous_multicast=bool(field("RCTL", 0, "MPE")),
+        vlan_filtering=bool(field(filtering, 0, "VFE")),
+        promiscuous_unicast=bool(field(port, 0, "UPE")),
+        promiscuous_multicast=bool(field(port, 0, "MPE")),
         hash_bits=sum(read("MTA", i).bit_count() for i in every("MTA")),
     )
 
@@ -122,7 +127,7 @@ def _rules(table: RegisterTable, read: ReadRegister) -> tuple[MirrorRule, ...]:
         types = _words(table, "VMRCTL", read("VMRCTL", index), _RULE_WORDS)
         if types:
             to_pool = control.field("TO_POOL").extract(read("VMRCTL", index))
-            pools, filters = _numbers(read("VMRVM", index) & 0xFF), _numbers(read("VMRVLAN", index))
+            pools, filters = (numbers(bitmap(table, read, what, index)) for what in (RULE, RULE_VLANS))
             found.append(MirrorRule(index, types, pools, filters, to_pool))
     return tuple(found)
 
@@ -130,7 +135,3 @@ def _rules(table: RegisterTable, read: ReadRegister) -> tuple[MirrorRule, ...]:
 def _words(table: RegisterTable, register: str, value: int, words: dict[str, str]) -> tuple[str, ...]:
     fields = table.register(register).fields
     return tuple(words[f.name] for f in fields if f.name in words and f.extract(value))
-
-
-def _numbers(bitmap: int) -> tuple[int, ...]:
-    return tuple(n for n in range(bitmap.bit_length()) if bitmap >> n & 1)

@@ -1,8 +1,10 @@
 """Which PCI IDs are physical and virtual functions of which card family.
 
-IDs: the public PCI ID list, and the tables of supported devices in the documentation of DPDK's e1000, ixgbe, i40e,
-ice and mlx5 poll mode drivers. The IDs that Hyper-V gives to virtual functions are included, since a nested host may
-show them.
+IDs: every one was looked up in the public PCI ID list (``pci.ids`` of github.com/pciutils/pciids, 2026-08-22), which
+names each as the family says, but two: 152d and 1546 are ``E1000_DEV_ID_82576_VF_HV`` and ``E1000_DEV_ID_I350_DA4`` of
+Intel's base driver (``e1000_hw.h``). 0dda is ``I40E_DEV_ID_SFP_X722_A`` of Linux' ``i40e_devids.h``. One VF ID for
+ConnectX-6 Dx and later: ``mlx5_core_pci_table`` of Linux' mlx5 driver. The IDs that Hyper-V gives to virtual functions
+are included, since a nested host may show them.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ FAMILIES: tuple[CardFamily, ...] = (
         (0x154C, 0x1571), 128, 40_000, own_driver=False,
     ),
     CardFamily(
-        "x722", INTEL, (0x37CE, 0x37CF, 0x37D0, 0x37D1, 0x37D2, 0x37D3), (0x37CD, 0x37D9), 128, 10_000,
+        "x722", INTEL, (0x37CE, 0x37CF, 0x37D0, 0x37D1, 0x37D2, 0x37D3, 0x0DDA), (0x37CD, 0x37D9), 128, 10_000,
         own_driver=False,
     ),
     CardFamily(

@@ -16,8 +16,19 @@ from typing import Protocol
 
 from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.receive import ReadRegister, RegisterWant, check_pool, drift, filter_mac, keep_tags, want
-from hpcapvf.nic.registers import RegisterTable, register_table
+from hpcapvf.nic.bitmaps import MAC, RULE, RULE_VLANS, VLAN, bitmap, part_of, places
+from hpcapvf.nic.receive import (
+    ReadRegister,
+    RegisterWant,
+    check_pool,
+    drift,
+    drops_when_full,
+    filter_mac,
+    keep_tags,
+    want,
+)
+from hpcapvf.nic.registers import ALL_BITS, RegisterTable
+from hpcapvf.nic.tables import register_table
 
 # A pool that the watched one may receive broadcast and untagged frames through as well as by its own.
 _ALSO = ("BAM", "AUPE")
@@ -59,10 +70,11 @@ class MirrorRules:
         """The rule is switched on last of all, when the rest of it stands."""
         rule = self._rule(read)
         return (
+            *drops_when_full(self.table, self.pool, read),
             want(self.table, "VT_CTL", 0, REPLICATION=1),
-            keep_tags(self.table, self.pool),
-            want(self.table, "VMRVLAN", rule, VLVF=0),
-            want(self.table, "VMRVM", rule, POOLS=_bitmap(self.sources)),
+            *keep_tags(self.table, self.pool),
+            *self._whole(RULE_VLANS, rule, 0),
+            *self._whole(RULE, rule, _bitmap(self.sources)),
             want(self.table, "VMRCTL", rule, POOL=1, UPLINK=0, DOWNLINK=0, VLAN=0, TO_POOL=self.pool),
         )
 
@@ -72,6 +84,14 @@ class MirrorRules:
             return not drift(self.wants(read), read)
         except RegisterRefused:
             return False
+
+    def _whole(self, what: str, rule: int, bits: int) -> list[RegisterWant]:
+        """A rule's bitmap, all parts of it."""
+        found = places(self.table, what, rule)
+        return [
+            want(self.table, register, index, **{field: bits >> 32 * part & ALL_BITS})
+            for part, (register, index, field) in enumerate(found)
+        ]
 
     def _rule(self, read: ReadRegister) -> int:
         control = self.table.register("VMRCTL")
@@ -105,17 +125,18 @@ class Replication:
     def wants(self, read: ReadRegister) -> tuple[RegisterWant, ...]:
         """The pool's own switches, VLAN filters, then MAC filters: no frame comes before it is allowed to."""
         return (
+            *drops_when_full(self.table, self.pool, read),
             want(self.table, "VT_CTL", 0, REPLICATION=1),
-            keep_tags(self.table, self.pool),
+            *keep_tags(self.table, self.pool),
             *self._pool_switches(read),
-            *self._follow("VLVF", read),
-            *self._follow("RAH", read),
+            *self._follow(VLAN, "VLVF", read),
+            *self._follow(MAC, "RAH", read),
         )
 
     def holds(self, read: ReadRegister) -> bool:
         """At least one MAC filter of a source names the pool as well, and all that must do so do."""
-        wants = self.wants(read)
-        return any(w.register == "RAH" and w.value for w in wants) and not drift(wants, read)
+        copied = any(w.value for w in self._follow(MAC, "RAH", read))
+        return copied and not drift(self.wants(read), read)
 
     def _pool_switches(self, read: ReadRegister) -> list[RegisterWant]:
         fields = self.table.register("VMOLR").fields
@@ -123,20 +144,22 @@ class Replication:
         on = {f.name: int(any(f.extract(value) for value in held)) for f in fields if f.name in _ALSO + _SAME}
         return [want(self.table, "VMOLR", self.pool, **{n: bit}) for n, bit in on.items() if bit or n in _SAME]
 
-    def _follow(self, name: str, read: ReadRegister) -> list[RegisterWant]:
-        """One bit in each filter that names a watched pool, and none of it in those that do not."""
-        register = self.table.register(name)
-        pools, valid = register.field("POOLS"), register.field("VALID")
-        ours = pools.insert(1 << self.pool)
+    def _follow(self, what: str, name: str, read: ReadRegister) -> list[RegisterWant]:
+        """One bit beside each filter that names a watched pool, and none of it beside those that do not.
+
+        name: the register that says whether the filter is in use.
+        """
+        filters = self.table.register(name)
         found: list[RegisterWant] = []
-        for index in range(register.count):
-            value = read(name, index)
-            watched = bool(valid.extract(value) and pools.extract(value) & _bitmap(self.sources))
-            if not watched and not value & ours:
+        for number in range(filters.count):
+            used = filters.field("VALID").extract(read(name, number))
+            watched = bool(used and bitmap(self.table, read, what, number) & _bitmap(self.sources))
+            register, index, ours = part_of(self.table, what, number, self.pool)
+            if not watched and not read(register, index) & ours:
                 continue
-            if name == "RAH" and filter_mac(self.table, read, index) == self.own_mac:
+            if what == MAC and filter_mac(self.table, read, number) == self.own_mac:
                 continue
-            found.append(RegisterWant(name, index, ours, ours if watched else 0))
+            found.append(RegisterWant(register, index, ours, ours if watched else 0))
         return found
 
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable, register_table
+from hpcapvf.nic.bitmaps import MAC, part_of
+from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable
+from hpcapvf.nic.tables import register_table
+
+# UPE (every unicast frame) and VPE (every VLAN) are the X550's alone.
+_ACCEPT = ("UPE", "VPE", "AUPE", "ROMPE", "ROPE", "BAM", "MPME")
+# MRQC.MODE of 10 Gb/s cards: 64 pools, with RSS too; 32 with RSS; 16 and 32 with traffic classes. 128 queues in all.
+_QUEUES_OF_A_POOL = {0x8: 2, 0xB: 2, 0xA: 4, 0xC: 8, 0xD: 4}
 
 ReadRegister = Callable[[str, int], int]
 """Current value of a register: (name, index) -> 32-bit value."""
@@ -53,19 +60,36 @@ def receive_all(family: str, pool: int, read: ReadRegister, *, default_pool: boo
     the unicast hash table, multicast by an all-ones hash table, broadcast by BAM, a MAC that somebody owns (the PF
     too) by adding the pool to that filter, tagged frames because the VLAN filter is off, and tags stay in the frame.
     Measured on the emulated 82576; the unicast hash with ROPE is for real cards, where the overflow bit gates it.
+    Of 10 Gb/s cards it is proven on ``nic.switch_10g``, not on hardware. Only the X550 can be told to give a pool every
+    owned unicast (UPE): elsewhere a MAC filter that is added later is missed until the wants are computed anew.
     """
     table = register_table(family)
     check_pool(table, pool)
     default = {"DEFAULT_POOL": pool, "DISABLE_DEFAULT_POOL": 0} if default_pool else {}
     return (
+        *drops_when_full(table, pool, read),
         *_every_owned_mac(table, pool, read),
         *_all_ones(table.register("MTA")),
         *_all_ones(table.register("UTA")),
-        want(table, "RPLOLR", 0, STRVLAN=0),
-        want(table, "RCTL", 0, VFE=0),
+        *_of_every_pool(table),
         *_pool_accepts_all(table, pool),
         want(table, "VT_CTL", 0, **default, REPLICATION=1),
     )
+
+
+def drops_when_full(table: RegisterTable, pool: int, read: ReadRegister) -> tuple[RegisterWant, ...]:
+    """The pool's queues drop frames for which the guest has no room, so that one that stands still holds up no other.
+
+    Queues of a pool: its number and that plus 8 on the 82576, its number on the I350 (igb_vf_queue handling of Linux'
+    igb, which enables all at once: ``QDE``); neighbours on the 82599 and later, by the mode in MRQC
+    (``ixgbe_write_qde``). In a mode without pools, nothing.
+    """
+    if not table.register("QDE").selector:
+        pools = table.register("VMOLR").count
+        queues = 1 << pool | (1 << pool + pools if table.family == "82576" else 0)
+        return (RegisterWant("QDE", 0, queues, queues),)
+    number = _QUEUES_OF_A_POOL.get(table.register("MRQC").field("MODE").extract(read("MRQC", 0)), 0)
+    return tuple(want(table, "QDE", pool * number + queue, ENABLE=1) for queue in range(number))
 
 
 def check_pool(table: RegisterTable, pool: int) -> None:
@@ -125,33 +149,44 @@ def want(table: RegisterTable, name: str, index: int, **fields: int) -> Register
         value |= field.insert(number)
     if mask & ~register.writable_mask:
         raise RegisterRefused(f"{table.family}: {name} bits {mask & ~register.writable_mask:#x} must not be written")
-    return RegisterWant(name, index, mask, value, register.reads_back)
+    return RegisterWant(name, index, mask, value, register.checked)
 
 
-def keep_tags(table: RegisterTable, pool: int) -> RegisterWant:
-    """A pool's VLAN tags stay in its frames; multicast obeys ``RPLOLR``, which is everybody's."""
+def keep_tags(table: RegisterTable, pool: int) -> tuple[RegisterWant, ...]:
+    """A pool's VLAN tags stay in its frames; multicast obeys ``RPLOLR``, which is everybody's. On the 82599 and later
+    tags are stripped queue by queue (RXDCTL), as the guest's driver says."""
     if table.family == "i350":
-        return want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0)
-    return want(table, "VMOLR", pool, STRVLAN=0)
+        return (want(table, "DVMOLR", pool, STRVLAN=0, HIDE_VLAN=0),)
+    return (want(table, "VMOLR", pool, STRVLAN=0),) if _has_field(table, "VMOLR", "STRVLAN") else ()
+
+
+def _has_field(table: RegisterTable, register: str, name: str) -> bool:
+    return any(field.name == name for field in table.register(register).fields)
 
 
 def _every_owned_mac(table: RegisterTable, pool: int, read: ReadRegister) -> list[RegisterWant]:
-    """One pool bit in each valid MAC filter; filters that are not in use stay as they are."""
-    register = table.register("RAH")
-    valid = register.field("VALID").mask
-    bit = register.field("POOLS").insert(1 << pool)
-    return [
-        RegisterWant("RAH", index, bit, bit) for index in range(register.count) if read("RAH", index) & valid
-    ]  # fmt: skip
+    """One pool bit beside each valid MAC filter; filters that are not in use stay as they are."""
+    valid = table.register("RAH").field("VALID").mask
+    used = [index for index in range(table.register("RAH").count) if read("RAH", index) & valid]
+    found = (part_of(table, MAC, index, pool) for index in used)
+    return [RegisterWant(register, index, bit, bit) for register, index, bit in found]
 
 
 def _all_ones(register: Register) -> list[RegisterWant]:
     return [RegisterWant(register.name, i, ALL_BITS, ALL_BITS, register.reads_back) for i in range(register.count)]
 
 
-def _pool_accepts_all(table: RegisterTable, pool: int) -> list[RegisterWant]:
+def _of_every_pool(table: RegisterTable) -> tuple[RegisterWant, ...]:
+    """VLAN filter off; tags of multicast stay (1 Gb/s), the multicast hash table is asked (10 Gb/s)."""
+    if table.has("VLNCTRL"):
+        return want(table, "MCSTCTRL", 0, MFE=1), want(table, "VLNCTRL", 0, VFE=0)
+    return want(table, "RPLOLR", 0, STRVLAN=0), want(table, "RCTL", 0, VFE=0)
+
+
+def _pool_accepts_all(table: RegisterTable, pool: int) -> tuple[RegisterWant, ...]:
     """The pool's own switches, and its VLAN tags stay in the frame. One want per register, so that undo is exact."""
-    accept = {"AUPE": 1, "ROMPE": 1, "ROPE": 1, "BAM": 1, "MPME": 1}
+    accept = {name: 1 for name in _ACCEPT if _has_field(table, "VMOLR", name)}
     if table.family == "i350":
-        return [keep_tags(table, pool), want(table, "VMOLR", pool, **accept)]
-    return [want(table, "VMOLR", pool, STRVLAN=0, **accept)]
+        return *keep_tags(table, pool), want(table, "VMOLR", pool, **accept)
+    keep = {"STRVLAN": 0} if keep_tags(table, pool) else {}
+    return (want(table, "VMOLR", pool, **keep, **accept),)

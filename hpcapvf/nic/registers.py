@@ -1,9 +1,7 @@
-"""Registers of the SR-IOV card families: the allow-list for writing and the source for decoding.
+"""What a table of registers is: the allow-list for writing and the source for decoding.
 
-One table per family. ``writable_mask`` holds the bits that this program may change and no other: a register with
-mask 0 is only read. Sources: Intel 82576EB and I350 datasheets as cited by the public drivers of DPDK
-(``e1000_regs.h``) and Linux (``igb``), and the emulation in QEMU (``hw/net/igb_core.c``); what was tried on the
-emulated card is said so.
+One table per family (``registers_1g``, ``registers_10g``; all of them in ``tables``). ``writable_mask`` holds the bits
+that this program may change and no other: a register with mask 0 is only read.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from hpcapvf.model.errors import RegisterRefused
+
+ALL_BITS = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,29 @@ class BitField:
 
 
 @dataclass(frozen=True)
-class Register:
-    """A register or an array of them; an array may lie in several spans.
+class Selector:
+    """How one offset stands for an array: the number of an element is written to it with the bit that says what is
+    meant, and what is read next is that element.
 
-    reads_back: False if the card gives 0 (or nonsense) whatever was written, so that a check must not trust it.
+    count: elements; index: the field of the number; read, write: the two bits.
+    """
+
+    count: int
+    index: BitField
+    read: BitField
+    write: BitField
+
+    @property
+    def mask(self) -> int:
+        """All bits that are the selector's and not the element's."""
+        return self.index.mask | self.read.mask | self.write.mask
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register or an array of them; an array may lie in several spans, or behind a selector at one offset.
+
+    reads_back: False if the offset gives 0 (or something else) whatever was written, so that a check must not trust it.
     """
 
     name: str
@@ -59,15 +78,28 @@ class Register:
     writable_mask: int = 0
     fields: tuple[BitField, ...] = ()
     reads_back: bool = True
+    selector: Selector | None = None
+
+    @property
+    def offsets(self) -> int:
+        """How many offsets it takes."""
+        return sum(span.count for span in self.spans)
 
     @property
     def count(self) -> int:
         """How many registers the array has."""
-        return sum(span.count for span in self.spans)
+        return self.selector.count if self.selector else self.offsets
+
+    @property
+    def checked(self) -> bool:
+        """Whether what an element holds can be asked for (``nic.access``)."""
+        return self.reads_back or self.selector is not None
 
     def offset(self, index: int = 0) -> int:
         """Byte offset of one register; RegisterRefused if the index is outside the array."""
-        rest = index
+        if self.selector and 0 <= index < self.selector.count:
+            return self.spans[0].offset
+        rest = index if not self.selector else -1
         for span in self.spans:
             if 0 <= rest < span.count:
                 return span.offset + span.stride * rest
@@ -105,6 +137,10 @@ class RegisterTable:
         """Register and index at a byte offset, or None if the table does not name it."""
         return _by_offset(self).get(offset)
 
+    def has(self, name: str) -> bool:
+        """Whether the family has a register of this name."""
+        return name in _by_name(self)
+
     def writable_mask(self, offset: int) -> int:
         """The bits that may be changed at a byte offset; 0 if the offset is not in the table."""
         place = self.locate(offset)
@@ -120,136 +156,9 @@ def _by_name(table: RegisterTable) -> dict[str, Register]:
 def _by_offset(table: RegisterTable) -> dict[int, tuple[Register, int]]:
     places: dict[int, tuple[Register, int]] = {}
     for register in table.registers:
-        for index in range(register.count):
+        for index in range(register.offsets):
             offset = register.offset(index)
             if offset in places:
                 raise ValueError(f"{register.name}[{index}] and {places[offset]} share offset {offset:#x}")
             places[offset] = (register, index)
     return places
-
-
-ALL_BITS = 0xFFFF_FFFF
-
-
-def _bit(name: str, bit: int) -> BitField:
-    return BitField(name, bit, bit)
-
-
-def _bits(*names: tuple[str, int]) -> int:
-    return sum(1 << bit for _, bit in names)
-
-
-_VMOLR_FIELDS = (
-    BitField("RLPML", 13, 0), _bit("LPE", 16), _bit("RSSE", 17), _bit("AUPE", 24), _bit("ROMPE", 25), _bit("ROPE", 26),
-    _bit("BAM", 27), _bit("MPME", 28), _bit("STRVLAN", 30), _bit("STRCRC", 31),
-)  # fmt: skip
-_VMOLR_WRITABLE = _bits(("AUPE", 24), ("ROMPE", 25), ("ROPE", 26), ("BAM", 27), ("MPME", 28), ("STRVLAN", 30))
-_STRIP_FIELDS = (_bit("STRVLAN", 30), _bit("STRCRC", 31))
-
-_COMMON_1G: tuple[Register, ...] = (
-    Register("CTRL", (Span(0x0000),), fields=(_bit("RFCE", 27), _bit("TFCE", 28), _bit("VME", 30))),
-    Register("STATUS", (Span(0x0008),), fields=(_bit("LU", 1), BitField("NUM_VFS", 17, 14), _bit("IOV_MODE", 18))),
-    Register("VET", (Span(0x0038),), fields=(BitField("VET", 15, 0), BitField("VET_EXT", 31, 16))),
-    Register(
-        "RCTL", (Span(0x0100),), writable_mask=1 << 18,
-        fields=(_bit("RXEN", 1), _bit("SBP", 2), _bit("UPE", 3), _bit("MPE", 4), _bit("LPE", 5), BitField("MO", 13, 12),
-                _bit("BAM", 15), _bit("VFE", 18)),
-    ),
-    Register("VMBMEM", (Span(0x0800, 64, 8),)),
-    Register(
-        "P2VMAILBOX", (Span(0x0C00, 4, 8),),
-        fields=(_bit("STS", 0), _bit("ACK", 1), _bit("VFU", 2), _bit("PFU", 3), _bit("RVFU", 4)),
-    ),
-    Register("VFLRE", (Span(0x0C88),), fields=(BitField("VFS", 7, 0),)),
-    Register("VFRE", (Span(0x0C8C),), fields=(BitField("POOLS", 7, 0),)),
-    Register("VFTE", (Span(0x0C90),), fields=(BitField("POOLS", 7, 0),)),
-    Register("QDE", (Span(0x2408),), fields=(BitField("QUEUES", 15, 0),)),
-    Register("RLPML", (Span(0x5004),), fields=(BitField("LENGTH", 13, 0),)),
-    Register("MTA", (Span(0x5200, 4, 128),), writable_mask=ALL_BITS),
-    Register("VFTA", (Span(0x5600, 4, 128),)),
-    Register(
-        "MRQC", (Span(0x5818),), fields=(BitField("MODE", 2, 0), BitField("DEFAULT_QUEUE", 5, 3)),
-    ),
-    Register(
-        "VT_CTL", (Span(0x581C),), writable_mask=0x7 << 7 | 1 << 29 | 1 << 30,
-        fields=(BitField("DEFAULT_POOL", 9, 7), _bit("IGNORE_MAC", 28), _bit("DISABLE_DEFAULT_POOL", 29),
-                _bit("REPLICATION", 30)),
-    ),
-    Register("VMOLR", (Span(0x5AD0, 4, 8),), writable_mask=_VMOLR_WRITABLE, fields=_VMOLR_FIELDS),
-    # Frames that are replicated (every multicast and broadcast) obey this register, not the pool's own VMOLR
-    # (datasheet 7.10.3.8 as cited by QEMU's emulation); Linux' igb sets its STRVLAN.
-    Register("RPLOLR", (Span(0x5AF0),), writable_mask=1 << 30, fields=_STRIP_FIELDS),
-    Register(
-        "VLVF", (Span(0x5D00, 4, 32),), writable_mask=0xFF << 12,
-        fields=(BitField("VLAN", 11, 0), BitField("POOLS", 19, 12), _bit("LOOPBACK", 20), _bit("VALID", 31)),
-    ),
-    # Mirror rules: offsets and bits 0 to 2 and 10:8 as named in e1000_regs.h and e1000_82575.h of Intel's base driver
-    # (DPDK, FreeBSD); bit 3 by analogy with the 82599. The emulated card drops writes to these and reads 0 (tried).
-    Register(
-        "VMRCTL", (Span(0x5D80, 4, 4),), writable_mask=0x70F,
-        fields=(_bit("POOL", 0), _bit("UPLINK", 1), _bit("DOWNLINK", 2), _bit("VLAN", 3), BitField("TO_POOL", 10, 8)),
-    ),
-    Register("VMRVLAN", (Span(0x5D90, 4, 4),), writable_mask=ALL_BITS, fields=(BitField("VLVF", 31, 0),)),
-    Register("VMRVM", (Span(0x5DA0, 4, 4),), writable_mask=0xFF, fields=(BitField("POOLS", 7, 0),)),
-    # The emulated card reads 0 whatever was written (tried).
-    Register("UTA", (Span(0xA000, 4, 128),), writable_mask=ALL_BITS, reads_back=False),
-)  # fmt: skip
-
-
-def _mac_filters(extra: int) -> tuple[Register, ...]:
-    """Receive address pairs: 16 from 0x5400 and ``extra`` more from 0x54E0. Only the pool bits may be changed."""
-    return (
-        Register("RAL", (Span(0x5400, 8, 16), Span(0x54E0, 8, extra)), fields=(BitField("ADDRESS_LOW", 31, 0),)),
-        Register(
-            "RAH", (Span(0x5404, 8, 16), Span(0x54E4, 8, extra)), writable_mask=0xFF << 18,
-            fields=(BitField("ADDRESS_HIGH", 15, 0), BitField("POOLS", 25, 18), _bit("VALID", 31)),
-        ),
-    )  # fmt: skip
-
-
-_TX_SWITCH_FIELDS = (
-    BitField("MAC_SPOOF", 7, 0), BitField("VLAN_SPOOF", 15, 8), BitField("LOCAL_LOOPBACK", 23, 16),
-    _bit("LOOPBACK_ENABLE", 31),
-)  # fmt: skip
-_DROPS = BitField("DROPPED", 31, 0)
-
-TABLE_82576 = RegisterTable(
-    "82576",
-    (
-        *_COMMON_1G,
-        *_mac_filters(extra=8),
-        Register("DTXSWC", (Span(0x3500),), fields=_TX_SWITCH_FIELDS),
-        Register("RQDPC", (Span(0x2830, 0x100, 4), Span(0xC130, 0x40, 12)), fields=(_DROPS,)),
-        # Good packets that each VF was given, as the PF sees it (PFVFGPRC of e1000_regs.h; QEMU's igb counts here).
-        Register("PFVFGPRC", (Span(0x10010, 0x100, 8),), fields=(BitField("PACKETS", 31, 0),)),
-    ),
-)
-
-TABLE_I350 = RegisterTable(
-    "i350",
-    (
-        *_COMMON_1G,
-        *_mac_filters(extra=16),
-        Register("TXSWC", (Span(0x5ACC),), fields=_TX_SWITCH_FIELDS),
-        # On the I350 a pool's tag stripping stands here; its VMOLR has no such bit.
-        Register(
-            "DVMOLR", (Span(0xC038, 0x40, 8),), writable_mask=1 << 29 | 1 << 30,
-            fields=(_bit("HIDE_VLAN", 29), *_STRIP_FIELDS),
-        ),
-        Register("RQDPC", (Span(0xC030, 0x40, 8),), fields=(_DROPS,)),
-    ),
-)  # fmt: skip
-
-TABLES: tuple[RegisterTable, ...] = (TABLE_82576, TABLE_I350)
-
-
-def register_table(family: str) -> RegisterTable:
-    """The table of a family; RegisterRefused if there is none: an unknown card is never guessed at."""
-    for table in TABLES:
-        if table.family == family:
-            return table
-    known = ", ".join(t.family for t in TABLES)
-    raise RegisterRefused(
-        f"card family {family or 'unknown'} is not in the register tables",
-        hint=f"families whose registers can be programmed: {known}; with network.receive: own none are needed",
-    )

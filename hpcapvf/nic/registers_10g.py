@@ -3,14 +3,14 @@
 Offsets and bits: ``ixgbe_type.h`` of Intel's base driver (DPDK, ``drivers/net/intel/ixgbe/base``); the rules they
 obey: X550 datasheet (333369). ``test_switch_10g`` holds the offsets of the ends of most arrays against mistakes in
 counts and strides; nothing compares the table with the driver's file. The sections of the datasheets are not cited
-register by register: those of the 82599 and X540 were not at hand. No card of these families was at hand either:
-nothing here was seen on hardware.
+register by register: those of the 82599 and X540 were not at hand (that pools are chosen by MAC first and by VLAN next
+is 7.10.3.2 of the 82599's, as its specification update, clarification 12, tells). No card of these families was
+at hand either: nothing here was seen on hardware.
 """
 
 from __future__ import annotations
 
-from hpcapvf.model.errors import RegisterRefused
-from hpcapvf.nic.registers import ALL_BITS, BitField, Register, RegisterTable, Span
+from hpcapvf.nic.registers import ALL_BITS, BitField, Register, RegisterTable, Selector, Span
 
 POOLS = 64
 """Pools of a port; a bitmap of them takes two registers, low half first."""
@@ -20,7 +20,7 @@ def _bit(name: str, bit: int) -> BitField:
     return BitField(name, bit, bit)
 
 
-_VMOLR_ALL = (_bit("AUPE", 24), _bit("ROMPE", 25), _bit("ROPE", 26), _bit("BAM", 27), _bit("MPE", 28))
+_VMOLR_ALL = (_bit("AUPE", 24), _bit("ROMPE", 25), _bit("ROPE", 26), _bit("BAM", 27), _bit("MPME", 28))
 # Bits 22 and 23 are used with X540 and later by some drivers; they are trusted on the X550 only, whose datasheet
 # names them, and do not exist on the 82599.
 _VMOLR_X550 = (_bit("UPE", 22), _bit("VPE", 23), *_VMOLR_ALL)
@@ -32,10 +32,11 @@ def _vmolr(fields: tuple[BitField, ...]) -> Register:
 
 
 _COMMON: tuple[Register, ...] = (
-    # Drop enable by queue: written by index through one register, so it cannot be written by mask.
+    # Drop enable by queue. Drivers write it (ixgbe_write_qde); bit READ is Intel's IXGBE_QDE_READ, and none uses it.
     Register(
-        "QDE", (Span(0x2F04),),
-        fields=(_bit("ENABLE", 0), _bit("HIDE_VLAN", 1), BitField("QUEUE", 14, 8), _bit("WRITE", 16), _bit("READ", 17)),
+        "QDE", (Span(0x2F04),), writable_mask=0x3_7F03, fields=(_bit("ENABLE", 0), _bit("HIDE_VLAN", 1)),
+        reads_back=False,
+        selector=Selector(128, BitField("QUEUE", 14, 8), read=_bit("READ", 17), write=_bit("WRITE", 16)),
     ),
     Register("QPRDC", (Span(0x1430, 0x40, 16),), fields=(BitField("DROPPED", 31, 0),)),
     Register(
@@ -71,8 +72,9 @@ _COMMON: tuple[Register, ...] = (
     Register("VLVF", (Span(0xF100, 4, 64),), fields=(BitField("VLAN", 11, 0), _bit("VALID", 31))),
     Register("VLVFB", (Span(0xF200, 4, 128),), writable_mask=ALL_BITS, fields=(_HALF,)),
     Register("UTA", (Span(0xF400, 4, 128),), writable_mask=ALL_BITS),
+    # PFMRCTL of the datasheet, MRCTL of ixgbe_type.h; named as on the 82576. So is bit MPME (MPE) of VMOLR (PFVML2FLT).
     Register(
-        "MRCTL", (Span(0xF600, 4, 4),), writable_mask=0x3F0F,
+        "VMRCTL", (Span(0xF600, 4, 4),), writable_mask=0x3F0F,
         fields=(_bit("POOL", 0), _bit("UPLINK", 1), _bit("DOWNLINK", 2), _bit("VLAN", 3), BitField("TO_POOL", 13, 8)),
     ),
     # Rule r owns r and r + 4, the upper half. VMRVLAN counts filters (VLVF), not VLAN IDs.
@@ -84,14 +86,6 @@ TABLES_10G: tuple[RegisterTable, ...] = tuple(
     RegisterTable(family, (*_COMMON, _vmolr(_VMOLR_X550 if family.startswith("x55") else _VMOLR_ALL)))
     for family in ("82599", "x540", "x550", "x552", "x553")
 )
-
-
-def table_10g(family: str) -> RegisterTable:
-    """The table of a family; RegisterRefused if there is none: an unknown card is never guessed at."""
-    for table in TABLES_10G:
-        if table.family == family:
-            return table
-    raise RegisterRefused(f"card family {family or 'unknown'} is none of 10 Gb/s whose registers are known")
 
 
 def has_promiscuous_pools(table: RegisterTable) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import Mac
 from hpcapvf.nic.receive import ReadRegister, filter_mac
-from hpcapvf.nic.registers import TABLE_82576
+from hpcapvf.nic.registers_1g import TABLE_82576
 
 POOLS = 8
 _HEADER_BYTES, _TAG_BYTES, _MTU_BYTES, _FCS_BYTES = 14, 4, 1500, 4

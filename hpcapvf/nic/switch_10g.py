@@ -80,7 +80,7 @@ class Switch10g:
         slot = hash_slot(mac, self._field("MCSTCTRL", 0, "MO"))
         if is_group(mac):
             by_hash = self._field("MCSTCTRL", 0, "MFE") and self._in_hash("MTA", slot)
-            return named | self._pools_with("MPE") | (self._pools_with("ROMPE") if by_hash else 0)
+            return named | self._pools_with("MPME") | (self._pools_with("ROMPE") if by_hash else 0)
         found = named or (self._pools_with("ROPE") if self._in_hash("UTA", slot) else 0)
         return found | (self._pools_with("UPE") if has_promiscuous_pools(self.table) else 0)
 
@@ -103,15 +103,15 @@ class Switch10g:
         added = 0
         if not self._field("VT_CTL", 0, "REPLICATION"):
             return 0
-        for rule in range(self.table.register("MRCTL").count):
+        for rule in range(self.table.register("VMRCTL").count):
             matches = (
-                (self._field("MRCTL", rule, "POOL") and pools & self._of_rule("VMRVM", rule))
-                or (self._field("MRCTL", rule, "UPLINK") and sender is None and pools)
-                or (self._field("MRCTL", rule, "DOWNLINK") and to_wire)
-                or (self._field("MRCTL", rule, "VLAN") and pools and self._vlan_is_mirrored(frame, rule))
+                (self._field("VMRCTL", rule, "POOL") and pools & self._of_rule("VMRVM", rule))
+                or (self._field("VMRCTL", rule, "UPLINK") and sender is None and pools)
+                or (self._field("VMRCTL", rule, "DOWNLINK") and to_wire)
+                or (self._field("VMRCTL", rule, "VLAN") and pools and self._vlan_is_mirrored(frame, rule))
             )
             if matches:
-                added |= 1 << self._field("MRCTL", rule, "TO_POOL")
+                added |= 1 << self._field("VMRCTL", rule, "TO_POOL")
         return added & self._bitmap("VFRE")
 
     def _vlan_is_mirrored(self, frame: Frame, rule: int) -> bool:

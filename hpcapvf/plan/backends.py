@@ -16,7 +16,8 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import StartGuard
 from hpcapvf.nic import backends
 from hpcapvf.nic.devices import CardFamily
-from hpcapvf.nic.registers import TABLES
+from hpcapvf.nic.switches import switch_of
+from hpcapvf.nic.tables import TABLES
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.register_access import access_objections, register_access, registers_usable
@@ -62,7 +63,7 @@ def choose_ways(request: Request, host: Host, pf: PciDevice, family: CardFamily 
     if taken is None:
         return Choice(None, _against(request, pf, family, ways, access))
     if taken in _BY_REGISTERS:
-        return Choice(Ways(taken, (*ways, *access)), (), _unsure(host, pf, access))
+        return Choice(Ways(taken, (*ways, *access)), (), (*_unseen(taken, family), *_unsure(host, pf, access)))
     return Choice(Ways(taken, ways), (), (_unproven(taken),) if not taken.seen_on else ())
 
 
@@ -168,21 +169,22 @@ def _against(
     request: Request, pf: PciDevice, family: CardFamily, ways: tuple[Candidate, ...], access: tuple[Candidate, ...]
 ) -> tuple[Objection, ...]:
     """Of a card that is programmed by its registers, what is wrong with them; of another, every way and its reason."""
-    tables = [t.family for t in TABLES]
-    if family.name in tables:
+    if family.name in (table.family for table in TABLES):
         return access_objections(request, access)
-    if family.own_driver:
-        why = f"the receive registers of family {family.name} are in no table, and are not guessed at"
-        what = "watch" if request.watch else "receive: all"
-        hint = f"{what} works on {', '.join(tables)}"
-        if not request.watch:
-            hint += "; elsewhere set network.receive: own"
-        return (objection(ExitCode.NOT_CAPABLE, pf.address, why, hint),)
     hint = "" if request.watch else "or set network.receive: own"
     return tuple(
         objection(ExitCode.NOT_CAPABLE, f"{pf.address}: {way.backend.name}", f"{way.why} (found: {way.found})", hint)
         for way in ways
     )
+
+
+def _unseen(taken: Backend, family: CardFamily) -> tuple[Advice, ...]:
+    """What was seen on one family says little of another's hardware."""
+    if family.name == backends.SEEN_FAMILY:
+        return ()
+    source = f"hpcapvf/nic/registers_{'10g' if family.speed_mbps > 1_000 else '1g'}.py"
+    tried = "were only tried against a model of its switch" if switch_of(family.name) else "were never tried"
+    return (Advice(f"{taken.name}: unproven on an {family.name}, whose registers {tried}", source),)
 
 
 def _unsure(host: Host, pf: PciDevice, access: tuple[Candidate, ...]) -> tuple[Advice, ...]:

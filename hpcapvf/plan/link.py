@@ -10,7 +10,7 @@ from hpcapvf.model.host import LOST, Host, NetInterface, PciDevice, Sriov
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.request import Request
 from hpcapvf.nic.devices import CardFamily, pf_family
-from hpcapvf.nic.registers import TABLES
+from hpcapvf.nic.tables import TABLES
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.devices import (

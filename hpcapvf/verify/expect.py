@@ -12,8 +12,9 @@ from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ReplicateTraffic
 from hpcapvf.nic.decode import decode_switch
 from hpcapvf.nic.receive import ReadRegister
-from hpcapvf.nic.registers import TABLE_82576, register_table
-from hpcapvf.nic.switch import Frame, deliver
+from hpcapvf.nic.switch import Frame
+from hpcapvf.nic.switches import Deliver, switch_of
+from hpcapvf.nic.tables import register_table
 from hpcapvf.verify.compare import SHORTEST_ON_LINK_BYTES
 from hpcapvf.verify.frames import ETHERTYPE_VLAN
 from hpcapvf.verify.mix import MixTargets
@@ -34,15 +35,15 @@ def expected_frames(plan: Plan, frames: Sequence[bytes], machine: Machine) -> tu
         )
     if step is None:
         return tuple(frames)
-    if step.family != TABLE_82576.family:
+    deliver = switch_of(step.family)
+    if deliver is None:
         raise NotCapable(
-            f"nothing says which frames a {step.family} gives to the watched VMs: only the switch of the "
-            f"{TABLE_82576.family} has a model",
+            f"nothing says which frames a {step.family} gives to the watched VMs: its switch has no model",
             hint="deploy and verify with --source none, and compare with what the watched VM counts",
         )
     with open_registers(step.pf, step.family, machine) as read:
         held = cache(read)
-        return tuple(frame for frame in frames if _is_for(step, frame, held))
+        return tuple(frame for frame in frames if _is_for(step, frame, held, deliver))
 
 
 def targets_of(plan: Plan, machine: Machine) -> MixTargets:
@@ -69,11 +70,11 @@ def _replication(plan: Plan) -> ReplicateTraffic | None:
     return next((step for step in plan.steps if isinstance(step, ReplicateTraffic)), None)
 
 
-def _is_for(step: ReplicateTraffic, frame: bytes, read: ReadRegister) -> bool:
+def _is_for(step: ReplicateTraffic, frame: bytes, read: ReadRegister, deliver: Deliver) -> bool:
     destination = Mac(int.from_bytes(frame[:6], "big"))
     tagged = int.from_bytes(frame[12:14], "big") == ETHERTYPE_VLAN
     vlan = int.from_bytes(frame[14:16], "big") & 0xFFF if tagged else None
-    pools = deliver(read, Frame(destination, max(len(frame), SHORTEST_ON_LINK_BYTES), vlan)).pools
+    pools = deliver(read, Frame(destination, max(len(frame), SHORTEST_ON_LINK_BYTES), vlan), None).pools
     return any(watched.pool in pools for watched in step.watched) or (
         destination == step.own_mac and step.pool in pools
     )

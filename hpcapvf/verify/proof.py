@@ -14,7 +14,7 @@ from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import StartGuard
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from hpcapvf.raw.records import Record
 from hpcapvf.verify.capture import Capture, Flush, HpcapvfCapture, StoredFile, capture_step, fetch, settle
 from hpcapvf.verify.compare import SHORTEST_ON_LINK_BYTES, Comparison, compare

@@ -17,8 +17,9 @@ from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import CAPTURE_UNIT, guard_path
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll
+from hpcapvf.nic.access import read_register
 from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, receive_all
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, READ_ATTRIBUTES, parse_attributes
 
 _KERNEL_WORKERS = ("kvm-nx-lpage-re",)  # a kernel thread inside the process of the VM (x86 KVM)
@@ -153,7 +154,7 @@ def open_registers(pf: PciAddress, family: str, machine: Machine) -> Iterator[Re
     table = register_table(family)
     window = machine.registers.open(pf, family)
     try:
-        yield lambda name, index: window.read(table.register(name).offset(index))
+        yield lambda name, index: read_register(window, table, name, index)
     finally:
         window.close()
 

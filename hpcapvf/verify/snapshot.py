@@ -14,7 +14,8 @@ from hpcapvf.host.protocols import Files, Machine
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import DEPLOYMENTS, IMAGES
-from hpcapvf.nic.registers import Register, register_table
+from hpcapvf.nic.registers import Register
+from hpcapvf.nic.tables import register_table
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S
 from hpcapvf.verify.readings import open_registers, read_interface
 

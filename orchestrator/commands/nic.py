@@ -20,7 +20,7 @@ from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import CopyStep, ReplicateTraffic
 from hpcapvf.nic.decode import SwitchState, decode_switch
 from hpcapvf.nic.devices import pf_family
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from hpcapvf.plan.guards import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
@@ -119,7 +119,7 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
         ("unicast that no filter names", default),
         ("frames for several pools", "copied" if state.replication else "given to one"),
         ("VLAN filter", "on" if state.vlan_filtering else "off: every VLAN passes"),
-        ("promiscuous (RCTL)", ", ".join(promiscuous) or "no"),
+        ("promiscuous (the whole port)", ", ".join(promiscuous) or "no"),
         ("multicast hash table", f"{state.hash_bits} of 4096 bits set"),
         ("mirror rules", len(state.rules) or "none is on"),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import NotFound, RegisterRefused, StepFailed
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from tests.contract.conftest import Bench
 
 TABLE = register_table("82576")

@@ -23,7 +23,7 @@ from tests.fakes.files import FakeFiles
 from tests.fakes.guest import FakeGuest, FakeGuests
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.fakes.kernel import FakeKernel
-from tests.fakes.registers import FakeRegisters, wiper
+from tests.fakes.registers import FakeRegisters, FakeRegisters10g, wiper
 from tests.fakes.tree import Shape, build, device_folder
 
 _STATE_FOLDERS = (
@@ -119,6 +119,7 @@ class FakeMachine:
             "units": sorted(self.commands.units),
             "enabled": sorted(self.commands.enabled),
             "registers": {offset: value for offset, value in sorted(self.registers.values.items()) if value},
+            "drop_enable": list(self.registers.drop_enable.elements),
         }
 
     def reboot(self) -> None:
@@ -147,7 +148,7 @@ class FakeMachine:
         return "folder" if place.is_dir() else place.read_bytes()[:4096].decode(errors="replace").strip("\n\0")
 
 
-def fake_machine(root: Path, shape: Shape | None = None) -> FakeMachine:
+def fake_machine(root: Path, shape: Shape | None = None, family: str = "82576") -> FakeMachine:
     """A two-node server with a 82576, a RAID controller with four disks, libvirt and one guest."""
     shape = shape or Shape()
     faults = Faults()
@@ -155,7 +156,7 @@ def fake_machine(root: Path, shape: Shape | None = None) -> FakeMachine:
     files = FakeFiles(str(root), kernel, faults)
     commands = FakeCommands(kernel, faults)
     hypervisor = FakeHypervisor(kernel, faults)
-    registers = FakeRegisters(faults)
+    registers = FakeRegisters(faults) if family == "82576" else FakeRegisters10g(faults, family)
     kernel.on_reset = wiper(registers)
     guest = FakeGuest(faults)
     guest.on_bind = registers.wipe

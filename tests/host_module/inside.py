@@ -26,7 +26,7 @@ from hpcapvf.model.copy_steps import MirrorByTc, WatchedVf
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.nic.mirror import mirrors_for
 from hpcapvf.nic.receive import drift, receive_all
-from hpcapvf.nic.registers import TABLE_82576 as TABLE
+from hpcapvf.nic.registers_1g import TABLE_82576 as TABLE
 
 MODULE = "hpcapvf_regs"
 FILE = f"{MODULE}.ko"

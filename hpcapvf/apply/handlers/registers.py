@@ -10,7 +10,7 @@ from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.steps import ProgramReceiveAll, RegisterStep, ReplicateTraffic
 from hpcapvf.nic.mirror import Mirror
 from hpcapvf.nic.receive import RegisterWant, drift, held_before
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 
 
 class ProgramReceiveAllHandler(Handler[ProgramReceiveAll]):

@@ -112,14 +112,14 @@ def _content(path: Path) -> str:
     return "folder"
 
 
-def make_world(root: Path, *, hugepages: int = 0) -> World:
-    """A fresh one. hugepages: those of 2 MiB that node 0 has from boot on."""
+def make_world(root: Path, *, hugepages: int = 0, family: str = "82576") -> World:
+    """A fresh one. hugepages: those of 2 MiB that node 0 has from boot on; family: of the card's registers."""
     shape = tree.Shape(vfio_loaded=True, hugepages=hugepages)  # a module that was loaded stays loaded
-    fake = fake_machine(root, shape)
+    fake = fake_machine(root, shape, family)
     fake.commands.link(tree.PF_INTERFACE)
     _add_host_programs(fake)
     digest = hashlib.sha256((root / tree.IMAGE.lstrip("/")).read_bytes()).hexdigest()
-    return World(fake, GuestModel(fake), make_plan(digest))
+    return World(fake, GuestModel(fake), of_family(make_plan(digest), family))
 
 
 def make_monitor_world(root: Path, *, mirror_rules: bool = False, mirror_files: bool = False) -> World:
@@ -135,6 +135,14 @@ def make_monitor_world(root: Path, *, mirror_rules: bool = False, mirror_files: 
     plan = make_monitor_plan(world.plan)
     world.fake.faults.log.clear()
     return World(world.fake, world.guest, plan, lambda: _start_watched(world.fake))
+
+
+def of_family(plan: Plan, family: str) -> Plan:
+    """The same plan for a card of another family."""
+    steps = tuple(
+        replace(s, family=family) if isinstance(s, ProgramReceiveAll | ReplicateTraffic) else s for s in plan.steps
+    )
+    return replace(plan, family=family, steps=steps)
 
 
 def make_vfs(fake: FakeMachine) -> None:

@@ -15,7 +15,7 @@ from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.paths import register_device
 from hpcapvf.nic.receive import RegisterWant
-from hpcapvf.nic.registers import TABLE_82576 as TABLE
+from hpcapvf.nic.registers_1g import TABLE_82576 as TABLE
 from tests.fakes.ixgbe import FakeIxgbe
 from tests.fakes.machine import FakeClock
 

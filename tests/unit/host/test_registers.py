@@ -11,7 +11,7 @@ from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.registers import MappedRegisters
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import ExitCode, RegisterRefused
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 
 PF = PciAddress.parse("0000:02:00.0")
 TABLE = register_table("82576")

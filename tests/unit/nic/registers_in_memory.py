@@ -36,7 +36,7 @@ class Registers:
         """What software sees."""
         register = self.table.register(name)
         register.offset(index)
-        return self.held.get((name, index), 0) if register.reads_back else 0
+        return self.held.get((name, index), 0) if register.checked else 0
 
     def inside(self, name: str, index: int) -> int:
         """What the card's own logic sees."""

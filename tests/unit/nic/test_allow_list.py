@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpcapvf.nic.allow_list import render_allow_list
-from hpcapvf.nic.registers import TABLES
+from hpcapvf.nic.tables import TABLES
 
 HEADER = Path(__file__).resolve().parents[3] / "driver/host/allow_list.h"
 ROW = re.compile(r"\{ (0x[0-9a-f]+), (0x[0-9a-f]+), (\d+), (0x[0-9a-f]+), (true|false) \},\s*/\* (\w+) \*/")
@@ -32,6 +32,6 @@ def test_every_offset_has_the_tables_mask(table) -> None:  # type: ignore[no-unt
     wanted = {
         register.offset(index): (register.writable_mask, register.reads_back, register.name)
         for register in table.registers
-        for index in range(register.count)
+        for index in range(register.offsets)
     }
     assert found == wanted

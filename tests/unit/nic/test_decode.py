@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpcapvf.nic.decode import MacFilter, MirrorRule, VlanFilter, decode_switch
-from hpcapvf.nic.registers import TABLE_82576
+from hpcapvf.nic.registers_1g import TABLE_82576
 from hpcapvf.nic.switch import hash_slot
 from tests.unit.nic.test_mirror import (
     GROUP,

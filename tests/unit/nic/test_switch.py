@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpcapvf.model.address import Mac
-from hpcapvf.nic.registers import TABLE_82576
+from hpcapvf.nic.registers_1g import TABLE_82576
 from hpcapvf.nic.switch import Delivery, Frame, deliver, hash_slot
 from tests.unit.nic.registers_in_memory import Registers
 

@@ -105,9 +105,6 @@ CASES: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str]] = {
         "name the physical function: 0000:21:00.0",
     ),
     "unknown card": (replace_device(make_host(), PF, device=0x1533), {}, NOT_CAPABLE, str(PF), "8086:1533"),
-    "registers not in a table": (
-        replace_device(make_host(), PF, device=0x10FB), {}, NOT_CAPABLE, str(PF), "network.receive: own",
-    ),
     "too many VFs": (make_host(), {"vfs": 8}, REFUSED, str(PF), "can make 7 VFs, network.vfs asks for 8"),
     "VF offset unknown": (sriov_changed(offset=None), {}, NOT_CAPABLE, str(PF), "where its VFs will appear"),
     "default route": (

@@ -251,6 +251,14 @@ def test_figures_of_10_gigabit_cards_are_not_quoted_for_slower_ones() -> None:
     assert [a.source for a in advice] == ["thesis section 6.2.4, table 6.3"]
 
 
+@pytest.mark.parametrize("device", [0x10FB, 0x1528, 0x1563, 0x15AD, 0x15C4])
+def test_receive_all_on_a_10_gigabit_card_is_planned_and_said_to_be_unproven(device: int) -> None:
+    plan = planned(replace_device(make_host(), PF, device=device))
+    (step,) = (s for s in plan.steps if isinstance(s, ProgramReceiveAll))
+    assert step.family == plan.family
+    assert [a.text for a in plan.warnings if f"unproven on an {plan.family}" in a.text]
+
+
 def test_every_warning_names_its_source() -> None:
     host = make_host(vfs=2, raid_node=1, cores_per_node=2, kvm_available=False, iomem_strict=None, domains=None)
     warnings = planned(host, vcpus=4).warnings

@@ -153,10 +153,6 @@ REFUSALS: dict[str, tuple[Host, dict[str, Any], ExitCode, str, str, str]] = {
     "lockdown": (
         host_with(lockdown="integrity"), {}, ExitCode.REGISTER_REFUSED, "resource0", "lockdown", "lockdown=",
     ),
-    "family without a table": (
-        replace_device(host_with(), PF, device=0x10FB), {}, ExitCode.NOT_CAPABLE, str(PF),
-        "family 82599 are in no table", "watch works on 82576, i350",
-    ),
     "unknown card": (
         replace_device(host_with(), PF, device=0xFFFE), {}, ExitCode.NOT_CAPABLE, str(PF), "of no family", "",
     ),
@@ -177,8 +173,13 @@ def test_each_refusal_says_who_why_and_what_helps(name: str) -> None:
 
 
 def test_own_hints_never_offer_receive_own() -> None:
-    for host in (host_with(iomem_strict=True), replace_device(host_with(), PF, device=0x10FB)):
-        assert "receive: own" not in refused(host)[3]
+    assert "receive: own" not in refused(host_with(iomem_strict=True))[3]
+    on_i40e = ask(replace_device(host_with(), PF, device=0x1572))
+    assert isinstance(on_i40e, Refusal)
+    first = on_i40e.reasons[0]
+    assert first.subject == f"{PF}: mirror rules"
+    assert "the registers of this family are not guessed at" in first.why
+    assert not [r for r in on_i40e.reasons if "receive: own" in r.hint]
 
 
 def test_no_free_vf_names_who_has_them() -> None:
@@ -292,3 +293,13 @@ def test_a_probe_on_the_guests_own_disk_makes_no_array() -> None:
 
 def test_the_expected_shares_stand_in_the_plan() -> None:
     assert any("44.0 %, each watched VM 44.0 %" in note.text for note in planned().warnings)
+
+
+@pytest.mark.parametrize("device", [0x10FB, 0x1528, 0x1563, 0x15AD, 0x15C4])
+def test_watching_on_a_10_gigabit_card_is_planned_and_said_to_be_unproven(device: int) -> None:
+    result = ask(replace_device(host_with(), PF, device=device))
+    assert isinstance(result, Plan)
+    (step,) = (s for s in result.steps if isinstance(s, ReplicateTraffic))
+    assert step.family == result.family
+    assert [a.text for a in result.warnings if f"unproven on an {result.family}" in a.text]
+    assert not [a.text for a in planned().warnings if "unproven on an" in a.text]

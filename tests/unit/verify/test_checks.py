@@ -15,7 +15,7 @@ from hpcapvf.model.host import DomainInfo, Host, NetInterface, PciDevice, Sriov
 from hpcapvf.model.paths import guard_path
 from hpcapvf.model.plan import Finding
 from hpcapvf.nic.receive import receive_all
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from hpcapvf.verify.checks import check_qemu, verify_plan
 from hpcapvf.verify.readings import QemuReading, hugepages_by_node, read_interface, read_qemu
 from tests.fakes.streams import StreamsByRunning

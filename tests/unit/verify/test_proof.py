@@ -14,7 +14,7 @@ from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.paths import guard_path
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.steps import StartGuard
-from hpcapvf.nic.registers import register_table
+from hpcapvf.nic.tables import register_table
 from hpcapvf.verify.capture import flush, read_counters
 from hpcapvf.verify.expect import mix_targets
 from hpcapvf.verify.mix import traffic_mix
