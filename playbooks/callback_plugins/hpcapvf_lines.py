@@ -75,10 +75,16 @@ def _place(task: Any) -> dict[str, str]:
 
 
 def _reason(found: dict[str, Any]) -> str:
-    """Ansible's own words; of a program that failed, what it said last."""
+    """Ansible's own words; of a program that failed, what it said last.
+
+    Where a module did not even begin (sudo refused it), Ansible's words are many and say nothing: what it wrote counts.
+    """
     words = [str(found.get(key, "")).strip() for key in ("msg", "module_stderr", "stderr")]
     said = [word for word in words if word]
-    return said[0] if len(said) < 2 or len(said[0].split()) > 4 else f"{said[0]}: {said[-1].splitlines()[-1]}"
+    began = not str(found.get("module_stderr", "")).strip()
+    return (
+        said[0] if len(said) < 2 or (began and len(said[0].split()) > 4) else f"{said[0]}: {said[-1].splitlines()[-1]}"
+    )
 
 
 def _envelope(stdout: Any) -> dict[str, Any]:

@@ -129,15 +129,8 @@ def _host(folder: Path, programs: Path, *, arguments: list[str], guests: list[st
     }
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    """Hosts: ready, refused, gone, bare (no kernel arguments), busy (the same, and a guest runs), old (no IOMMU).
-
-    Also: key (ssh refuses it), sudo (that refuses), twin (another name of ready), lacking (a package is absent).
-    """
-    monkeypatch.setenv("ANSIBLE_CONFIG", str(tmp_path / "none.cfg"))
-    monkeypatch.setenv("ANSIBLE_LOCAL_TEMP", str(tmp_path / "local"))
-    programs, store = tmp_path / "bin", tmp_path / "store"
+def _make_programs(programs: Path) -> None:
+    """The project's commands, and in place of the system's what does no harm."""
     programs.mkdir()
     for name in ("hpcapvf", "deploy-vnp", "deploy-vnma"):
         _program(programs / name, COMMAND)
@@ -147,10 +140,24 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     _program(programs / "dpkg-query", f"#!/bin/sh\nprintf '{listed}gone config-files\\n'\n")
     _program(programs / "modinfo", '#!/bin/sh\ncat "$3"\n')
     _program(programs / "uname", '#!/bin/sh\n[ $# = 1 ] && [ $1 = -r ] && echo 6.12.0-test || exec /bin/uname "$@"\n')
-    (store / "bin").mkdir(parents=True)
+
+
+def _make_store(store: Path) -> None:
+    """A driver's store as it was built here."""
+    for name in ("6.12.0-test/hpcapvf.ko", "etc/sysusers.d/hpcapvf.conf", "etc/udev/rules.d/60-hpcapvf.rules"):
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_text("first\n")
+    for folder in ("bin", "lib"):
+        (store / folder).mkdir()
     (store / "bin/hpcapdd").write_text("tool")
-    (store / "lib").mkdir()
     (store / "lib/libhpcapvf.so").symlink_to("libhpcapvf.so.1")
+
+
+def _make_inventory(tmp_path: Path, programs: Path, store: Path) -> Path:
+    """Hosts: ready, refused, gone, bare (no kernel arguments), busy (the same, and a guest runs), old (no IOMMU).
+
+    Also: key (ssh refuses it), sudo (that refuses), twin (another name of ready), lacking (a package is absent).
+    """
 
     def host(name: str, arguments: list[str], guests: list[str], **more: Any) -> dict[str, Any]:
         return _host(tmp_path / name, programs, arguments=arguments, guests=guests, **more)
@@ -163,7 +170,8 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         "busy": host("busy", ["quiet", "iommu=pt"], ["other"]),
         "old": host("old", ["quiet"], []),
         "key": host("key", ARGUMENTS, [], ansible_ssh_executable=str(_program(tmp_path / "key-ssh", KEY))),
-        "sudo": host("sudo", ARGUMENTS, [], ansible_user="operator", ansible_become=True, ansible_become_password=SECRET,
+        "sudo": host("sudo", ARGUMENTS, [], ansible_user="operator", ansible_become=True,
+                     ansible_become_password=SECRET,
                      ansible_become_exe=str(_program(tmp_path / "sudo-refuses", SUDO))),
         "twin": host("twin", ARGUMENTS, []),
         "lacking": host("lacking", ARGUMENTS, [], hpcapvf_packages=["xorriso", "gone"],
@@ -173,7 +181,6 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     guest = host("guest", [], [], guest_driver_modules=str(tmp_path / "guest/modules"),
                  guest_driver_programs=str(tmp_path / "guest/bin"), guest_driver_settings=str(tmp_path / "guest/etc"),
                  guest_driver_sys=str(tmp_path / "guest/sys"))  # fmt: skip
-    _guest_store(store)
     (tmp_path / "guest/bin").mkdir()
     (tmp_path / "old/acpi/IVRS").unlink()
     inventory = tmp_path / "inventory.yml"
@@ -183,6 +190,17 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         "guests": {"hosts": {"guest": guest}, "vars": variables},
     }
     inventory.write_text(yaml.safe_dump(groups, sort_keys=False))
+    return inventory
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    """The hosts of ``_make_inventory`` and one guest, nothing done to them yet."""
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(tmp_path / "none.cfg"))
+    monkeypatch.setenv("ANSIBLE_LOCAL_TEMP", str(tmp_path / "local"))
+    _make_programs(tmp_path / "bin")
+    _make_store(tmp_path / "store")
+    inventory = _make_inventory(tmp_path, tmp_path / "bin", tmp_path / "store")
     spec = tmp_path / "probe1.yaml"
     spec.write_text(
         textwrap.dedent("""\
@@ -209,13 +227,6 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         return reports
 
     return Fleet(tmp_path, deploy, play)
-
-
-def _guest_store(store: Path) -> None:
-    """What a guest is given besides the programs."""
-    for name in ("6.12.0-test/hpcapvf.ko", "etc/sysusers.d/hpcapvf.conf", "etc/udev/rules.d/60-hpcapvf.rules"):
-        (store / name).parent.mkdir(parents=True, exist_ok=True)
-        (store / name).write_text("first\n")
 
 
 def test_a_host_is_deployed_once_and_a_check_tells_the_truth(fleet: Fleet) -> None:

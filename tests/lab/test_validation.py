@@ -40,8 +40,10 @@ END
 
 @dataclass(frozen=True)
 class Breakage:
-    """Something that is really broken on the server or in the guest, and put back. red: the test that sees it. also: those that see it from
-    another side."""
+    """Something that is really broken on the server or in the guest, and put back.
+
+    red: the test that sees it. also: those that see it from another side.
+    """
 
     red: str
     do: str
