@@ -16,7 +16,7 @@ DEMO ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-host-module \
-        test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-two-servers test-matrix matrix-table \
+        deb test-deb test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-two-servers test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
         bench bench-capture bench-driver bench-planner bench-deployment user man docs test-wheel clean
 
@@ -68,6 +68,12 @@ test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backpo
 
 test-wheel: $(STAMP) ## the wheel installed with pipx on Debian 12 and 13, without a compiler; JSON in docs/results
 	$(LIMIT) 1800 $(BIN)/python -m tests.builds.wheel docs/results/wheel.json
+
+deb: $(STAMP) ## the toolkit's Debian package in build/deb
+	$(BIN)/python tools/toolkit_package.py build/deb
+
+test-deb: $(STAMP) ## that package installed, upgraded and purged on Debian 12 and 13; JSON in docs/results
+	$(LIMIT) 1800 $(BIN)/python -m tests.builds.toolkit docs/results/toolkit.json
 
 docs: $(STAMP) ## the documents as HTML in build/docs; a link that leads nowhere is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

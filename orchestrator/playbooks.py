@@ -62,7 +62,9 @@ def playbook_command(args: argparse.Namespace, folder: Path) -> list[str]:
     """The ansible-playbook command line. CannotRun or NotFound before anything is started."""
     spec, inventory = Path(args.spec), Path(args.inventory)
     if importlib.util.find_spec("ansible") is None:
-        raise CannotRun("Ansible is not installed beside this program", hint="pip install ansible-core")
+        raise CannotRun(
+            "Ansible is not installed beside this program", hint="pip install ansible-core, or apt install ansible-core"
+        )
     if args.pcap:
         raise CannotRun("--pcap names files of one host", hint="with --inventory use --source and its own frames")
     if args.rate:
