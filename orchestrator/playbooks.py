@@ -78,6 +78,8 @@ def playbook_command(args: argparse.Namespace, folder: Path) -> list[str]:
         "hpcapvf_force": args.force,
         "hpcapvf_kind": args.command_name.removeprefix("deploy-"),
     }
+    if getattr(args, "ttl", None):  # only an agent's command has it
+        variables["hpcapvf_ttl"] = args.ttl
     argv = [sys.executable, "-m", "ansible", "playbook", "--inventory", str(inventory.resolve())]
     argv += ["--extra-vars", json.dumps(variables)]
     argv += ["--limit", args.limit] if args.limit else []

@@ -316,9 +316,10 @@ def test_packages_modules_and_hugepages_are_brought_once(fleet: Fleet) -> None:
 
 
 def test_an_agent_is_deployed_by_its_own_command_and_each_deployment_is_taken_away_once(fleet: Fleet) -> None:
-    answer = fleet.deploy("ready", agent=True)
+    answer = fleet.deploy("ready", "--ttl", "2h", agent=True)
     assert answer.ok, answer.error
-    assert any(line.startswith("deploy-vnma ") for line in fleet.called("ready"))
+    (line,) = (line for line in fleet.called("ready") if line.startswith("deploy-vnma "))
+    assert line.endswith(" --ttl 2h")
     assert not any(line.startswith("deploy-vnp ") for line in fleet.called("ready"))
 
     assert fleet.play("validate", "ready")["ready"].state == "ok"

@@ -153,9 +153,12 @@ def test_the_playbooks_are_found() -> None:
 def test_the_agents_command_names_its_kind(tmp_path: Path) -> None:
     for name in ("spec.yaml", "hosts.yaml"):
         (tmp_path / name).touch()
-    args = deploy_vnma_parser().parse_args([str(tmp_path / "spec.yaml"), "-i", str(tmp_path / "hosts.yaml")])
+    args = deploy_vnma_parser().parse_args(
+        [str(tmp_path / "spec.yaml"), "-i", str(tmp_path / "hosts.yaml"), "--ttl", "2h"]
+    )
     argv = playbook_command(args, Path("/books"))
-    assert json.loads(argv[argv.index("--extra-vars") + 1])["hpcapvf_kind"] == "vnma"
+    variables = json.loads(argv[argv.index("--extra-vars") + 1])
+    assert (variables["hpcapvf_kind"], variables["hpcapvf_ttl"]) == ("vnma", "2h")
 
 
 def test_a_check_tells_what_of_files_and_plan_would_be_different() -> None:
