@@ -16,7 +16,7 @@ DEMO ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-host-module \
-        test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-matrix matrix-table \
+        deb test-deb test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-two-servers test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
         bench bench-capture bench-driver bench-planner bench-deployment user man docs test-wheel clean
 
@@ -69,6 +69,12 @@ test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backpo
 test-wheel: $(STAMP) ## the wheel installed with pipx on Debian 12 and 13, without a compiler; JSON in docs/results
 	$(LIMIT) 1800 $(BIN)/python -m tests.builds.wheel docs/results/wheel.json
 
+deb: $(STAMP) ## the toolkit's Debian package in build/deb
+	$(BIN)/python tools/toolkit_package.py build/deb
+
+test-deb: $(STAMP) ## that package installed, upgraded and purged on Debian 12 and 13; JSON in docs/results
+	$(LIMIT) 1800 $(BIN)/python -m tests.builds.toolkit docs/results/toolkit.json
+
 docs: $(STAMP) ## the documents as HTML in build/docs; a link that leads nowhere is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
@@ -94,7 +100,8 @@ test-kill: $(STAMP) ## every configuration killed at every effect, then `hpcapvf
 
 test-lab: setup ## end to end in the emulated server
 	$(LIMIT) 3600 $(BIN)/python -m pytest -m lab --durations 15 --ignore tests/lab/test_agent.py \
-		--ignore tests/lab/test_two_probes.py --ignore tests/lab/test_recover.py tests/lab
+		--ignore tests/lab/test_two_probes.py --ignore tests/lab/test_recover.py \
+		--ignore tests/lab/test_two_servers.py tests/lab
 
 test-recover: setup ## a deployment killed and the server reset in its middle, in the emulated server (not in `make test`)
 	$(LIMIT) 5400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/recover.json \
@@ -107,6 +114,10 @@ test-agent: setup ## an agent and the VM that it watches, in the emulated server
 test-two-probes: setup ## two probes on one card that receive everything, in the emulated server (not in `make test`)
 	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/two-probes.json \
 		tests/lab/test_two_probes.py
+
+test-two-servers: setup ## one inventory and one command for two emulated servers, one of which fails (not in `make test`)
+	$(LIMIT) 9000 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/two-servers.json \
+		tests/lab/test_two_servers.py
 
 test-matrix: setup ## every I/O configuration of the thesis' Table 6.4, in the emulated server; a second run does what is left
 	$(LIMIT) 9000 $(BIN)/python -m tests.matrix docs/results/matrix.json
@@ -137,7 +148,7 @@ check-yaml: $(STAMP)
 	git ls-files -co --exclude-standard | grep -E '\.ya?ml$$' | xargs -r $(BIN)/yamllint --strict
 
 check-playbooks: $(STAMP)
-	LC_ALL=C.UTF-8 $(BIN)/ansible-playbook --syntax-check --inventory inventory/example.yml playbooks/site.yml
+	LC_ALL=C.UTF-8 $(BIN)/ansible-playbook --syntax-check --inventory inventory/example.yml playbooks/*.yml
 
 check-driver: packages
 	$(MAKE) --no-print-directory -C driver check

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpcapvf.model.errors import ExitCode, HpcapvfError
-from orchestrator.answer import Answer, Table
+from orchestrator.answer import Answer, Part, Table
 from orchestrator.tables import table
 
 EVENTS = ("task", "result", "waiting")
@@ -27,7 +27,8 @@ class HostReport:
     """One host. state: ``ok`` (nothing was to be done), ``changed``, ``failed`` or ``unreachable``.
 
     changed: the tasks that changed it, or would. reason: why it failed, empty otherwise. exit_code: of the command
-    that failed there, HOST_FAILED where it was none of hpcapvf's.
+    that failed there, HOST_FAILED where it was none of hpcapvf's. diff: patches of files, of a check or a run. changes:
+    of the plan that a check asked for, as ``hpcapvf plan --json`` tells them.
     """
 
     host: str
@@ -38,6 +39,8 @@ class HostReport:
     hint: str = ""
     details: tuple[str, ...] = field(default=())
     exit_code: ExitCode = ExitCode.OK
+    diff: tuple[str, ...] = ()
+    changes: tuple[dict[str, Any], ...] = ()
 
 
 def parse_event(line: str) -> dict[str, Any] | None:
@@ -61,6 +64,7 @@ def summarize(events: Iterable[dict[str, Any]]) -> tuple[HostReport, ...]:
         report = reports.get(name, HostReport(name))
         if event.get("exit_code"):  # the task after the command fails with it; these are its words unshortened
             answered[name] = event
+        report = _differing(report, event)
         if event["status"] == "changed":
             state = "changed" if report.state == "ok" else report.state
             report = replace(report, state=state, changed=(*report.changed, place(event)))
@@ -68,6 +72,15 @@ def summarize(events: Iterable[dict[str, Any]]) -> tuple[HostReport, ...]:
             report = _failed(report, event, answered.get(name))
         reports[name] = report
     return tuple(reports[name] for name in sorted(reports))
+
+
+def _differing(report: HostReport, event: dict[str, Any]) -> HostReport:
+    diff, changes = event.get("diff"), event.get("changes")
+    if diff:
+        report = replace(report, diff=(*report.diff, str(diff)))
+    if isinstance(changes, list):
+        report = replace(report, changes=(*report.changes, *(one for one in changes if isinstance(one, dict))))
+    return report
 
 
 def _failed(report: HostReport, event: dict[str, Any], answer: dict[str, Any] | None) -> HostReport:
@@ -108,13 +121,23 @@ def fleet_answer(reports: tuple[HostReport, ...], *, dry_run: bool) -> Answer:
             "hint": report.hint,
             "details": list(report.details),
             "exit_code": int(report.exit_code),
+            "diff": list(report.diff),
+            "changes": list(report.changes),
         }
         for report in reports
     }
     states = [report.state for report in reports]
     counts = {state: states.count(state) for state in ("ok", "changed", "failed", "unreachable")}
     result = {"dry_run": dry_run, "changed": any(report.changed for report in reports), "counts": counts}
-    return Answer(result | {"hosts": hosts}, shown=(show_hosts(reports, dry_run=dry_run),), error=failure_of(reports))
+    shown: list[Part] = [show_hosts(reports, dry_run=dry_run), *filter(None, map(show_diff, reports))]
+    return Answer(result | {"hosts": hosts}, shown=tuple(shown), error=failure_of(reports))
+
+
+def show_diff(report: HostReport) -> str:
+    """What of a host's files and plan is, or would be, different; empty if nothing is known of it."""
+    rows = [f"  {change.get('place')}: {change.get('before')} -> {change.get('after')}" for change in report.changes]
+    lines = [line for text in report.diff for line in text.splitlines() if line]
+    return "\n".join((f"{report.host}:", *lines, *rows)) if lines or rows else ""
 
 
 def failure_of(reports: tuple[HostReport, ...]) -> HostsFailed | None:

@@ -40,7 +40,7 @@ def playbooks_folder() -> Path:
 
 
 def run_on_hosts(args: argparse.Namespace, progress: Progress) -> Answer:
-    """``deploy-vnp -i INVENTORY SPEC``: every host of the inventory, or those that ``--limit`` names."""
+    """``-i INVENTORY SPEC`` of the deploying commands: every host of the inventory, or those that ``--limit`` names."""
     folder = playbooks_folder()
     argv = playbook_command(args, folder)
     events: list[dict[str, Any]] = []
@@ -62,7 +62,9 @@ def playbook_command(args: argparse.Namespace, folder: Path) -> list[str]:
     """The ansible-playbook command line. CannotRun or NotFound before anything is started."""
     spec, inventory = Path(args.spec), Path(args.inventory)
     if importlib.util.find_spec("ansible") is None:
-        raise CannotRun("Ansible is not installed beside this program", hint="pip install ansible-core")
+        raise CannotRun(
+            "Ansible is not installed beside this program", hint="pip install ansible-core, or apt install ansible-core"
+        )
     if args.pcap:
         raise CannotRun("--pcap names files of one host", hint="with --inventory use --source and its own frames")
     if args.rate:
@@ -70,11 +72,18 @@ def playbook_command(args: argparse.Namespace, folder: Path) -> list[str]:
     for what, path in (("spec file", spec), ("inventory", inventory)):
         if not path.exists():
             raise NotFound(f"no {what} {path}", hint="inventory/example.yml shows one" if path == inventory else "")
-    variables = {"hpcapvf_spec": str(spec.resolve()), "hpcapvf_source": args.source, "hpcapvf_force": args.force}
+    variables = {
+        "hpcapvf_spec": str(spec.resolve()),
+        "hpcapvf_source": args.source,
+        "hpcapvf_force": args.force,
+        "hpcapvf_kind": args.command_name.removeprefix("deploy-"),
+    }
+    if getattr(args, "ttl", None):  # only an agent's command has it
+        variables["hpcapvf_ttl"] = args.ttl
     argv = [sys.executable, "-m", "ansible", "playbook", "--inventory", str(inventory.resolve())]
     argv += ["--extra-vars", json.dumps(variables)]
     argv += ["--limit", args.limit] if args.limit else []
-    argv += ["--check"] if args.dry_run else []
+    argv += ["--check", "--diff"] if args.dry_run else []
     return [*argv, str(folder / "site.yml")]
 
 

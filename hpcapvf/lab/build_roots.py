@@ -14,6 +14,8 @@ from hpcapvf.model.errors import HpcapvfError
 KERNEL = (*BUILDER, "perl", "python3")
 PACKAGING = ("build-essential", "debhelper", "dh-dkms", "dkms", "fakeroot", "lintian")
 PIPX = ("pipx", "python3-venv", "man-db")  # no compiler: a machine that only gives orders needs none
+# what the Debian package of the toolkit depends on, and the shells that it completes
+TOOLKIT = ("python3-yaml", "python3-jinja2", "python3-rich", "python3-shtab", "man-db", "zsh")
 SOURCE = ("linux-source", "bc", "bison", "cpio", "flex", "libelf-dev", "libssl-dev", "xz-utils")
 
 BUILD_ROOTS: Mapping[str, Recipe] = {
@@ -23,6 +25,8 @@ BUILD_ROOTS: Mapping[str, Recipe] = {
     # where a user installs the toolkit
     "control-bookworm": Recipe("control-bookworm", PIPX, (), (), 0, "bookworm"),
     "control-trixie": Recipe("control-trixie", PIPX, (), (), 0, "trixie"),
+    "toolkit-bookworm": Recipe("toolkit-bookworm", TOOLKIT, (), (), 0, "bookworm"),
+    "toolkit-trixie": Recipe("toolkit-trixie", TOOLKIT, (), (), 0, "trixie"),
     # a kernel from the distribution's own source, with what looks for mistakes
     "source": Recipe("kernel-source", (*KERNEL, *SOURCE), (), ("builder.sh",), 0, "trixie"),
     # what the driver's device tests boot: a kernel, its modules and a shell, all unpacked only

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ def inventory(name: str, target: SshTarget, facts: Mapping[str, Any]) -> dict[st
         **facts,
     }
     return {GROUP: {"hosts": {f"lab-{name}": host}}}
+
+
+def together(inventories: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One inventory with the hosts of several."""
+    hosts = {name: host for content in inventories for name, host in content[GROUP]["hosts"].items()}
+    return {GROUP: {"hosts": hosts}}
 
 
 def quoted(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from hpcapvf.lab.cache import read_json, state_root, write_json
 from hpcapvf.lab.machine import LabConfig
 from hpcapvf.lab.process import ProcessId
+from hpcapvf.lab.several import members
 from hpcapvf.model.errors import BadSpec, LabFailed, NotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -60,7 +61,13 @@ def load_state(name: str) -> LabState:
     path = lab_folder(name) / "lab.json"
     content = read_json(path)
     if content is None:
-        others = ", ".join(lab_names()) or "none"
+        names = lab_names()
+        others = ", ".join(names) or "none"
+        servers = [known for known in members(name, names) if known != name]
+        if servers:
+            raise NotFound(
+                f"{name} is {len(servers)} servers", hint=f"Name one of them: --name {servers[0]}. Labs: {others}."
+            )
         raise NotFound(
             f"there is no lab named {name}", hint=f"`hpcapvf lab up --name {name}` starts it. Labs: {others}."
         )

@@ -36,15 +36,6 @@ def deploy_vnp_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_deploy_options(parser)
-    hosts = parser.add_argument_group("many hosts")
-    hosts.add_argument(
-        "-i",
-        "--inventory",
-        metavar="INVENTORY",
-        help="not here, but on the hosts of the group hypervisors in this Ansible inventory: prepare each (kernel "
-        "arguments, reboot), deploy and verify; a host that fails does not hold up the others",
-    )
-    hosts.add_argument("--limit", metavar="PATTERN", help="only the hosts of the inventory that match")
     parser.set_defaults(handler=run_deploy_vnp, command_name="deploy-vnp")
     return parser
 
@@ -59,7 +50,9 @@ def deploy_vnma_parser() -> argparse.ArgumentParser:
         parents=[output_options()],
         epilog=epilog(
             "deploy-vnma agent1.yaml --dry-run",
+            "deploy-vnma agent1.yaml",
             "deploy-vnma agent1.yaml --ttl 2h",
+            "deploy-vnma -i inventory/lab.yaml --limit lab-demo agent1.yaml",
             "deploy-vnma agent1.yaml --source './send-to-the-watched-vm.sh' --pcap traffic.pcap",
             "",
             "# a whole agent1.yaml",
@@ -86,10 +79,28 @@ def _add_deploy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", metavar="FILE", help="write the result as JSON to a file as well")
     add_force_option(parser)
     add_proof_options(parser)
+    hosts = parser.add_argument_group("many hosts")
+    hosts.add_argument(
+        "-i",
+        "--inventory",
+        metavar="INVENTORY",
+        help="not here, but on the hosts of the group hypervisors in this Ansible inventory: prepare each (packages, "
+        "kernel arguments, reboot), deploy and verify; a host that fails does not hold up the others",
+    )
+    hosts.add_argument("--limit", metavar="PATTERN", help="only the hosts of the inventory that match")
 
 
 def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
     """``deploy-vnp``, here or on the hosts of an inventory."""
+    return _deploy_somewhere(args, progress, monitor=False)
+
+
+def run_deploy_vnma(args: argparse.Namespace, progress: Progress) -> Answer:
+    """``deploy-vnma``, here or on the hosts of an inventory."""
+    return _deploy_somewhere(args, progress, monitor=True)
+
+
+def _deploy_somewhere(args: argparse.Namespace, progress: Progress, *, monitor: bool) -> Answer:
     if args.inventory:
         from orchestrator.files import write_json  # noqa: PLC0415 - as below
         from orchestrator.playbooks import run_on_hosts  # noqa: PLC0415
@@ -102,12 +113,7 @@ def run_deploy_vnp(args: argparse.Namespace, progress: Progress) -> Answer:
         from orchestrator.playbooks import CannotRun  # noqa: PLC0415
 
         raise CannotRun("--limit chooses among hosts of an inventory", hint="name the inventory with -i")
-    return _deploy(args, progress, monitor=False)
-
-
-def run_deploy_vnma(args: argparse.Namespace, progress: Progress) -> Answer:
-    """``deploy-vnma``."""
-    return _deploy(args, progress, monitor=True)
+    return _deploy(args, progress, monitor=monitor)
 
 
 def check_kind(request: Request, *, monitor: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import yaml
 
 from hpcapvf.lab.clean import clean_cache
 from hpcapvf.lab.images import Images, build_images
-from hpcapvf.lab.inventory import inventory
+from hpcapvf.lab.inventory import inventory, together
 from hpcapvf.lab.machine import LabConfig
 from hpcapvf.lab.push import push
 from hpcapvf.lab.server import BOOT_TIMEOUT_S, POWER_OFF_TIMEOUT_S, Lab
+from hpcapvf.lab.several import configs, members
 from hpcapvf.lab.state import lab_names
 from hpcapvf.lab.wire_protocol import DEFAULT_RATE
-from hpcapvf.model.errors import NotFound
+from hpcapvf.model.errors import HpcapvfError, LabFailed, NotFound
 from hpcapvf.model.progress import Progress
 from orchestrator.answer import Answer, Handler
 from orchestrator.files import write_text
@@ -85,9 +87,21 @@ def add_up(below: Commands) -> None:
     """Define ``lab up`` with the boot variants."""
     default = LabConfig()
     up = named(
-        below, "up", "start the server, building what is missing", run_up, "hpcapvf lab up --cpus 12 --memory 12G"
+        below,
+        "up",
+        "start the server, building what is missing",
+        run_up,
+        "hpcapvf lab up --cpus 12 --memory 12G",
+        "hpcapvf lab up --servers 2 --name pair",
     )
     up.add_argument("--cpus", type=int, default=default.cpus, help="CPUs over both nodes (default %(default)s)")
+    up.add_argument(
+        "--servers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="start N servers, named NAME-1 to NAME-N; status, push, inventory, down and clean take NAME for all",
+    )
     up.add_argument(
         "--memory", type=mib, default=default.memory_mib, metavar="SIZE", help="memory over both nodes (default 8G)"
     )
@@ -182,7 +196,39 @@ def run_up(args: argparse.Namespace, progress: Progress) -> Answer:
         second_nic=args.second_nic,
         nvme=args.nvme,
     )
-    return answer(args.name, Lab(args.name).up(config, progress, refresh=args.refresh, timeout_s=args.timeout))
+    each = {one.name: one for one in configs(config, args.servers, lab_names())}
+    return on_each(
+        args.name,
+        tuple(each),
+        lambda lab: lab.up(each[lab.name], progress, refresh=args.refresh, timeout_s=args.timeout),
+    )
+
+
+def on_each(name: str, labs: Sequence[str], act: Callable[[Lab], dict[str, Any]]) -> Answer:
+    """What was done with each lab that a name means. One that fails does not keep it from the others."""
+    if len(labs) == 1:
+        return answer(labs[0], act(Lab(labs[0])))
+    done: dict[str, dict[str, Any]] = {}
+    failed: dict[str, HpcapvfError] = {}
+    for lab in labs:
+        try:
+            done[lab] = act(Lab(lab))
+        except HpcapvfError as error:
+            failed[lab] = error
+    shown = tuple(pairs(lab, result.items()) for lab, result in done.items())
+    errors = {lab: error.message for lab, error in failed.items()}
+    return Answer({"name": name, "servers": done, "failed": errors}, shown=shown, error=worst_of(failed, len(labs)))
+
+
+def worst_of(failed: Mapping[str, HpcapvfError], servers: int) -> HpcapvfError | None:
+    """One error for all servers that failed: the first one's kind and hint, everybody's reason."""
+    if not failed:
+        return None
+    details = [line for lab, error in failed.items() for line in (f"{lab}: {error.message}", *error.details)]
+    first = next(iter(failed.values()))
+    error = LabFailed(f"{len(failed)} of {servers} servers failed", hint=first.hint, details=tuple(details))
+    error.exit_code = first.exit_code
+    return error
 
 
 def answer(title: str, result: dict[str, Any]) -> Answer:
@@ -192,18 +238,19 @@ def answer(title: str, result: dict[str, Any]) -> Answer:
 
 def run_status(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf lab status``."""
-    return answer(args.name, Lab(args.name).status() | {"labs": lab_names()})
+    labs = lab_names()
+    return on_each(args.name, members(args.name, labs), lambda lab: lab.status() | {"labs": labs})
 
 
 def run_push(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf lab push``."""
-    return answer(args.name, push(Lab(args.name), progress))
+    return on_each(args.name, members(args.name, lab_names()), lambda lab: push(lab, progress))
 
 
 def run_inventory(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf lab inventory``."""
-    lab = Lab(args.name)
-    content = inventory(args.name, lab.target(), lab.facts())
+    labs = map(Lab, members(args.name, lab_names()))
+    content = together(inventory(lab.name, lab.target(), lab.facts()) for lab in labs)
     if args.output:
         write_text(args.output, yaml.safe_dump(content, sort_keys=False))
         return answer(args.name, {"written": str(args.output)})
@@ -233,7 +280,8 @@ def run_ssh(args: argparse.Namespace, progress: Progress) -> Answer:
 def run_down(args: argparse.Namespace, progress: Progress) -> Answer:
     """``hpcapvf lab down``."""
     progress.phase("power off", args.name)
-    return answer(args.name, Lab(args.name).down(timeout_s=args.timeout, clean=args.clean))
+    labs = members(args.name, lab_names())
+    return on_each(args.name, labs, lambda lab: lab.down(timeout_s=args.timeout, clean=args.clean))
 
 
 def run_clean(args: argparse.Namespace, progress: Progress) -> Answer:
@@ -242,7 +290,7 @@ def run_clean(args: argparse.Namespace, progress: Progress) -> Answer:
         progress.phase("clean", "images that no lab uses")
         return answer("cache", clean_cache())
     progress.phase("clean", args.name)
-    return answer(args.name, Lab(args.name).down(clean=True))
+    return on_each(args.name, members(args.name, lab_names()), lambda lab: lab.down(clean=True))
 
 
 def run_send(args: argparse.Namespace, progress: Progress) -> Answer:

@@ -35,7 +35,7 @@ from tests.results import TOP
 
 ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_fetch",
          "test_validation", "test_destroy", "test_cells", "test_two_probes", "test_agent", "test_recover",
-         "test_contract")  # fmt: skip
+         "test_two_servers", "test_contract")  # fmt: skip
 PROBE = "probe1"
 SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
@@ -98,6 +98,11 @@ class Server:
         answer = must(self.command("hpcapvf", "snapshot", self.pf, self.controller))
         snapshot: dict[str, Any] = answer.result["snapshot"]
         return snapshot
+
+    def settled_snapshot(self) -> dict[str, Any]:
+        """The same after the card's port was up once: the PF's driver writes registers when that happens."""
+        self.shell(f"ip link set {self.interface} up; sleep 3; ip link set {self.interface} down; sleep 1")
+        return self.snapshot()
 
     def changes_since(self, before: dict[str, Any]) -> tuple[str, ...]:
         """One line for each thing that is not as it was."""
@@ -197,12 +202,8 @@ def server(first_start: Server, request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture(scope="session")
 def before(server: Server) -> dict[str, Any]:
-    """The server before anything was deployed.
-
-    The card's port was up once, as in the tests of bad input: the PF's driver writes registers when that happens.
-    """
-    server.shell(f"ip link set {server.interface} up; sleep 3; ip link set {server.interface} down; sleep 1")
-    return server.snapshot()
+    """The server before anything was deployed; its card's port was up once, as in the tests of bad input."""
+    return server.settled_snapshot()
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,7 @@ def spec_of(server: Server, name: str) -> str:
 @pytest.fixture(scope="module")
 def untouched(server: Server) -> dict[str, Any]:
     """The server before the first was deployed."""
-    server.shell(f"ip link set {server.interface} up; sleep 3; ip link set {server.interface} down; sleep 1")
-    return server.snapshot()
+    return server.settled_snapshot()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree import ElementTree
 
 HUGETLB = "huge"
 _BRIDGES = "0x06"
@@ -151,13 +153,25 @@ def module_problems(modules: str, bound: str) -> list[str]:
     return problems + ([] if len(functions) == 1 else [f"{len(functions)} functions are bound to hpcapvf"])
 
 
+def polling_problems(listing: str, cpu: int) -> list[str]:
+    """The driver's kernel thread may run on its CPU of the guest and no other; form as of ``threads``."""
+    found = [(name, on) for name, on in threads(listing) if name.startswith("hpcap_")]
+    problems = [f"{name} may run on {sorted(on)}, not {cpu}" for name, on in found if on != {cpu}]
+    return problems if found else ["the driver has no polling thread"]
+
+
 def node_problems(listing: str) -> list[str]:
-    """Device nodes, a line each: ``TYPE<tab>PATH`` as ``stat -c '%F\\t%n'`` says."""
+    """Device nodes, a line each: ``TYPE<tab>PATH<tab>MODE<tab>GROUP`` as ``stat -c '%F\\t%n\\t%a\\t%G'`` says.
+
+    A capture holds what others said: root and the group hpcap read it, nobody else.
+    """
     nodes = [line.split("\t") for line in listing.splitlines() if line.strip()]
     if len(nodes) != 1:
         return [f"{len(nodes)} device nodes instead of one: {listing.split()}"]
-    kind, path = nodes[0]
-    return [] if kind == "character special file" else [f"{path} is a {kind}"]
+    kind, path, mode, group = (*nodes[0], "", "", "")[:4]
+    problems = [] if kind == "character special file" else [f"{path} is a {kind}"]
+    problems += [] if mode == "640" else [f"{path} has mode {mode}, not 640"]
+    return problems + ([] if group == "hpcap" else [f"{path} belongs to the group {group}, not hpcap"])
 
 
 def mounted(mounts: str, place: str) -> tuple[str, str] | None:
@@ -175,6 +189,54 @@ def filesystem_problems(mounts: str, place: str, filesystem: str) -> list[str]:
     source, kind = found
     problems = [f"{place} is {kind}, not {filesystem}"] if kind != filesystem else []
     return problems + ([f"{place} is {source}, no array"] if not source.startswith("/dev/md") else [])
+
+
+def mount_option_problems(mounts: str, mdstat: str, place: str, chunk_kib: int) -> list[str]:
+    """No access times; and XFS knows the array: its stripe unit is a chunk, its width a chunk of every disk.
+
+    XFS tells both in sectors of 512 bytes (xfs(5), sunit and swidth).
+    """
+    rows = [line.split() for line in mounts.splitlines()]
+    found = [row for row in rows if len(row) > 3 and row[1] == place]
+    if not found:
+        return [f"nothing is mounted on {place}"]
+    options = found[-1][3].split(",")
+    problems = [] if "noatime" in options else [f"{place} is mounted without noatime"]
+    if found[-1][2] != "xfs":
+        return problems
+    members = re.search(r"^md\S+ : active \S+ (.*)$", mdstat, re.MULTILINE)
+    unit = chunk_kib * 2
+    wanted = (f"sunit={unit}", f"swidth={unit * len(members[1].split() if members else ())}")
+    return problems + [f"{place} has no {option}" for option in wanted if option not in options]
+
+
+def domain_problems(xml: str, placement: Mapping[str, Any], passed: Iterable[str]) -> list[str]:
+    """The running domain as libvirt tells it (formatdomain): memory, pins, and the functions that were passed."""
+    domain = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own words
+    found = {
+        "hugepages in KiB": [page.get("size") for page in domain.iterfind("memoryBacking/hugepages/page")],
+        "node of memory": [
+            node.get("nodeset") for node in domain.iterfind("numatune/memory") if node.get("mode") == "strict"
+        ],
+        "vCPUs' CPUs": [cpus(pin.get("cpuset", "")) for pin in domain.iterfind("cputune/vcpupin")],
+        "emulator's CPUs": [cpus(pin.get("cpuset", "")) for pin in domain.iterfind("cputune/emulatorpin")],
+        "balloon": [balloon.get("model") for balloon in domain.iterfind("devices/memballoon")],
+        "functions": sorted(map(_address, domain.iterfind("devices/hostdev[@type='pci']/source/address"))),
+    }
+    wanted = {
+        "hugepages in KiB": [str(placement["hugepage_kib"])],
+        "node of memory": [str(placement["node"])],
+        "vCPUs' CPUs": list(map(cpus, placement["vcpu_pins"])),
+        "emulator's CPUs": [cpus(placement["emulator_pins"])],
+        "balloon": ["none"],
+        "functions": sorted(passed),
+    }
+    return [f"{name}: {found[name]}, not {value}" for name, value in wanted.items() if found[name] != value]
+
+
+def _address(element: ElementTree.Element) -> str:
+    domain, bus, slot, function = (int(element.get(name, "0"), 16) for name in ("domain", "bus", "slot", "function"))
+    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
 
 
 def raid_problems(mdstat: str, chunk_kib: int) -> list[str]:

@@ -146,9 +146,9 @@ def qemu(target: Target) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def guest(target: Target) -> dict[str, str]:
-    """What the guest's kernel says: ``modules``, ``bound``, ``nodes``, ``mounts``, ``mdstat``."""
+    """What the guest's kernel says: ``modules``, ``bound``, ``nodes``, ``mounts``, ``mdstat``, ``polling``."""
     parts = target.in_guest(scripts.GUEST).split(scripts.CUT)
-    return dict(zip(("modules", "bound", "nodes", "mounts", "mdstat"), parts, strict=True))
+    return dict(zip(("modules", "bound", "nodes", "mounts", "mdstat", "polling"), parts, strict=True))
 
 
 @pytest.fixture

@@ -52,12 +52,20 @@ cat /proc/modules
 printf '{CUT[:-1]}\\n'
 for link in /sys/bus/pci/drivers/hpcapvf/*:*; do [ -e "$link" ] && echo "${{link##*/}}"; done
 printf '{CUT[:-1]}\\n'
-for node in /dev/hpcap_*; do [ -e "$node" ] && stat -c '%F\t%n' "$node"; done
+for node in /dev/hpcap_*; do [ -e "$node" ] && stat -c '%F\t%n\t%a\t%G' "$node"; done
 printf '{CUT[:-1]}\\n'
 cat /proc/mounts
 printf '{CUT[:-1]}\\n'
 cat /proc/mdstat 2>/dev/null || true
+printf '{CUT[:-1]}\\n'
+for task in /proc/[0-9]*; do
+    name=$(cat "$task/comm" 2>/dev/null) || continue
+    case $name in hpcap_*) ;; *) continue ;; esac
+    printf '%s\\t%s\\n' "$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "$task/status")" "$name"
+done
 """
+
+DOMAIN = "virsh --connect qemu:///system dumpxml NAME"
 
 COUNTERS = """\
 for file in /sys/bus/pci/drivers/hpcapvf/*:*/hpcapvf/*; do

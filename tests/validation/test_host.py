@@ -44,6 +44,11 @@ def test_io_threads_are_pinned(target: Target, qemu: dict[str, str]) -> None:
     assert checks.io_thread_problems(qemu["threads"], target.placement.get("io_pins", "")) == []
 
 
+def test_the_domain_is_as_planned(target: Target) -> None:
+    xml = target.run(scripts.DOMAIN.replace("NAME", target.state["name"]))
+    assert checks.domain_problems(xml, target.placement, target.passed) == []
+
+
 def test_the_card_replicates_every_frame_to_the_vf(target: Target) -> None:
     step = target.step("program-receive-all")
     offsets = " ".join(f"{offset:x}" for offset in checks.wanted_registers(step["family"], step["pool"]))

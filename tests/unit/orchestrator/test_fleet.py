@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hpcapvf.model.errors import ExitCode, HpcapvfError
-from orchestrator.commands.deploy import deploy_vnp_parser
+from orchestrator.commands.deploy import deploy_vnma_parser, deploy_vnp_parser
 from orchestrator.envelope import envelope
 from orchestrator.fleet import fleet_answer, parse_event, summarize
 from orchestrator.playbooks import CannotRun, event_reader, playbook_command, playbooks_folder
@@ -114,10 +114,13 @@ def test_the_command_line_is_this_pythons_own_ansible(tmp_path: Path) -> None:
     argv = command(tmp_path, "--limit", "lab-*", "--dry-run", "--source", "wire")
     assert argv[:4] == [sys.executable, "-m", "ansible", "playbook"]
     assert argv[-1] == "/books/site.yml"
-    assert "--check" in argv
+    assert {"--check", "--diff"} <= set(argv)
     assert argv[argv.index("--limit") + 1] == "lab-*"
     variables = json.loads(argv[argv.index("--extra-vars") + 1])
-    assert variables == {"hpcapvf_spec": str(tmp_path / "spec.yaml"), "hpcapvf_source": "wire", "hpcapvf_force": []}
+    assert variables == {
+        "hpcapvf_spec": str(tmp_path / "spec.yaml"), "hpcapvf_source": "wire", "hpcapvf_force": [],
+        "hpcapvf_kind": "vnp",
+    }  # fmt: skip
     assert "--check" not in command(tmp_path)
     forced = command(tmp_path, "--force", "bridge", "--force", "disk-held")
     assert json.loads(forced[forced.index("--extra-vars") + 1])["hpcapvf_force"] == ["bridge", "disk-held"]
@@ -140,5 +143,34 @@ def test_the_playbooks_are_found() -> None:
     folder = playbooks_folder()
     assert (folder / "callback_plugins/hpcapvf_lines.py").is_file()
     assert {path.name for path in (folder / "roles").iterdir()} == {
-        "prepare_host", "guest_driver", "deploy", "validate",
+        "one_name", "prepare_host", "driver_store", "deploy", "validate", "destroy", "guest_driver",
     }  # fmt: skip
+    assert {path.stem for path in folder.glob("*.yml")} == {
+        "site", "prepare-host", "deploy-vnp", "deploy-vnma", "guest-driver", "validate", "destroy",
+    }  # fmt: skip
+
+
+def test_the_agents_command_names_its_kind(tmp_path: Path) -> None:
+    for name in ("spec.yaml", "hosts.yaml"):
+        (tmp_path / name).touch()
+    args = deploy_vnma_parser().parse_args(
+        [str(tmp_path / "spec.yaml"), "-i", str(tmp_path / "hosts.yaml"), "--ttl", "2h"]
+    )
+    argv = playbook_command(args, Path("/books"))
+    variables = json.loads(argv[argv.index("--extra-vars") + 1])
+    assert (variables["hpcapvf_kind"], variables["hpcapvf_ttl"]) == ("vnma", "2h")
+
+
+def test_a_check_tells_what_of_files_and_plan_would_be_different() -> None:
+    change = {"place": "sriov_numvfs", "before": "0", "after": "1"}
+    events = [
+        result("a", "changed", diff="--- before\n+++ after\n+iommu=pt\n"),
+        result("a", "changed", exit_code=0, error=None, changes=[change]),
+        result("b", "ok", changes="odd"),
+    ]
+    answer = fleet_answer(summarize(events), dry_run=True)
+    assert answer.result["hosts"]["a"]["diff"] == ["--- before\n+++ after\n+iommu=pt\n"]
+    assert answer.result["hosts"]["a"]["changes"] == [change]
+    assert answer.result["hosts"]["b"]["changes"] == []
+    (text,) = answer.shown[1:]
+    assert str(text).splitlines() == ["a:", "--- before", "+++ after", "+iommu=pt", "  sriov_numvfs: 0 -> 1"]

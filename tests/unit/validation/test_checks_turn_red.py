@@ -31,7 +31,24 @@ MODULES = (
     "hpcapvf 69632 1 - Live 0xffffffffc0a1e000 (OE)\nxfs 2215936 1 - Live 0xffffffffc07a4000\n"
     "raid0 28672 1 - Live 0xffffffffc0780000\n"
 )
-NODES = "character special file\t/dev/hpcap_0000_00_02_0_0\n"
+NODES = "character special file\t/dev/hpcap_0000_00_02_0_0\t640\thpcap\n"
+POLLING = "1\thpcap_0000_00_0\n0-1\thpcapdd\n"
+PLACED = {"hugepage_kib": 2048, "node": 0, "vcpu_pins": ["1", "2-3"], "emulator_pins": "0"}
+DOMAIN = """\
+<domain type="kvm" id="1">
+  <memoryBacking><hugepages><page size="2048" unit="KiB"/></hugepages></memoryBacking>
+  <cputune><vcpupin vcpu="0" cpuset="1"/><vcpupin vcpu="1" cpuset="2-3"/><emulatorpin cpuset="0"/></cputune>
+  <numatune><memory mode="strict" nodeset="0"/></numatune>
+  <devices>
+    <hostdev mode="subsystem" type="pci" managed="no"><driver name="vfio"/>
+      <source><address domain="0x0000" bus="0x31" slot="0x00" function="0x0"/></source></hostdev>
+    <hostdev mode="subsystem" type="pci" managed="no">
+      <source><address domain="0x0000" bus="0x21" slot="0x10" function="0x0"/></source>
+      <address type="pci" domain="0x0000" bus="0x05" slot="0x00" function="0x0"/></hostdev>
+    <memballoon model="none"/>
+  </devices>
+</domain>
+"""
 MOUNTS = (
     "/dev/vda1 / ext4 rw,noatime 0 0\n"
     "/dev/md127 /srv/capture xfs rw,noatime,attr2,inode64,logbufs=8,sunit=2048,swidth=8192,noquota 0 0\n"
@@ -115,7 +132,13 @@ CASES: dict[str, tuple[Check, str, tuple[tuple[str, str], ...]]] = {
     "node_problems": (
         checks.node_problems,
         NODES,
-        (("character special file", "regular empty file"), (NODES, ""), (NODES, NODES + NODES.replace("_2_", "_3_"))),
+        (
+            ("character special file", "regular empty file"),
+            ("640", "660"),
+            ("\thpcap\n", "\troot\n"),
+            (NODES, ""),
+            (NODES, NODES + NODES.replace("_2_", "_3_")),
+        ),
     ),
     "filesystem_problems": (
         lambda text: checks.filesystem_problems(text, "/srv/capture", "xfs"),
@@ -125,6 +148,36 @@ CASES: dict[str, tuple[Check, str, tuple[tuple[str, str], ...]]] = {
             ("/dev/md127", "/dev/vda2"),
             ("/srv/capture", "/srv/other"),
             (MOUNTS, MOUNTS + "tmpfs /srv/capture tmpfs rw 0 0\n"),
+        ),
+    ),
+    "polling_problems": (
+        lambda text: checks.polling_problems(text, 1),
+        POLLING,
+        (("1\thpcap_", "0-1\thpcap_"), ("1\thpcap_", "0\thpcap_"), ("1\thpcap_0000_00_0\n", "")),
+    ),
+    "mount_option_problems": (
+        lambda text: checks.mount_option_problems(text, MDSTAT, "/srv/capture", 1024),
+        MOUNTS,
+        (
+            ("xfs rw,noatime,", "xfs rw,relatime,"),
+            ("sunit=2048", "sunit=1024"),
+            ("swidth=8192", "swidth=2048"),
+            (",sunit=2048,swidth=8192", ""),
+            ("/srv/capture", "/srv/other"),
+        ),
+    ),
+    "domain_problems": (
+        lambda text: checks.domain_problems(text, PLACED, PASSED),
+        DOMAIN,
+        (
+            ('page size="2048"', 'page size="4"'),
+            ('"strict"', '"preferred"'),
+            ('nodeset="0"', 'nodeset="0-1"'),
+            ('cpuset="2-3"', 'cpuset="0-3"'),
+            ('emulatorpin cpuset="0"', 'emulatorpin cpuset="0-3"'),
+            ('memballoon model="none"', 'memballoon model="virtio"'),
+            ('bus="0x31"', 'bus="0x32"'),
+            ('type="pci" managed', 'type="usb" managed'),
         ),
     ),
     "raid_problems": (
