@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-host-module \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-large test-host-module \
         deb test-deb test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-two-servers test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
         bench bench-capture bench-driver bench-planner bench-deployment user man docs test-wheel clean
@@ -86,6 +86,9 @@ test-host-module: $(STAMP) ## the host's module for a card's registers on an emu
 
 test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.suites soak docs/results/soak.json
+
+test-large: $(STAMP) ## a ring beyond 4 GiB filled and read in a real kernel (a machine of 10 GiB, of which 5 are used)
+	$(LIMIT) 4500 $(BIN)/python -m tests.device.suites large docs/results/large.json
 
 test-debug-kernel: $(STAMP) ## both on a kernel with KASAN, lockdep and kmemleak that is built first (JOBS=1); goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.debug_kernel docs/results/debug-kernel.json

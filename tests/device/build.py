@@ -15,7 +15,7 @@ DRIVER = TOP / "driver"
 PROGRAMS = (
     "bin/hpcapdd",
     "bin/hpcapstat",
-    *(f"tests/{name}" for name in ("abuse", "lend_memory", "send_frames", "expect_frames")),
+    *(f"tests/{name}" for name in ("abuse", "lend_memory", "send_frames", "expect_frames", "read_window")),
 )
 
 

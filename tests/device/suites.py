@@ -1,4 +1,4 @@
-"""The module in a real kernel: ``python -m tests.device.suites kernel|soak FILE.json [CASE…]``.
+"""The module in a real kernel: ``python -m tests.device.suites kernel|soak|large FILE.json [CASE…]``.
 
 Each case boots a machine of its own. What passed is kept in build/device and not repeated for the same sources and
 kernel, so an interrupted run goes on where it was; ``rm -r build/device`` begins anew.
@@ -25,6 +25,7 @@ from tests.vm.machine import Hardware, Machine, complaints, obtain_image
 SUITES: Mapping[str, Mapping[str, float]] = {
     "kernel": {"parameters": 900, "vf": 900, "netdev": 900, "ring": 900},
     "soak": {"abuse": 900, "removal": 900, "resets": 900, "readers": 1200, "cycles": 3000},
+    "large": {"large": 3600},
 }
 SCRIPTS = DRIVER / "tests/kernel"
 PROGRAMS = """
@@ -40,6 +41,8 @@ DEVICES = (
     *("-device", "virtio-net-pci,netdev=wire1,mac=02:48:50:56:46:f1,romfile="),
 )
 MEMORY_MIB = 640
+# Cases with a larger machine: a ring beyond 4 GiB.
+MORE_MEMORY_MIB: Mapping[str, int] = {"large": 10240}
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def run_suite(target: Path, deadlines: Mapping[str, float], kernel: Kernel) -> i
             row = json.loads(done.read_text())
         else:
             initrd = initrd or make_initrd(kernel, root, work)
-            hardware = Hardware(kernel.image, initrd, f"case={case}", DEVICES, MEMORY_MIB)
+            memory_mib = MORE_MEMORY_MIB.get(case, MEMORY_MIB)
+            hardware = Hardware(kernel.image, initrd, f"case={case}", DEVICES, memory_mib)
             row = run_case(hardware, root, case, work / case, timeout_s)
             if row["passed"]:
                 done.write_text(json.dumps(row))
