@@ -63,7 +63,7 @@ struct capture_device {
 	bool gone;
 
 	char interface[HPCAPVF_INTERFACE_BYTES];
-	char node[HPCAPVF_INTERFACE_BYTES + 16];
+	char node[HPCAPVF_INTERFACE_BYTES + 18];	/* "hpcap_", "_" and any number */
 	struct miscdevice misc;
 
 	struct mutex listeners_lock;	/* attach and detach; the thread's life and rest */
