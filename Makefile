@@ -54,10 +54,11 @@ test-unit: setup $(PROMTOOL) ## tests that need no emulated server
 test-driver: packages ## the driver's core in user space, under sanitizers
 	$(LIMIT) 900 $(MAKE) --no-print-directory -C driver test
 
-test-fuzz: packages ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_SECONDS); goes on from the corpora that are kept
+test-fuzz: $(STAMP) ## fuzz the readers of RAW and pcap, 10 minutes each (FUZZ_SECONDS); goes on from the corpora that are kept
 	$(MAKE) --no-print-directory -C driver test-fuzz
 	@mkdir -p docs/results
 	cp driver/build/fuzz/fuzz.json docs/results/fuzz.json
+	$(BIN)/python -m tests.measurements
 
 test-fuzz-spec: $(STAMP) ## 50 000 fuzzed specs through `hpcapvf plan`; JSON in docs/results
 	$(IN_MEMORY) $(LIMIT) 3600 $(BIN)/python -m tests.fuzz_spec docs/results/fuzz_spec.json
@@ -97,6 +98,7 @@ test-model: setup ## ixgbevf, DPDK and our driver on a model of the 82599 family
 	$(LIMIT) 5400 $(BIN)/python -m tests.vf_model
 	@mkdir -p docs/results
 	cp build/vf_model.json docs/results/vf_model.json
+	$(BIN)/python -m tests.measurements
 
 test-kill: $(STAMP) ## every configuration killed at every effect, then `hpcapvf recover`; a second run does what is left
 	$(LIMIT) 9000 $(BIN)/python -m tests.kill docs/results/kill.json

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.measurements import PAGE, RESULTS, page
+
 TOP = Path(__file__).resolve().parent.parent
 
 
@@ -39,6 +41,8 @@ def processor() -> str:
 
 
 def write_result(target: Path, about: Mapping[str, object], found: Mapping[str, object]) -> None:
-    """Write what was found, with where it comes from."""
+    """Write what was found, with where it comes from; the page of measurements follows."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps({**about, **found}, indent=1) + "\n", encoding="utf-8")
+    if target.resolve().parent == RESULTS:
+        PAGE.write_text(page(), encoding="utf-8")
