@@ -86,6 +86,13 @@ def last_lines(guest: Guest, unit: str) -> tuple[str, ...]:
     return tuple(result.stdout.splitlines())
 
 
+def lines_since_start(guest: Guest, unit: str) -> tuple[str, ...]:
+    """What a unit logged since it was started last, at most the last 500 lines."""
+    here = '_SYSTEMD_INVOCATION_ID="$(systemctl show --property=InvocationID --value "$0")"'
+    result = run_any(guest, ["sh", "-c", f"exec journalctl --no-pager -o cat -n 500 {here}", unit])
+    return tuple(result.stdout.splitlines())
+
+
 def same_file(guest: Guest, path: str, sha256: str) -> bool:
     """Whether a guest's file has this checksum."""
     result = run_any(guest, ["sha256sum", path])

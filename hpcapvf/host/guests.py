@@ -27,6 +27,7 @@ _WATCHED_S = 2.0
 _CONSOLE_BYTES = 1 << 20
 _CONSOLE_LINES = 12
 _COMPLAINTS_KEPT = 20
+_LOST = "the connection was lost"
 _SSH_FAILED = 255  # ssh's own failures; a remote program may use it too, then stderr tells
 
 
@@ -46,7 +47,7 @@ class SshGuests:
         while True:
             address = self._hypervisor.guest_address(access.domain, access.management_mac)
             if address is not None:
-                guest = SshGuest(self._commands, access, address)
+                guest = SshGuest(self._commands, access, address, lambda: self._spins(access.domain))
                 left = max(_CONNECT_S, deadline - self._clock.monotonic())
                 seen = guest.obstacle(min(left, 3 * _CONNECT_S))
                 if not seen:
@@ -82,11 +83,14 @@ class SshGuests:
 
 
 class SshGuest:
-    """One guest that answers over ssh."""
+    """One guest that answers over ssh. why_silent: what the host knows of a guest that stops answering, or nothing."""
 
-    def __init__(self, commands: LocalCommands, access: GuestAccess, address: str) -> None:
+    def __init__(
+        self, commands: LocalCommands, access: GuestAccess, address: str, why_silent: Callable[[], str] = str
+    ) -> None:
         self._commands = commands
         self._access = access
+        self._why_silent = why_silent
         self.address = address
         self._ssh = ssh_argv(access, address)
 
@@ -174,7 +178,10 @@ class SshGuest:
         Path(_socket(self._access, self.address)).unlink(missing_ok=True)
 
     def _raw(self, command: str, timeout_s: float, stdin: bytes | None) -> tuple[int, bytes, bytes]:
-        status, out, err = self._commands.run_bytes(self._argv(command), timeout_s=timeout_s, stdin=stdin)
+        try:
+            status, out, err = self._commands.run_bytes(self._argv(command), timeout_s=timeout_s, stdin=stdin)
+        except WaitTimedOut as error:
+            raise WaitTimedOut(error.message + self._why_silent(), hint=error.hint, details=error.details) from error
         self._refuse_broken(status, err.decode(errors="replace"))
         return status, out, err
 
@@ -184,6 +191,8 @@ class SshGuest:
 
     def _refuse_broken(self, status: int, complaints: str) -> None:
         if status == _SSH_FAILED and (broken := ssh_failure(complaints)):
+            if broken == _LOST:
+                broken += self._why_silent()
             raise StepFailed(f"ssh to guest {self._access.domain} failed: {broken}", hint="is the guest running?")
 
 
@@ -229,7 +238,7 @@ def ssh_failure(stderr: str) -> str:
         )
         if line.startswith(marks) or "port 22" in line:
             return line.strip()
-    return "" if stderr.strip() else "the connection was lost"
+    return "" if stderr.strip() else _LOST
 
 
 def tail_of(files: LocalFiles, path: str, limit: int) -> bytes:

@@ -296,8 +296,8 @@ def _wait_for_interface(guest: Guest, function: PciAddress, context: Context) ->
 
 
 def _settling(interface: str) -> tuple[Job, ...]:
-    """No pause frames from a card that the guest has (thesis appendix A.2.1); one receive queue: frames of several do
-    not come in the order of the link (seen: 1402 of 5000); as many descriptors as Intel's cards take, for bursts. A card
+    """No pause frames from a card that the guest has (thesis appendix A.2.1); one receive queue: frames of several
+    do not come in the order of the link (seen: 1402 of 5000); as many descriptors as the card takes, for bursts. A card
     without such a setting keeps its own."""
     return (
         Job(("ethtool", "-A", interface, "autoneg", "off", "rx", "off", "tx", "off")),

@@ -15,6 +15,7 @@ from hpcapvf.apply.in_guest import (
     bound_driver,
     find_function,
     last_lines,
+    lines_since_start,
     read_attribute,
     unit_is_active,
 )
@@ -111,9 +112,8 @@ def _bind(guest: Guest, function: PciAddress) -> None:
 
 
 def _receives(guest: Guest) -> bool | None:
-    lines = last_lines(guest, PORT_UNIT)
-    if any(_RECEIVES in line for line in lines):
+    if any(_RECEIVES in line for line in lines_since_start(guest, PORT_UNIT)):
         return True
     if not unit_is_active(guest, PORT_UNIT):
-        raise StepFailed("testpmd ended at once in the guest", details=lines)
+        raise StepFailed("testpmd ended at once in the guest", details=last_lines(guest, PORT_UNIT))
     return None

@@ -12,7 +12,7 @@ from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.guests import SshGuests, ssh_argv, ssh_failure
 from hpcapvf.host.protocols import GuestAccess
 from hpcapvf.model.address import Mac
-from hpcapvf.model.errors import WaitTimedOut
+from hpcapvf.model.errors import HpcapvfError, WaitTimedOut
 from hpcapvf.model.paths import console_path
 from tests.fakes.machine import FakeClock
 
@@ -74,6 +74,28 @@ def test_no_lease_is_told_with_the_console(tmp_path: Path) -> None:
     with pytest.raises(WaitTimedOut, match="no DHCP lease") as timed_out:
         connect(tmp_path, Ssh(""), None)
     assert timed_out.value.details[-1] == "Kernel panic - not syncing"
+
+
+class DiesAfterTheFirst(Ssh):
+    """ssh that gets through once; then the connection is lost, or nothing comes within the time."""
+
+    def run_bytes(self, argv: Sequence[str], **_: Any) -> tuple[int, bytes, bytes]:
+        self.calls.append(argv)
+        if len(self.calls) == 1:
+            return 0, b"", b""
+        if self.complaint:
+            raise WaitTimedOut(self.complaint.decode())
+        return 255, b"", b""
+
+
+@pytest.mark.parametrize("silence", ["", "ssh did not end within 60 s"])
+def test_a_cpu_that_spins_is_told_of_a_guest_that_is_lost_later(tmp_path: Path, silence: str) -> None:
+    files, clock = LocalFiles(str(tmp_path)), FakeClock()
+    spins = Spins()
+    spins.address = "192.0.2.1"
+    guest = SshGuests(DiesAfterTheFirst(silence), spins, files, clock).connect(ACCESS, timeout_s=30)  # type: ignore[arg-type]
+    with pytest.raises(HpcapvfError, match="virtual CPU 1 spins: 14000 exits/s"):
+        guest.run(["true"], timeout_s=60)
 
 
 def test_a_cpu_that_spins_is_told_of_a_guest_that_is_silent(tmp_path: Path) -> None:
