@@ -105,11 +105,13 @@ class EngineRequest:
 
 @dataclass(frozen=True)
 class PlacementRequest:
-    """policy ``share``: run with fewer cores than wished, with warnings; ``strict``: refuse instead."""
+    """policy ``share``: run with fewer cores than wished, with warnings; ``strict``: refuse instead. side: an agent's
+    node, the card's own (``near``), another (``far``), or what the watched VMs leave better (``auto``)."""
 
     policy: str = "share"
     hugepage_kib: int = 2048
     node: int | None = None
+    side: str = "auto"
 
 
 @dataclass(frozen=True)

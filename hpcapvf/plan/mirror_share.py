@@ -31,13 +31,9 @@ def expected_share(watched: int, *, near: bool) -> Share | None:
     return None if line is None else line[0] if near else line[1]
 
 
-def monitor_near(watched_near: int, placement: str | None = None) -> bool:
+def monitor_near(watched_near: int) -> bool:
     """Whether the monitor belongs on the card's node: not when two or more watched VMs sit there, which then get
-    their frames sooner (section 6.4). placement: "near" or "far" overrides."""
-    if placement is not None:
-        if placement not in ("near", "far"):
-            raise ValueError(f"placement is near or far, not {placement}")
-        return placement == "near"
+    their frames sooner (section 6.4)."""
     return watched_near < 2
 
 

@@ -52,16 +52,21 @@ def choose_placement(request: Request, host: Host, pf: PciDevice | None) -> Choi
 def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) -> Choice[Placement]:
     """A place for a guest beside others: the node nearest to the card that has cores of its own for it, else the
     nearest with CPUs that no other guest has, else the nearest at all. ``Placement.why`` says why. The card's node
-    comes last when two or more watched VMs are pinned to it (thesis table 6.6). The spec's ``placement.node`` decides
-    alone."""
+    comes last when two or more watched VMs are pinned to it (thesis table 6.6). The spec's ``placement.side`` leaves
+    only the card's node or only the others, and ``placement.node`` decides alone."""
     if request.placement.node is not None or pf is None or pf.numa_node is None:
         return choose_placement(request, host, pf)
     card_node = next((n for n in host.nodes if n.index == pf.numa_node), None)
-    nodes = _by_distance(host, card_node) if card_node else []
+    nodes, side = _by_distance(host, card_node) if card_node else [], request.placement.side
     watched_near = _watched_on(request, host, pf.numa_node)
-    leaves_card = not monitor_near(watched_near)
-    if leaves_card:
+    leaves_card = side == "auto" and not monitor_near(watched_near)
+    if side != "auto":
+        nodes = nodes[:1] if side == "near" else nodes[1:]
+    elif leaves_card:
         nodes = [*nodes[1:], *nodes[:1]]
+    if not nodes and card_node and side == "far":
+        why, hint = "is the only node: no agent can be far from the card", "leave out placement.side"
+        return Choice(None, (objection(ExitCode.REFUSED, f"node {card_node.index}", why, hint),))
     policies = ["strict"] if request.placement.policy == "strict" else ["strict", "share"]
     refused: list[Objection] = []
     for policy in policies:
@@ -72,6 +77,7 @@ def choose_shared_placement(request: Request, host: Host, pf: PciDevice | None) 
             choice = choose_placement(dataclasses.replace(request, placement=wish), host, pf)
             if choice.value is not None:
                 why = _why_node(node, pf.numa_node, refused, shares=policy == "share")
+                why += f"; placement.side: {side}" if side != "auto" else ""
                 if leaves_card and node.index != pf.numa_node:
                     why += f"; {watched_near} watched VMs are pinned to the card's node (thesis table 6.6)"
                 return dataclasses.replace(choice, value=dataclasses.replace(choice.value, why=why))

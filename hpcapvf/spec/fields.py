@@ -151,6 +151,8 @@ KEYS: tuple[Key, ...] = (
     Key("placement.policy", "text", "too few cores: share them with warnings, or refuse", choices=("share", "strict")),
     Key("placement.hugepage_kib", "number", "hugepage size", choices=(2048, 1048576)),
     Key("placement.node", "number", "NUMA node to use instead of the card's", least=0, most=1023, optional=True),
+    Key("placement.side", "text", "an agent's node (deploy-vnma): the card's, another, or by where the watched VMs are "
+        "(thesis tables 6.5 and 6.6)", choices=("auto", "near", "far")),
     Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma); with it storage.mode is guest-disk "
         "unless given", pattern=r"[^\s/\x00-\x1f]{1,128}", form="a domain's name"),
     Key("ttl", "duration", "how long the agent lives from when it is given traffic (deploy-vnma; --ttl goes before it)",

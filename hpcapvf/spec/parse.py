@@ -201,6 +201,7 @@ def _check_together(request: Request) -> None:
     _check_network(request)
     _check_storage(request)
     _check_watch(request)
+    _check_placement(request)
     guest, engine, page_kib = request.guest, request.engine, request.placement.hugepage_kib
     if guest.memory_mib * 1024 % page_kib:
         raise BadSpec(
@@ -249,6 +250,14 @@ def _check_storage(request: Request) -> None:
         )
     if kind != "md" and not storage.has_disks:
         raise BadSpec(f"mode {storage.mode} has no array", path="storage.raid.kind", hint="leave the key out")
+
+
+def _check_placement(request: Request) -> None:
+    wish = request.placement
+    if wish.side != "auto" and not request.watch:
+        raise BadSpec("only an agent has a side", path="placement.side", hint="leave it out, or set placement.node")
+    if wish.side != "auto" and wish.node is not None:
+        raise BadSpec("the node is given already", path="placement.side", hint="leave out this or placement.node")
 
 
 def _check_watch(request: Request) -> None:

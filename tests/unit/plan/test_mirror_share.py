@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from hpcapvf.plan.mirror_share import Share, expected_share, monitor_near, share_advice
 
 
@@ -23,7 +21,3 @@ def test_three_watched_vms_have_the_figures_of_table_6_6_as_well() -> None:
 
 def test_the_better_node_by_where_the_watched_are() -> None:
     assert [monitor_near(n) for n in (0, 1, 2, 3)] == [True, True, False, False]
-    assert monitor_near(3, "near")
-    assert not monitor_near(1, "far")
-    with pytest.raises(ValueError, match="near or far"):
-        monitor_near(1, "middle")

@@ -247,6 +247,18 @@ def test_the_specs_node_overrides_where_the_watched_are() -> None:
     assert planned(host, watch=names, node=0).placement.node == 0
 
 
+def test_the_specs_side_overrides_where_the_watched_are_and_holds() -> None:
+    near = [cpu.index for cpu in host_with().cpus if cpu.node == 0]
+    host, names = watching((near[1],), (near[2],))
+    place = planned(host, watch=names, side="near").placement
+    assert (place.node, place.why.rpartition("; ")[2]) == (0, "placement.side: near")
+    assert planned(side="far").placement.node == 1
+    crowded = host_with(pinned(1, 2, 3, 4))
+    assert (planned(crowded).placement.node, planned(crowded, side="near").placement.node) == (1, 0)
+    one_node = dataclasses.replace(host_with(), nodes=host_with().nodes[:1])
+    assert refused(one_node, side="far")[2] == "is the only node: no agent can be far from the card"
+
+
 def test_hugepages_decide_as_well() -> None:
     host = host_with()
     poor = dataclasses.replace(host.nodes[0], memory_free_mib=300)

@@ -147,6 +147,7 @@ def test_ways_to_the_link_that_exclude_each_other(change: dict[str, Any], said: 
     [
         ({"storage__raid__filesystem": "ext4"}, "storage.raid.filesystem: not yet: ext4"),
         ({"ttl": "2h"}, "ttl: only an agent has a time limit"),
+        ({"placement__side": "near"}, "placement.side: only an agent has a side"),
         ({"persist": "yes"}, "persist: must be true or false"),
     ],
 )
@@ -264,6 +265,7 @@ def test_a_probe_may_store_on_the_guests_own_disk() -> None:
     ("text", "said"),
     [
         (WATCH.replace("enp5s0}", "enp5s0, receive: all}"), "network.receive: all cannot be combined with watch"),
+        (WATCH + "placement: {side: far, node: 1}\n", "placement.side: the node is given already"),
         (WATCH.replace("db1", "agent1"), "watch[1]: a VM cannot watch itself"),
         (WATCH.replace("db1", "web1"), "watch[1]: web1 is named twice"),
         (WATCH.replace("db1", "a/b"), "watch[1]: 'a/b' is not a domain's name"),
