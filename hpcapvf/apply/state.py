@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 from hpcapvf.host.protocols import Files
 from hpcapvf.model.codec import from_json, to_json
+from hpcapvf.model.copy_steps import MirrorByFiles
 from hpcapvf.model.errors import HpcapvfError, NotFound
-from hpcapvf.model.host import UNREADABLE, Deployed, condition_now
+from hpcapvf.model.host import UNREADABLE, Copies, Deployed, condition_now
 from hpcapvf.model.paths import BOOT_ID, DEPLOYMENTS
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import ProgramReceiveAll, SetNumVfs
+from hpcapvf.model.steps import CopyStep, ProgramReceiveAll, SetNumVfs
 
 VERSION = 1
 HISTORY = "/var/lib/hpcapvf/history"
@@ -112,4 +113,10 @@ def _deployed(name: str, files: Files) -> Deployed:
     steps = deployment.plan.steps
     receives = next((s.pf for s in steps if isinstance(s, ProgramReceiveAll)), None)
     makes = next((s.pf for s in steps if isinstance(s, SetNumVfs)), None)
-    return Deployed(name, deployment.plan.spec_sha256, deployment.condition, receives, makes)
+    copies = next((_copies(s) for s in steps if isinstance(s, CopyStep)), None)
+    return Deployed(name, deployment.plan.spec_sha256, deployment.condition, receives, makes, copies)
+
+
+def _copies(step: CopyStep) -> Copies:
+    sources = tuple(watched.pool for watched in step.watched)
+    return Copies(step.pf, sources, step.pool, by_files=isinstance(step, MirrorByFiles))

@@ -143,13 +143,27 @@ def condition_now(stored: str, boot_then: str, boot_now: str) -> str:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """What a deployment has a card copy: the traffic of the VFs ``sources`` (their numbers) to VF ``pool``.
+
+    by_files: by files of the PF's driver, not by the card's registers or by tc.
+    """
+
+    pf: PciAddress
+    sources: tuple[int, ...]
+    pool: int
+    by_files: bool = False
+
+
+@dataclass(frozen=True)
 class Deployed:
     """A deployment that this host's state folder knows: name, fingerprint of its spec, and where it stands.
 
     condition: ``deployed``; ``incomplete`` (a run that makes it was cut short, or is under way); ``undoing`` (the same
     of taking it away); ``lost by reboot`` (VFs, registers, pages and services went with the last boot, its files and
     domain are there); ``unreadable`` (its state cannot be used). receive_all_pf: the PF whose receive
-    registers this deployment's guard holds, if it does. makes_vfs_pf: the PF whose VFs it makes, if it does.
+    registers this deployment's guard holds, if it does. makes_vfs_pf: the PF whose VFs it makes, if it does. copies:
+    what it has copied, if it is an agent's.
     """
 
     name: str
@@ -157,6 +171,7 @@ class Deployed:
     condition: str
     receive_all_pf: PciAddress | None = None
     makes_vfs_pf: PciAddress | None = None
+    copies: Copies | None = None
 
 
 @dataclass(frozen=True)

@@ -63,18 +63,18 @@ def misfits(
             found.append(
                 Misfit(f"rule {number} copies to pool {rule.to_pool}, which is off", f"pools that are on: {fit}")
             )
-    return (*found, *_cycles(rules))
+    return (*found, *cycles(rules))
 
 
 def _number(wanted: int, held: int) -> tuple[Misfit, ...]:
     free = RULES_OF_A_CARD - held
     if wanted <= free:
         return ()
-    why = f"{wanted} rules are wanted, and of the card's {RULES_OF_A_CARD} {max(free, 0)} are free"
+    why = f"rules wanted: {wanted}; free of the card's {RULES_OF_A_CARD}: {max(free, 0)}"
     return (Misfit(why, "one rule for each target: a rule looks at any number of pools"),)
 
 
-def _cycles(rules: Sequence[WantedRule]) -> list[Misfit]:
+def cycles(rules: Sequence[WantedRule]) -> list[Misfit]:
     """Pools that would be given, over one rule or several, a copy of what they themselves were given."""
     copies: dict[int, set[int]] = {}
     for rule in rules:

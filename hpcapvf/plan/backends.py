@@ -19,6 +19,7 @@ from hpcapvf.nic.devices import CardFamily
 from hpcapvf.nic.switches import switch_of
 from hpcapvf.nic.tables import TABLES
 from hpcapvf.plan import advice
+from hpcapvf.plan.budget import Budget
 from hpcapvf.plan.choice import Choice, Objection, objection
 from hpcapvf.plan.register_access import access_objections, register_access, registers_usable
 
@@ -48,17 +49,20 @@ class Ways:
         return _SLOW_GUARD_MS if by_log else StartGuard.interval_ms
 
 
-def choose_ways(request: Request, host: Host, pf: PciDevice, family: CardFamily | None) -> Choice[Ways]:
+def choose_ways(
+    request: Request, host: Host, pf: PciDevice, family: CardFamily | None, budget: Budget | None = None
+) -> Choice[Ways]:
     """The first way that this card and its driver have, or every reason why none will do.
 
     family: None if no table knows the card, which is said elsewhere; what would be wrong with registers is said here.
+    budget: of an agent; None if what it would watch is not known, which is said elsewhere.
     """
     facts = next((w for w in host.ways if w.pf == pf.address), CardWays(pf.address))
     access = register_access(request, host, pf, facts)
     if family is None:
         return Choice(None, () if registers_usable(access) else access_objections(request, access))
     looked_at = [*_by_registers(request, pf, family, access), *_by_driver(request, pf, family, facts, host)]
-    ways = _ranked(looked_at)
+    ways = _ranked([_within(budget, way, pf, family) for way in looked_at])
     taken = next((c.backend for c in ways if c.verdict == TAKEN), None)
     if taken is None:
         return Choice(None, _against(request, pf, family, ways, access))
@@ -80,6 +84,18 @@ def _by_registers(
     if not registers_usable(access):
         return [Candidate(kind, REFUSED, found, "the registers cannot be reached") for kind in kinds]
     return [Candidate(kind, TAKEN, found, "the card's own switch does it") for kind in kinds]
+
+
+def _within(budget: Budget | None, way: Candidate, pf: PciDevice, family: CardFamily) -> Candidate:
+    """The same, or refused for what the card does for other agents already."""
+    if budget is None or not way.usable:
+        return way
+    against = ""
+    if way.backend == backends.MIRROR_RULES:
+        against = budget.no_rule(family.name, len(pf.sriov.vfs) if pf.sriov else 0)
+    elif way.backend == backends.MIRROR_FILES:
+        against = budget.no_file
+    return Candidate(way.backend, REFUSED, way.found, against) if against else way
 
 
 def _by_driver(request: Request, pf: PciDevice, family: CardFamily, facts: CardWays, host: Host) -> list[Candidate]:

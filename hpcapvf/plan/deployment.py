@@ -38,6 +38,7 @@ from hpcapvf.model.steps import (
 from hpcapvf.nic.devices import family_named, pf_family
 from hpcapvf.plan.advice import NEVER_SEEN
 from hpcapvf.plan.backends import Ways, choose_ways
+from hpcapvf.plan.budget import Budget, budget_of, rounds
 from hpcapvf.plan.choice import Choice, Objection
 from hpcapvf.plan.copies import before_guest, for_agent, for_probe, representor_objections
 from hpcapvf.plan.devices import companions
@@ -97,7 +98,8 @@ def plan_deployment(
     card = find_card(request.network.card, host)
     link = _choose_link(request, host, card.value, force)
     watched: Choice[Watched] = choose_watched(request, host, card.value) if request.watch else Choice(())
-    ways = _choose_ways(request, host, card.value)
+    budget = _budget(host, card.value, link.value, watched.value)
+    ways = _choose_ways(request, host, card.value, budget)
     storage = choose_storage(request, host, force)
     choose = choose_shared_placement if request.watch else choose_placement
     placement = choose(request, host, card.value)
@@ -105,6 +107,7 @@ def plan_deployment(
         *card.objections,
         *link.objections,
         *watched.objections,
+        *(rounds(budget) if budget else ()),
         *storage.objections,
         *platform.objections,
         *ways.objections,
@@ -147,10 +150,17 @@ def _choose_link(request: Request, host: Host, card: PciDevice | None, force: Fo
     return choose_link(request, host, card, force)
 
 
-def _choose_ways(request: Request, host: Host, card: PciDevice | None) -> Choice[Ways]:
+def _budget(host: Host, card: PciDevice | None, link: Link | None, watched: Watched | None) -> Budget | None:
+    """Of an agent whose VF and whose watched VFs are known."""
+    if card is None or link is None or link.vf_index is None or not watched:
+        return None
+    return budget_of(host, card, tuple(w.pool for w in watched), link.vf_index)
+
+
+def _choose_ways(request: Request, host: Host, card: PciDevice | None, budget: Budget | None) -> Choice[Ways]:
     if card is None or not needs_copies(request):
         return Choice(None)
-    return choose_ways(request, host, card, pf_family(card.vendor, card.device))
+    return choose_ways(request, host, card, pf_family(card.vendor, card.device), budget)
 
 
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:

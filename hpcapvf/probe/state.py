@@ -9,7 +9,7 @@ from typing import Any
 from hpcapvf.host.protocols import Commands, Files, Hypervisor
 from hpcapvf.model.address import PciAddress
 from hpcapvf.model.errors import HpcapvfError
-from hpcapvf.model.host import INCOMPLETE, Deployed, DomainInfo, Image, condition_now
+from hpcapvf.model.host import INCOMPLETE, Copies, Deployed, DomainInfo, Image, condition_now
 from hpcapvf.model.paths import BOOT_ID, DEPLOYMENTS
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe.reading import Reader
@@ -76,7 +76,8 @@ def parse_state(name: str, text: str, boot_now: str = "") -> Deployed:
         raise ValueError("spec_sha256 or condition missing")
     condition = condition_now(condition, str(state.get("boot_id", "")), boot_now)
     plan = state.get("plan")
-    return Deployed(name, fingerprint, condition, _pf_of(plan, "program-receive-all"), _pf_of(plan, "set-numvfs"))
+    receives, makes = _pf_of(plan, "program-receive-all"), _pf_of(plan, "set-numvfs")
+    return Deployed(name, fingerprint, condition, receives, makes, _copies_of(plan))
 
 
 def parse_checksum(text: str) -> str:
@@ -87,13 +88,29 @@ def parse_checksum(text: str) -> str:
     return match[1].lower()
 
 
-def _pf_of(plan: Any, kind: str) -> PciAddress | None:
-    """The card of the plan's step of this kind."""
+def _pf_of(plan: Any, *kinds: str) -> PciAddress | None:
+    """The card of the plan's step of one of these kinds."""
+    step = _step_of(plan, *kinds)
+    return None if step is None else PciAddress.parse(str(step.get("pf")))
+
+
+def _copies_of(plan: Any) -> Copies | None:
+    """What the plan's agent has copied; ValueError if its step does not say."""
+    step = _step_of(plan, "replicate-traffic", "mirror-by-files", "mirror-by-tc")
+    if step is None:
+        return None
+    try:
+        sources = tuple(int(watched["pool"]) for watched in step["watched"])
+        pf, pool = PciAddress.parse(str(step["pf"])), int(step["pool"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a step {step.get('kind')} without {error}") from error
+    return Copies(pf, sources, pool, by_files=step["kind"] == "mirror-by-files")
+
+
+def _step_of(plan: Any, *kinds: str) -> dict[str, Any] | None:
     steps = plan.get("steps") if isinstance(plan, dict) else None
-    for step in steps if isinstance(steps, list) else ():
-        if isinstance(step, dict) and step.get("kind") == kind:
-            return PciAddress.parse(str(step.get("pf")))
-    return None
+    of_kind = (s for s in (steps if isinstance(steps, list) else ()) if isinstance(s, dict) and s.get("kind") in kinds)
+    return next(of_kind, None)
 
 
 def _computed(reader: Reader, path: str, commands: Commands) -> str | None:

@@ -23,8 +23,8 @@ def test_what_fits() -> None:
 @pytest.mark.parametrize(
     ("rules", "options", "why"),
     [
-        ([rule({0}, 10 + n) for n in range(5)], {}, "5 rules are wanted"),
-        ([rule({0}, 1)], {"held": 4}, "0 are free"),
+        ([rule({0}, 10 + n) for n in range(5)], {}, "rules wanted: 5"),
+        ([rule({0}, 1)], {"held": 4}, "free of the card's 4: 0"),
         ([rule({0}, 1)], {"replication": False}, "one pool only"),
         ([rule({0}, 1, OTHER_PF)], {}, "0000:06:00.0"),
         ([rule({64}, 1)], {}, "no such pools"),

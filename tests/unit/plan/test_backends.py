@@ -11,7 +11,7 @@ import pytest
 from hpcapvf.model.backends import NEXT, REFUSED, SPARE, TAKEN
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import ExitCode
-from hpcapvf.model.host import CardWays, Host, NetInterface, Representor
+from hpcapvf.model.host import CardWays, Copies, Deployed, Host, NetInterface, Representor
 from hpcapvf.model.plan import Plan, Refusal
 from hpcapvf.model.steps import (
     InstallDriver,
@@ -122,6 +122,37 @@ def test_the_whole_link_by_a_trusted_vf(driver: str, device: int) -> None:
 
 def test_registers_need_not_be_reached_for_a_trusted_vf() -> None:
     assert isinstance(probe(host_with("i40e", XL710, domains=(), iomem_strict=True, lockdown="integrity")), Plan)
+
+
+def agents(**copies: tuple[tuple[int, ...], int]) -> tuple[Deployed, ...]:
+    """Agents on the card by name, with the VFs that they watch and their own."""
+    return tuple(Deployed(name, SHA, "deployed", copies=Copies(PF, *pair)) for name, pair in copies.items())
+
+
+def test_a_card_without_a_rule_left_takes_the_next_way_and_names_who_has_them() -> None:
+    three = agents(a1=((0,), 1), a2=((0,), 1), a3=((0,), 1))
+    assert verdicts(agent(host_with(deployments=three)))["mirror rules"] == TAKEN
+    plan = agent(host_with(deployments=(*three, *agents(a4=((0,), 1)))))
+    assert (verdicts(plan)["mirror rules"], verdicts(plan)["replication"]) == (REFUSED, TAKEN)
+    why = reason(plan, "mirror rules")
+    assert why.startswith("rules wanted: 1; free of the card's 4: 0 (held by a1, a2, a3, a4)"), why
+    lost = tuple(dataclasses.replace(d, condition="lost by reboot") for d in (*three, *agents(a4=((0,), 1))))
+    assert verdicts(agent(host_with(deployments=lost)))["mirror rules"] == TAKEN
+
+
+def test_an_agent_that_would_watch_itself_over_another_is_refused() -> None:
+    plan = agent(host_with(deployments=agents(other=((1,), 0))))
+    assert isinstance(plan, Refusal)
+    assert [(r.subject, r.why) for r in plan.reasons] == [(str(PF), "pool 0 would watch itself")]
+    assert isinstance(agent(host_with(deployments=agents(other=((0,), 1)))), Plan)
+
+
+def test_a_source_of_i40e_has_one_destination() -> None:
+    first = Deployed("agent1", SHA, "deployed", copies=Copies(PF, (0,), 5, by_files=True))
+    reasons = refused(agent(host_with("i40e", XL710, mirror_files=True, out_of_tree=True, deployments=(first,))))
+    assert "VF 0 is mirrored to VF 5 by agent1, and a source has one destination" in reasons["i40e mirror files"]
+    other = dataclasses.replace(first, copies=Copies(PF, (1,), 5, by_files=True))
+    assert isinstance(agent(host_with("i40e", XL710, mirror_files=True, out_of_tree=True, deployments=(other,))), Plan)
 
 
 def test_an_agent_by_the_files_of_out_of_tree_i40e() -> None:

@@ -12,7 +12,7 @@ from hpcapvf.host.files import LocalFiles
 from hpcapvf.model.address import CpuSet, PciAddress
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import NotCapable
-from hpcapvf.model.host import Deployed, DomainInfo, Host
+from hpcapvf.model.host import Copies, Deployed, DomainInfo, Host
 from hpcapvf.probe import probe_host
 from hpcapvf.probe.disks import parse_mountinfo, parse_serial_page, parse_swaps
 from hpcapvf.probe.interfaces import parse_ipv4_defaults, parse_ipv6_defaults
@@ -297,8 +297,13 @@ def test_deployments_and_the_pf_that_one_guards(tree: Tree) -> None:
     tree.write(f"{folder}/one/state.json", json.dumps({**state, "plan": {"steps": steps}}))
     tree.write(f"{folder}/two/state.json", "{not json")
     tree.folder(f"{folder}/three")
+    copy = {"kind": "mirror-by-files", "pf": PF, "pool": 3, "watched": [{"domain": "web1", "vf": PF, "pool": 1}]}
+    tree.write(f"{folder}/agent/state.json", json.dumps({**state, "plan": {"steps": [copy]}}))
+    tree.write(f"{folder}/bad/state.json", json.dumps({**state, "plan": {"steps": [copy | {"watched": [{}]}]}}))
     host = probe(tree)
     assert host.deployments == (
+        Deployed("agent", "ab", "deployed", copies=Copies(PciAddress.parse(PF), (1,), 3, by_files=True)),
+        Deployed("bad", "", "incomplete"),
         Deployed("one", "ab", "deployed", PciAddress.parse(PF)),
         Deployed("two", "", "incomplete"),
     )
