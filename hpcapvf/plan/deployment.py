@@ -107,7 +107,6 @@ def plan_deployment(
         *card.objections,
         *link.objections,
         *watched.objections,
-        *(rounds(budget) if budget else ()),
         *storage.objections,
         *platform.objections,
         *ways.objections,
@@ -160,7 +159,8 @@ def _budget(host: Host, card: PciDevice | None, link: Link | None, watched: Watc
 def _choose_ways(request: Request, host: Host, card: PciDevice | None, budget: Budget | None) -> Choice[Ways]:
     if card is None or not needs_copies(request):
         return Choice(None)
-    return choose_ways(request, host, card, pf_family(card.vendor, card.device), budget)
+    ways = choose_ways(request, host, card, pf_family(card.vendor, card.device), budget)
+    return replace(ways, objections=(*ways.objections, *(rounds(budget) if budget else ())))
 
 
 def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> Plan:
