@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MODE 0666
@@ -11,6 +12,24 @@
 bool output_file_is_stdout(const char *name)
 {
 	return strcmp(name, "-") == 0;
+}
+
+static int identify(const char *name, int standard, struct stat *out)
+{
+	return strcmp(name, "-") == 0 ? fstat(standard, out) : stat(name, out);
+}
+
+bool output_file_is_input(const char *name, char *const *inputs, int count)
+{
+	struct stat output, input;
+
+	if (identify(name, STDOUT_FILENO, &output) || !S_ISREG(output.st_mode))
+		return false;
+	for (; count; count--, inputs++)
+		if (identify(*inputs, STDIN_FILENO, &input) == 0 && input.st_dev == output.st_dev &&
+		    input.st_ino == output.st_ino)
+			return true;
+	return false;
 }
 
 void output_file_open(struct byte_output *output, const char *name)

@@ -9,6 +9,9 @@
 /* Is it "-", standard output? */
 bool output_file_is_stdout(const char *name);
 
+/* Is the regular file of that name among the inputs (- as standard input)? Opening it would empty it unread. */
+bool output_file_is_input(const char *name, char *const *inputs, int count);
+
 /* Creates or empties a file. output->error says what went wrong; 0: ready. */
 void output_file_open(struct byte_output *output, const char *name);
 

@@ -242,6 +242,11 @@ static void wrong_use(void)
 	CHECK_EQUAL(sandbox_run((const char *const[]){ PROGRAM, sandbox_path("missing"), "-o", "-", NULL }), 2);
 	CHECK_EQUAL(sandbox_run((const char *const[]){ PROGRAM, sandbox_path("in.pcap"), "-o", "/dev/full", NULL }), 3);
 	CHECK(sandbox_complained_of("No space left"));
+	CHECK_EQUAL(sandbox_run((const char *const[]){ PROGRAM, sandbox_path("in.pcap"), "-o", sandbox_path("in.pcap"), NULL }),
+		    2);
+	CHECK(sandbox_complained_of("is a file to read"));
+	CHECK_EQUAL(sandbox_run((const char *const[]){ PROGRAM, sandbox_path("in.pcap"), "-o", sandbox_path("again.raw"), NULL }),
+		    0);	/* it is still what it was */
 	CHECK_EQUAL(sandbox_run((const char *const[]){ PROGRAM, "--help", NULL }), 0);
 }
 

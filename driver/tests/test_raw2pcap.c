@@ -180,6 +180,27 @@ static void standard_input_is_read(void)
 	CHECK_EQUAL(check_pcap(sandbox_path("stdout"), 0), 20);
 }
 
+/* By another name too. */
+static void no_file_is_written_over_itself(void)
+{
+	const char *file = sandbox_path("itself.raw"), *other = sandbox_path("other.raw");
+	size_t size, i;
+	uint8_t *data;
+
+	raw_file_begin();
+	raw_file_add_frames(0, 10);
+	raw_file_add_padding(100);
+	sandbox_write(file, raw_file, raw_file_size);
+	CHECK_EQUAL(symlink("itself.raw", other), 0);
+	for (i = 0; i < 2; i++) {
+		CHECK_EQUAL(run(sandbox_path("1.raw"), file, "-o", i ? other : file), 2);
+		CHECK(sandbox_complained_of("is a file to read"));
+		data = sandbox_read(file, &size);
+		CHECK(size == raw_file_size && memcmp(data, raw_file, size) == 0);
+		free(data);
+	}
+}
+
 static void time_range_is_kept(void)
 {
 	const char *file = sandbox_path("1.raw");
@@ -191,8 +212,11 @@ static void time_range_is_kept(void)
 	CHECK_EQUAL(run("--from", "2023-11-14T22:13:21", file, NULL), 0);
 	CHECK_EQUAL(check_pcap(sandbox_path("stdout"), 0), 0);
 	CHECK_EQUAL(run("--from", "yesterday", file, NULL), 2);
+	CHECK(sandbox_complained_of("--from yesterday: no such time"));
+	CHECK_EQUAL(run("--from", "2023-02-30T00:00:00", file, NULL), 2);
 	CHECK_EQUAL(run("--from", "2023-11-14T22:13:20trash", file, NULL), 2);
 	CHECK_EQUAL(run("--to", "0", file, NULL), 2);
+	CHECK(sandbox_complained_of("--to must be later than --from"));
 }
 
 static void filters_are_applied(void)
@@ -255,6 +279,7 @@ int main(void)
 	RUN(other_formats_are_refused);
 	RUN(several_files_and_wrong_use);
 	RUN(standard_input_is_read);
+	RUN(no_file_is_written_over_itself);
 	RUN(time_range_is_kept);
 	RUN(filters_are_applied);
 	RUN(pcapng_is_written);

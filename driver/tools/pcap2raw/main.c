@@ -147,6 +147,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s", usage);
 		return UNUSABLE;
 	}
+	if (output_file_is_input(job.output_name, argv + optind, argc - optind)) {
+		fprintf(stderr, "pcap2raw: %s is a file to read: write to another one\n", job.output_name);
+		return UNUSABLE;
+	}
 	/* who reads less than all is told apart from success */
 	signal(SIGPIPE, SIG_IGN);
 	for (; optind < argc && !job.output.error; optind++) {

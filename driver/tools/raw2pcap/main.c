@@ -27,6 +27,15 @@ static const char usage[] =
 
 enum { OPT_FROM = 256, OPT_TO, OPT_FILTER };
 
+static int parse_time(const char *option, uint64_t *ns)
+{
+	int error = time_point_parse(optarg, ns);
+
+	if (error)
+		fprintf(stderr, "raw2pcap: %s %s: no such time\n", option, optarg);
+	return error;
+}
+
 static int parse_option(int option, struct conversion *conversion, const char **filter)
 {
 	switch (option) {
@@ -37,9 +46,9 @@ static int parse_option(int option, struct conversion *conversion, const char **
 		conversion->format = strcmp(optarg, "pcapng") == 0 ? PCAP_NG : PCAP_CLASSIC;
 		return conversion->format == PCAP_NG || strcmp(optarg, "pcap") == 0 ? 0 : -1;
 	case OPT_FROM:
-		return time_point_parse(optarg, &conversion->from_ns);
+		return parse_time("--from", &conversion->from_ns);
 	case OPT_TO:
-		return time_point_parse(optarg, &conversion->to_ns);
+		return parse_time("--to", &conversion->to_ns);
 	case OPT_FILTER:
 		*filter = optarg;
 		return 0;
@@ -71,7 +80,11 @@ static int parse(int argc, char **argv, struct conversion *conversion, const cha
 		if (parse_option(option, conversion, filter))
 			return -1;
 	}
-	return optind == argc || conversion->from_ns >= conversion->to_ns ? -1 : 0;
+	if (conversion->from_ns >= conversion->to_ns) {
+		fprintf(stderr, "raw2pcap: --to must be later than --from\n");
+		return -1;
+	}
+	return optind == argc ? -1 : 0;
 }
 
 /* Nothing is read and no output is made if the expression is none. */
@@ -101,6 +114,10 @@ int main(int argc, char **argv)
 		return CONVERT_OK;
 	if (parsed < 0 || (output_file_is_stdout(conversion.output_name) && isatty(STDOUT_FILENO))) {
 		fprintf(stderr, "%s", usage);
+		return CONVERT_UNUSABLE;
+	}
+	if (output_file_is_input(conversion.output_name, argv + optind, argc - optind)) {
+		fprintf(stderr, "raw2pcap: %s is a file to read: write to another one\n", conversion.output_name);
 		return CONVERT_UNUSABLE;
 	}
 	if (!has_filter(&conversion, filter))

@@ -29,7 +29,11 @@ int time_point_parse(const char *text, uint64_t *ns)
 	char *end;
 
 	if (rest) {
+		const int day = calendar.tm_mday;
+
 		seconds = timegm(&calendar);
+		if (calendar.tm_mday != day)	/* the 30th of February, or a second 60 at midnight */
+			return -1;
 	} else {
 		if (*text < '0' || *text > '9')
 			return -1;
