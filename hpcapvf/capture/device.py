@@ -23,6 +23,7 @@ from hpcapvf.capture.library import (
 from hpcapvf.model.errors import Conflict, HpcapvfError, NotCapable, NotFound, StepFailed
 
 BATCH_BYTES = 1 << 20
+_WAIT_S_MAX = 3600.0  # of one call, which counts milliseconds in 32 bits
 _TIMESTAMPS = ("frame", "udts", "wdts", "auto")
 _CLOCKS = ("realtime", "tai")
 
@@ -148,22 +149,24 @@ class CaptureDevice:
         timeout_s None: without limit. The batch is empty when the time passed. NotFound once the device is gone and
         everything was read.
         """
-        self._wait(timeout_s)
-        # before the frames are looked at: what is lost from here on is missing behind them
-        loss = self._loss()
-        size = ctypes.c_uint64()
-        records = self._library.hpcapvf_unread(self._open(), ctypes.byref(size))
-        # a record has at most 65535 bytes and its header: one always fits
-        copy = ctypes.string_at(records, min(size.value, max(max_bytes, 1 << 17)))
-        frames, used = self._frames(copy)
-        if used == 0:
-            return Batch((), loss)
-        error = self._library.hpcapvf_release(self._open(), used)
-        if error == -errno.ESTALE:
-            # overwritten while it was copied; the next batch tells how much is lost
-            return self.read_batch(timeout_s=0, max_bytes=max_bytes)
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            came = self._wait(end)
+            # before the frames are looked at: what is lost from here on is missing behind them
+            lost = self._lost_now()
+            size = ctypes.c_uint64()
+            records = self._library.hpcapvf_unread(self._open(), ctypes.byref(size))
+            # a record has at most 65535 bytes and its header: one always fits
+            copy = ctypes.string_at(records, min(size.value, max(max_bytes, 1 << 17)))
+            frames, used = self._frames(copy)
+            error = self._library.hpcapvf_release(self._open(), used) if used else 0
+            # overwritten before it was looked at, or while it was copied: the next look tells how much is lost
+            overtaken = error == -errno.ESTALE or (came and not used and lost == self._lost)
+            if not overtaken:
+                break
         self._check(error, "read")
-        return Batch(frames, loss)
+        before, self._lost = self._lost, lost
+        return Batch(frames, None if lost == before else Loss(lost[0] - before[0], lost[1] - before[1]))
 
     def batches(self, *, timeout_s: float | None = None, max_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Batches until nothing comes for timeout_s seconds; NotFound when the device goes away."""
@@ -173,16 +176,16 @@ class CaptureDevice:
                 return
             yield batch
 
-    def _wait(self, timeout_s: float | None) -> None:
-        """Until a byte is there or the time is over. Signals are Python's to handle; then the rest is waited for."""
-        end = None if timeout_s is None else time.monotonic() + timeout_s
+    def _wait(self, end: float | None) -> bool:
+        """Until a byte is there (True) or the clock is at end. After a signal the rest is waited for."""
         while True:
-            left_ms = -1 if end is None else max(0, round((end - time.monotonic()) * 1000))
-            error = self._library.hpcapvf_wait(self._open(), 1, left_ms)
-            if error != -errno.EINTR:
-                break
-        if error != -errno.ETIMEDOUT:
-            self._check(error, "wait for")
+            left_s = _WAIT_S_MAX if end is None else max(0.0, end - time.monotonic())
+            error = self._library.hpcapvf_wait(self._open(), 1, round(min(left_s, _WAIT_S_MAX) * 1000))
+            if error == -errno.EINTR or (error == -errno.ETIMEDOUT and left_s >= _WAIT_S_MAX):
+                continue  # a signal is Python's to handle
+            if error != -errno.ETIMEDOUT:
+                self._check(error, "wait for")
+            return bool(error == 0)
 
     def _frames(self, records: bytes) -> tuple[tuple[Frame, ...], int]:
         """The frames in a copy of records, and how many bytes they take. What is no frame is skipped.
@@ -199,11 +202,10 @@ class CaptureDevice:
                 found.append(Frame(head.seconds * 1_000_000_000 + head.nanoseconds, head.len, data))
         return tuple(found), position.value
 
-    def _loss(self) -> Loss | None:
-        """What was lost since the last time, from the listener's account."""
+    def _lost_now(self) -> tuple[int, int]:
+        """Frames and bytes lost up to now, from the listener's account."""
         account = self.listener_stats()
-        before, self._lost = self._lost, (account["lost"], account["lost_bytes"])
-        return None if before == self._lost else Loss(self._lost[0] - before[0], self._lost[1] - before[1])
+        return account["lost"], account["lost_bytes"]
 
     def _ask(self, function: Callable[..., int], target: ctypes.Structure) -> None:
         self._check(function(self._open(), ctypes.byref(target)), "ask")

@@ -37,14 +37,15 @@ class Info(ctypes.Structure):
 STATS = (
     "received", "received_bytes", "published", "published_bytes", "ring_full_drops", "ring_full_bytes",
     "no_listener_drops", "no_listener_bytes", "errors", "error_bytes", "vlan_reinserted", "resets", "write_offset",
-    "clock_steps_back", "clock_stepped_back_ns", "duplicates", "duplicate_bytes",
+    "clock_steps_back", "clock_stepped_back_ns", "duplicates", "duplicate_bytes", "queue_full_drops",
+    "queue_full_bytes",
 )  # fmt: skip
 
 
 class Stats(ctypes.Structure):
     """``struct hpcapvf_stats``."""
 
-    _fields_ = (*((name, c_uint64) for name in STATS), ("reserved", c_uint64 * 15))
+    _fields_ = (*((name, c_uint64) for name in STATS), ("reserved", c_uint64 * 13))
 
 
 LISTENER_STATS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -10,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +104,65 @@ def test_a_lossy_listener_is_told_what_it_lost(bench: Bench) -> None:
     assert account["lost"] == lost
 
 
+def test_a_loss_is_told_also_when_the_copy_was_overwritten_meanwhile(
+    bench: Bench, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = load_library(library).hpcapvf_release
+    refusals = [-errno.ESTALE] * 3
+
+    def overtaken_before(handle: object, count: int) -> int:
+        return refusals.pop() if refusals else release(handle, count)
+
+    bench.device.set_lossy(True)
+    bench.tell(APPEND, 0, 4000)
+    monkeypatch.setattr(load_library(library), "hpcapvf_release", overtaken_before)
+    first = bench.device.read_batch(timeout_s=1)
+    assert first.loss is not None
+    assert number_of(first)[0] == first.loss.frames > 1000
+
+
+def test_batches_go_on_when_overtaken_before_the_frames_are_looked_at(
+    bench: Bench, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread = load_library(library).hpcapvf_unread
+    calls = 0
+
+    def nothing_at_first(handle: object, size: Any) -> int:
+        nonlocal calls
+        calls += 1
+        where: int = unread(handle, size)
+        if calls == 1:
+            size._obj.value = 0
+        return where
+
+    bench.tell(APPEND, 0, 10)
+    monkeypatch.setattr(load_library(library), "hpcapvf_unread", nothing_at_first)
+    got = [number for batch in bench.device.batches(timeout_s=0.2) for number in number_of(batch)]
+    assert got == list(range(10))
+
+
+@pytest.mark.parametrize("timeout_s", [1e9, float("inf")])
+def test_a_very_long_time_is_waited_for_too(bench: Bench, timeout_s: float) -> None:
+    bench.tell(APPEND, 0, 1)
+    assert number_of(bench.device.read_batch(timeout_s=timeout_s)) == [0]
+
+
+def test_a_time_longer_than_the_library_can_count_is_waited_for_in_parts(
+    bench: Bench, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def times_out(_handle: object, _bytes: int, timeout_ms: int) -> int:
+        asked.append(timeout_ms)
+        return -errno.ETIMEDOUT if len(asked) < 3 else -errno.ENODEV
+
+    monkeypatch.setattr(load_library(library), "hpcapvf_wait", times_out)
+    with pytest.raises(NotFound):
+        bench.device.read_batch(timeout_s=1e9)
+    assert len(asked) == 3
+    assert all(0 < timeout_ms < 1 << 31 for timeout_ms in asked)
+
+
 def test_nothing_in_time_is_an_empty_batch(bench: Bench) -> None:
     assert bench.device.read_batch(timeout_s=0) == Batch(())
     assert bench.device.read_batch(timeout_s=0.02) == Batch(())
@@ -135,6 +196,7 @@ def test_counters_and_facts_have_their_places(bench: Bench) -> None:
     assert stats["received"] == stats["published"] == 7
     assert stats["received_bytes"] == stats["published_bytes"] > 7 * 14
     assert stats["ring_full_drops"] == stats["errors"] == stats["duplicate_bytes"] == 0
+    assert stats["queue_full_drops"] == stats["queue_full_bytes"] == 0
     assert stats["write_offset"] > (1 << 32) - 100000
 
 
