@@ -292,6 +292,33 @@ static void stat_tells_what_is_wrong_with_the_counters(void)
 	sandbox_remove();
 }
 
+/* The module was loaded anew between two looks: its counters begin at 0, and no rate is below that or absurd. */
+static void stat_survives_counters_that_begin_anew(void)
+{
+	const char *line, *folder = sandbox_create();
+	double rx_bps = 0, rx_pps = 0, sum = 0;
+	size_t size, i;
+	char *text;
+	pid_t stat;
+
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "1000000");
+	stat = sandbox_start((const char *const[]){ STAT, "-i", "300", "-c", "5", folder, NULL });
+	wait_for_output(sizeof("# time rx_bps") + 70);
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		set_counter(counters[i], "300");
+	CHECK_EQUAL(sandbox_wait(stat), 0);
+	text = (char *)sandbox_read(sandbox_path("stdout"), &size);
+	for (line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+		CHECK_EQUAL(sscanf(line, "%*f %lf %lf", &rx_bps, &rx_pps), 2);
+		CHECK(rx_bps >= 0 && rx_bps < 100000);
+		sum += rx_pps;
+	}
+	CHECK(sum > 500 && sum < 10000);	/* 300 in about 0.3 s */
+	free(text);
+	sandbox_remove();
+}
+
 static void stat_ends_when_the_device_goes(void)
 {
 	const char *folder = sandbox_create();
@@ -310,9 +337,16 @@ static void stat_ends_when_the_device_goes(void)
 
 static void wrong_use_is_explained(void)
 {
+	static char long_filter[5000];
+
 	sandbox_create();
 	CHECK_EQUAL(sandbox_run((const char *const[]){ DUMP, NULL }), 2);
 	CHECK_EQUAL(sandbox_run((const char *const[]){ DUMP, "-c", "0", DEVICE, NULL }), 2);
+	memset(long_filter, ' ', sizeof(long_filter) - 1);
+	memcpy(long_filter, "udp", 3);
+	memcpy(long_filter + sizeof(long_filter) - 12, "and port 53", 11);
+	CHECK_EQUAL(sandbox_run((const char *const[]){ DUMP, RING_DEVICE_MISSING, long_filter, NULL }), 2);
+	CHECK(sandbox_complained_of("longer than 4095 bytes"));
 	CHECK_EQUAL(sandbox_run((const char *const[]){ DUMP, RING_DEVICE_MISSING, NULL }), 3);
 	CHECK(sandbox_complained_of("No such file"));
 	CHECK_EQUAL(sandbox_run((const char *const[]){ STAT, NULL }), 2);
@@ -332,6 +366,7 @@ int main(void)
 	RUN(stat_appends_to_files_of_the_week);
 	RUN(stat_says_which_file_cannot_be_written);
 	RUN(stat_tells_what_is_wrong_with_the_counters);
+	RUN(stat_survives_counters_that_begin_anew);
 	RUN(stat_ends_when_the_device_goes);
 	RUN(wrong_use_is_explained);
 	return 0;

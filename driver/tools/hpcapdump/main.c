@@ -91,17 +91,26 @@ static int parse(int argc, char **argv, struct dump *dump)
 	return optind == argc || isatty(STDOUT_FILENO) ? -1 : 0;
 }
 
-static enum dump_exit prepare(int argc, char **argv, struct dump *dump)
+/* The words as one expression. -1: too long; cut, it could mean something else. */
+static int join(char **words, char out[EXPRESSION_BYTES])
 {
-	char expression[EXPRESSION_BYTES] = "", message[EXPRESSION_BYTES + 256];
-	const char *device = argv[optind++];
+	size_t used = 0;
+
+	for (out[0] = 0; *words && used < EXPRESSION_BYTES; words++)
+		used += (size_t)snprintf(out + used, EXPRESSION_BYTES - used, "%s%s", used ? " " : "", *words);
+	return used < EXPRESSION_BYTES ? 0 : -1;
+}
+
+static enum dump_exit prepare(char **words, struct dump *dump)
+{
+	char expression[EXPRESSION_BYTES], message[EXPRESSION_BYTES + 256];
+	const char *device = *words++;
 	struct hpcapvf_info info;
 	int error;
 
-	for (; optind < argc; optind++) {
-		size_t used = strlen(expression);
-
-		snprintf(expression + used, sizeof(expression) - used, "%s%s", used ? " " : "", argv[optind]);
+	if (join(words, expression)) {
+		fprintf(stderr, "hpcapdump: the filter is longer than %d bytes\n", EXPRESSION_BYTES - 1);
+		return DUMP_USAGE;
 	}
 	if (expression[0] && filter_compile(expression, &dump->filter, message, sizeof(message))) {
 		fprintf(stderr, "hpcapdump: %s\n", message);
@@ -143,7 +152,7 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	result = prepare(argc, argv, &dump);
+	result = prepare(argv + optind, &dump);
 	if (result == DUMP_OK && byte_output_open(&dump.output, open_output()))
 		result = DUMP_OUTPUT;
 	if (result == DUMP_OK) {

@@ -56,9 +56,10 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Counters that begin anew, since the module was loaded again, count from 0. */
 static double per_second(uint64_t now, uint64_t before, double seconds)
 {
-	return (double)(now - before) / seconds;
+	return (double)(now < before ? now : now - before) / seconds;
 }
 
 static uint64_t lost_frames(const struct hpcapvf_stats *stats)
