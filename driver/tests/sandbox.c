@@ -46,6 +46,8 @@ const char *sandbox_path(const char *name)
 	return path;
 }
 
+int sandbox_stdout = -1;
+
 static void redirect(const char *name, int to)
 {
 	int fd = open(sandbox_path(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -61,7 +63,10 @@ pid_t sandbox_start(const char *const *arguments)
 
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		redirect("stdout", STDOUT_FILENO);
+		if (sandbox_stdout < 0)
+			redirect("stdout", STDOUT_FILENO);
+		else
+			dup2(sandbox_stdout, STDOUT_FILENO);
 		redirect("stderr", STDERR_FILENO);
 		execv(arguments[0], (char *const *)(uintptr_t)arguments);
 		_exit(127);

@@ -17,6 +17,9 @@ void sandbox_remove(void);
 /* Path of a name in the sandbox; a few calls later the text is overwritten. */
 const char *sandbox_path(const char *name);
 
+/* Where the next program's output goes instead of the file "stdout", or -1. */
+extern int sandbox_stdout;
+
 /* Starts arguments[0] (NULL at the end), with its output in the files "stdout" and "stderr". */
 pid_t sandbox_start(const char *const *arguments);
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +148,26 @@ static void slow_reader_holds_nobody_up(void)
 	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	CHECK(!sandbox_complained_of(" 0 bytes given up") && sandbox_complained_of("bytes given up"));
 	close(fd);
+	sandbox_remove();
+}
+
+/* A socket cannot be opened anew without blocking, and is not made so: others may have it. */
+static void slow_socket_holds_nobody_up(void)
+{
+	int ends[2];
+
+	sandbox_create();
+	CHECK_EQUAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	sandbox_stdout = ends[1];
+	device_program_start((const char *const[]){ DUMP, DEVICE, NULL });
+	sandbox_stdout = -1;
+	close(ends[1]);
+	alarm(SANDBOX_DEADLINE_S);
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 5000);
+	alarm(0);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
+	CHECK(!sandbox_complained_of(" 0 bytes given up") && sandbox_complained_of("bytes given up"));
+	close(ends[0]);
 	sandbox_remove();
 }
 
@@ -362,6 +383,7 @@ int main(void)
 	RUN(dump_ends_after_a_count);
 	RUN(dump_filters);
 	RUN(slow_reader_holds_nobody_up);
+	RUN(slow_socket_holds_nobody_up);
 	RUN(stat_prints_rates);
 	RUN(stat_appends_to_files_of_the_week);
 	RUN(stat_says_which_file_cannot_be_written);

@@ -2,6 +2,7 @@
 #include "dump.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,13 +22,30 @@ static void give_up_if_behind(struct dump *dump)
 		dump->given_up += bytes;
 }
 
+/* -EAGAIN as well where standard output could not be opened anew and would block: a full page is free when it is ready. */
+static ssize_t write_some(struct dump *dump, size_t done)
+{
+	const struct byte_output *output = &dump->output;
+	struct pollfd waiting = { .fd = output->fd, .events = POLLOUT };
+	size_t bytes = output->used - done;
+
+	if (output->fd == STDOUT_FILENO) {
+		if (poll(&waiting, 1, 0) == 0) {
+			errno = EAGAIN;
+			return -1;
+		}
+		bytes = bytes < PIPE_BUF ? bytes : PIPE_BUF;
+	}
+	return write(output->fd, output->buffer + done, bytes);
+}
+
 static enum dump_exit write_out(struct dump *dump, const volatile sig_atomic_t *stop)
 {
 	struct byte_output *output = &dump->output;
 	size_t done = 0;
 
 	while (done < output->used && !*stop) {
-		ssize_t n = write(output->fd, output->buffer + done, output->used - done);
+		ssize_t n = write_some(dump, done);
 
 		if (n > 0) {
 			done += (size_t)n;
