@@ -101,7 +101,7 @@ int hpcapvf_release(struct hpcapvf *capture, uint64_t bytes);
 
 /*
  * Takes the record at *position of records, which are bytes long, and moves *position behind it. 1: out is
- * set. 0: the end. -EBADMSG: a record that does not fit into what is left.
+ * set. 0: the end. -EBADMSG: a record that does not fit into what is left, or a position behind the end.
  */
 int hpcapvf_next(const void *records, uint64_t bytes, uint64_t *position, struct hpcapvf_frame *out);
 

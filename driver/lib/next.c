@@ -13,7 +13,7 @@ int hpcapvf_next(const void *records, uint64_t bytes, uint64_t *position, struct
 
 	if (left == 0)
 		return 0;
-	if (left < sizeof(header))
+	if (*position > bytes || left < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, at, sizeof(header));
 	out->data = at + sizeof(header);

@@ -192,6 +192,8 @@ enum pcap_got pcapng_reader_next(struct pcap_reader *reader, struct pcap_frame *
 			break;
 		case PCAPNG_ENHANCED_PACKET:
 			return read_enhanced(reader, &block, frame);
+		case PCAPNG_OBSOLETE_PACKET:
+			return left_out(reader, "a packet block of a kind that is obsolete");
 		case PCAPNG_SIMPLE_PACKET:
 			return left_out(reader, "a packet without a time");
 		default:	/* names, statistics and what is not known */

@@ -228,6 +228,13 @@ static void files_that_lie(void)
 	CHECK(sandbox_complained_of("neither pcap nor pcapng"));
 	capture_size = 0;
 	begin_section();
+	put_interface(1, 0);
+	put_enhanced(0, 0, RAW_FILE_SECOND * 1000000ull);
+	PUT(2, 36, 0, 0, 0, 4, 4, 0, 36);
+	CHECK_EQUAL(convert(), 1);
+	CHECK(sandbox_complained_of("left out: a packet block of a kind that is obsolete"));
+	capture_size = 0;
+	begin_section();
 	PUT(1, 0xfffffffc, 0, 0);
 	CHECK_EQUAL(convert(), 2);
 	CHECK(sandbox_complained_of("longer than any packet"));

@@ -137,6 +137,8 @@ static void library_iterator_stays_inside(void)
 	CHECK_EQUAL(frame.caplen, 60);
 	CHECK_EQUAL(hpcapvf_next(records, sizeof(records), &position, &frame), 1);
 	CHECK_EQUAL(hpcapvf_next(records, sizeof(records), &position, &frame), 0);
+	position = sizeof(records) + 1;
+	CHECK_EQUAL(-hpcapvf_next(records, sizeof(records), &position, &frame), EBADMSG);
 	for (bytes = 73; bytes < sizeof(records); bytes++) {
 		uint8_t *exact = malloc(bytes);	/* so that a byte too far is seen by the sanitizer */
 

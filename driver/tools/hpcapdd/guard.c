@@ -142,8 +142,11 @@ static int remove_oldest(struct guard *guard, struct listing *listing, const cha
 
 		if (strcmp(file->path, current) == 0)
 			continue;
-		if (unlink(file->path))
+		if (unlink(file->path)) {
+			if (errno == ENOENT)	/* somebody else was faster: room was made */
+				continue;
 			return -errno;
+		}
 		removed += file->bytes;
 		guard->removed_files++;
 		guard->removed_bytes += file->bytes;
