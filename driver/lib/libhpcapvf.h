@@ -105,6 +105,16 @@ int hpcapvf_release(struct hpcapvf *capture, uint64_t bytes);
  */
 int hpcapvf_next(const void *records, uint64_t bytes, uint64_t *position, struct hpcapvf_frame *out);
 
+/*
+ * Gives every frame in order to each(), whose frame is valid during the call only, and frees its place. 0: count frames
+ * were given (count 0: no limit). What each() returned if that is not 0: the next loop goes on behind that frame; take
+ * values above 0. -ETIMEDOUT: nothing came for timeout_ms. -EINTR, -ENODEV (everything was given): as hpcapvf_wait.
+ * -EBADMSG: as hpcapvf_next. For a lossy listener each frame is copied and freed before each() sees it; how many were
+ * lost says hpcapvf_listener_stats.
+ */
+int hpcapvf_loop(struct hpcapvf *capture, uint64_t count, int timeout_ms,
+		 int (*each)(void *context, const struct hpcapvf_frame *frame), void *context);
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,6 +18,7 @@ $(TEST_BIN)/test_raw_reader $(TEST_BIN)/test_raw_damage: $(TEST_BIN)/%: $(call o
 $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c tests/sandbox.c core/raw.c \
 	core/raw_scan.c lib/next.c tools/hpcapdd/raw_writer.c tools/hpcapdd/raw_path.c)
 $(TEST_BIN)/test_data_files: $(call objects,address,tests/test_data_files.c tests/sandbox.c $(HPCAPSTAT_PARTS))
+$(TEST_BIN)/test_loop: $(call objects,address,tests/test_loop.c tests/ring_device.c lib/loop.c $(TEST_RING))
 DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_live
 $(DEVICE_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c \
 	tests/hpcapdd_program.c tests/sandbox.c tests/frames.c core/raw_scan.c)
@@ -37,7 +38,7 @@ $(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
 
 # The library over a ring of its own, for the tests of its Python binding (../tests/contract/test_capture.py).
-$(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c $(TEST_RING)) lib/libhpcapvf.map
+$(TEST_BIN)/libhpcapvf.so.1: $(call objects,plain,tests/ring_device.c lib/loop.c $(TEST_RING)) lib/libhpcapvf.map
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-soname,libhpcapvf.so.1 -Wl,--version-script=lib/libhpcapvf.map -pthread -o $@ $(filter %.o,$^)
 
@@ -53,7 +54,7 @@ $(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests
 
 PROGRAMS := $(TOOLS)
 ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_bursts test_pieces test_clock \
-	sim_timestamps sim_duplicates test_raw_writer test_data_files test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
+	sim_timestamps sim_duplicates test_raw_writer test_data_files test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl -lm
