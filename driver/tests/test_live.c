@@ -151,6 +151,36 @@ static void slow_reader_holds_nobody_up(void)
 	sandbox_remove();
 }
 
+/* Ended while the pipe is full: what was begun is still written, if it is read within a second. */
+static void a_signal_cuts_no_frame(void)
+{
+	const struct timespec pause = { .tv_nsec = 300000000 };
+	static uint8_t data[1 << 20];
+	size_t size = 0, at = 24;
+	int ends[2];
+	ssize_t got;
+
+	sandbox_create();
+	CHECK_EQUAL(pipe2(ends, O_CLOEXEC), 0);
+	sandbox_stdout = ends[1];
+	device_program_start((const char *const[]){ DUMP, DEVICE, NULL });
+	sandbox_stdout = -1;
+	close(ends[1]);
+	hpcapdd_tell(RING_DEVICE_APPEND, 0, 500);
+	nanosleep(&pause, NULL);
+	CHECK_EQUAL(kill(hpcapdd_pid, SIGTERM), 0);
+	nanosleep(&pause, NULL);
+	while ((got = read(ends[0], data + size, sizeof(data) - size)) > 0)
+		size += (size_t)got;
+	CHECK_EQUAL(hpcapdd_finish(0), 0);
+	while (at < size)
+		at += 16 + le32_at(data + at + 8);
+	CHECK(size >= 65536);
+	CHECK_EQUAL(at, size);
+	close(ends[0]);
+	sandbox_remove();
+}
+
 /* A socket cannot be opened anew without blocking, and is not made so: others may have it. */
 static void slow_socket_holds_nobody_up(void)
 {
@@ -384,6 +414,7 @@ int main(void)
 	RUN(dump_filters);
 	RUN(slow_reader_holds_nobody_up);
 	RUN(slow_socket_holds_nobody_up);
+	RUN(a_signal_cuts_no_frame);
 	RUN(stat_prints_rates);
 	RUN(stat_appends_to_files_of_the_week);
 	RUN(stat_says_which_file_cannot_be_written);

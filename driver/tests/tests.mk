@@ -17,6 +17,7 @@ $(TEST_BIN)/test_raw_reader $(TEST_BIN)/test_raw_damage: $(TEST_BIN)/%: $(call o
 	tests/raw_seen.c tests/raw_file.c tests/frames.c core/raw.c $(RAW_READING))
 $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c tests/sandbox.c core/raw.c \
 	core/raw_scan.c lib/next.c tools/hpcapdd/raw_writer.c tools/hpcapdd/raw_path.c)
+$(TEST_BIN)/test_guard: $(call objects,address,tests/test_guard.c tests/sandbox.c tools/hpcapdd/guard.c)
 $(TEST_BIN)/test_data_files: $(call objects,address,tests/test_data_files.c tests/sandbox.c $(HPCAPSTAT_PARTS))
 $(TEST_BIN)/test_loop: $(call objects,address,tests/test_loop.c tests/ring_device.c lib/loop.c $(TEST_RING))
 DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_live
@@ -54,7 +55,7 @@ $(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests
 
 PROGRAMS := $(TOOLS)
 ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_bursts test_pieces test_clock \
-	sim_timestamps sim_duplicates test_raw_writer test_data_files test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
+	sim_timestamps sim_duplicates test_raw_writer test_guard test_data_files test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl -lm

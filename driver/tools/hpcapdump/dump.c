@@ -9,6 +9,8 @@
 
 #define WAIT_MS 100
 #define BLOCKED_MS 20
+/* After a signal a reader has a second for what was begun, so that it sees no frame cut. */
+#define LAST_TRIES 50
 /* One batch; less than what byte_output writes by itself, which would block. */
 #define BATCH_BYTES (128u << 10)
 
@@ -42,9 +44,10 @@ static ssize_t write_some(struct dump *dump, size_t done)
 static enum dump_exit write_out(struct dump *dump, const volatile sig_atomic_t *stop)
 {
 	struct byte_output *output = &dump->output;
+	unsigned int tries = LAST_TRIES;
 	size_t done = 0;
 
-	while (done < output->used && !*stop) {
+	while (done < output->used && tries) {
 		ssize_t n = write_some(dump, done);
 
 		if (n > 0) {
@@ -52,6 +55,7 @@ static enum dump_exit write_out(struct dump *dump, const volatile sig_atomic_t *
 		} else if (n < 0 && errno == EAGAIN) {
 			struct pollfd waiting = { .fd = output->fd, .events = POLLOUT };
 
+			tries -= *stop != 0;
 			poll(&waiting, 1, BLOCKED_MS);
 			give_up_if_behind(dump);
 		} else if (n == 0 || errno != EINTR) {
