@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* hpcapdd and its disk: rotation by time, the null target, a disk that is full or read-only, and the guard. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,20 @@ static void guard_removes_the_oldest_own_files_only(void)
 	remove_disk();
 }
 
+static void totals_that_cannot_be_written_are_said(void)
+{
+	sandbox_create();
+	sandbox_stdout = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	CHECK(sandbox_stdout >= 0);
+	hpcapdd_start_in("null", (const char *const[]){ "--json", NULL });
+	close(sandbox_stdout);
+	sandbox_stdout = -1;
+	wait_for_event("started", 1);
+	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
+	CHECK(sandbox_complained_of("cannot write the totals: No space left"));
+	sandbox_remove();
+}
+
 static void wrong_percentages_are_refused(void)
 {
 	const char *const wrong[] = { "90", "70:90", "101:50", "90:70x", "90:90", "a:b" };
@@ -250,6 +265,7 @@ int main(void)
 	RUN(failing_disk_leaves_whole_records);
 	RUN(read_only_disk_is_named);
 	RUN(guard_removes_the_oldest_own_files_only);
+	RUN(totals_that_cannot_be_written_are_said);
 	RUN(wrong_percentages_are_refused);
 	return 0;
 }

@@ -167,6 +167,8 @@ int main(int argc, char **argv)
 	if (result == CAPTURE_OK) {
 		result = capture_run(&capture, &signals);
 		report(&options, &capture, result);
+		if (fflush(stdout))
+			fprintf(stderr, "hpcapdd: cannot write the totals: %s\n", strerror(errno));
 	}
 	raw_writer_free(&capture.writer);
 	hpcapvf_close(capture.device);
