@@ -33,6 +33,9 @@ int sandbox_run(const char *const *arguments);
 uint8_t *sandbox_read(const char *path, size_t *size);
 void sandbox_write(const char *path, const void *data, size_t size);
 
+/* Until the file "stdout" has so many bytes; the deadline fails the test. */
+void sandbox_wait_for_output(size_t bytes);
+
 /* Does "stderr" contain the text? */
 int sandbox_complained_of(const char *text);
 

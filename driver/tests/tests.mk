@@ -20,7 +20,8 @@ $(TEST_BIN)/test_raw_writer: $(call objects,address,tests/test_raw_writer.c test
 $(TEST_BIN)/test_guard: $(call objects,address,tests/test_guard.c tests/sandbox.c tools/hpcapdd/guard.c)
 $(TEST_BIN)/test_data_files: $(call objects,address,tests/test_data_files.c tests/sandbox.c $(HPCAPSTAT_PARTS))
 $(TEST_BIN)/test_loop: $(call objects,address,tests/test_loop.c tests/ring_device.c lib/loop.c $(TEST_RING))
-DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_live
+$(TEST_BIN)/test_hpcapstat: $(call objects,address,tests/test_hpcapstat.c tests/sandbox.c)
+DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_hpcapdump
 $(DEVICE_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c \
 	tests/hpcapdd_program.c tests/sandbox.c tests/frames.c core/raw_scan.c)
 $(TEST_BIN)/test_hpcapdd_disk: $(call objects,address,tests/bad_disk.c)
@@ -55,7 +56,7 @@ $(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests
 
 PROGRAMS := $(TOOLS)
 ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_bursts test_pieces test_clock \
-	sim_timestamps sim_duplicates test_raw_writer test_guard test_data_files test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
+	sim_timestamps sim_duplicates test_raw_writer test_guard test_data_files test_hpcapstat test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl -lm
