@@ -110,7 +110,7 @@ def test_refused_window_is_reported_once_and_tried_again(world: World) -> None:
 
 
 def test_counts_that_cannot_be_written_do_not_end_the_guard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full /run: registers are re-applied all the same, it is said once, and the counts are there as soon as can be."""
+    """A full /run: registers are re-applied all the same, it is said once, and the counts come as soon as they can."""
     replace = os.replace
 
     def full(source: str, target: str) -> None:
