@@ -18,7 +18,7 @@ from hpcapvf.apply.handler import Json
 from hpcapvf.apply.journal import Journal, read_events, to_undo
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model import paths
-from hpcapvf.model.errors import HpcapvfError, NotFound
+from hpcapvf.model.errors import FileFailed, HpcapvfError, NotFound
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import PrepareEnd, RegisterStep, StartGuard
 from hpcapvf.nic.receive import RegisterWant, drift, held_before
@@ -93,18 +93,36 @@ def run_guard(
     """
     plan = state.read_deployment(name, machine.files).plan
     interval_s = _guard_of(plan).interval_ms / 1000
-    keeper, life = _Keeper(name, machine), _Life(plan, machine)
+    keeper, life, tell = _Keeper(name, machine), _Life(plan, machine), _teller(name, machine, log)
     counts = GuardCounts()
     while not stop() and machine.files.exists(state.state_path(name)):
         counts = _check(plan, machine, counts, keeper, log)
-        data = json.dumps(dataclasses.asdict(counts), indent=1).encode() + b"\n"
-        machine.files.replace(paths.guard_path(name), data, mode=0o644)
+        tell(counts)
         if life.is_over():
             log(f"guard: the guest of {name} does not run any more: the agent is ended")
             bring_about(name, machine)
             break
         machine.clock.sleep(interval_s)
     return counts
+
+
+def _teller(name: str, machine: Machine, log: Callable[[str], None]) -> Callable[[GuardCounts], None]:
+    """Writes counts to where others read them. That it cannot (a full /run) must not end the guard."""
+    said = ""
+
+    def tell(counts: GuardCounts) -> None:
+        nonlocal said
+        data = json.dumps(dataclasses.asdict(counts), indent=1).encode() + b"\n"
+        try:
+            machine.files.replace(paths.guard_path(name), data, mode=0o644)
+        except FileFailed as error:
+            if error.message != said:
+                log(f"register guard: {error.message}")
+            said = error.message
+        else:
+            said = ""
+
+    return tell
 
 
 class _Keeper:

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,7 @@ def read_events(files: Files, path: str) -> tuple[Json, ...]:
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             event = json.loads(line)
-            if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+            if not _is_event(event):
                 raise ValueError("not an event")
         except ValueError:
             raise _damaged(path, f"line {number} is not an event") from None
@@ -110,6 +111,14 @@ def read_events(files: Files, path: str) -> tuple[Json, ...]:
     if events:
         _check_version(events[0], path)
     return tuple(events)
+
+
+def _is_event(event: object) -> bool:
+    """Whether the keys that every reader relies on are there and of their kind."""
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return False
+    at, index = event.get("at", 0.0), event.get("index", 0)
+    return type(index) is int and type(at) in (int, float) and math.isfinite(at)
 
 
 def _check_version(first: Json, path: str) -> None:
@@ -138,7 +147,8 @@ def opened_by(events: tuple[Json, ...]) -> str:
 def done_at(events: tuple[Json, ...], index: int) -> float | None:
     """When this step of the plan came to its end last, in seconds since the epoch; None if it is not done now."""
     of_step = [e for e in events if e.get("index") == index and e["event"] in ("begin", "done", "undone")]
-    return float(of_step[-1]["at"]) if of_step and of_step[-1]["event"] == "done" else None
+    at: float | None = of_step[-1].get("at") if of_step and of_step[-1]["event"] == "done" else None
+    return at
 
 
 def to_undo(events: tuple[Json, ...], path: str) -> tuple[Begun, ...]:

@@ -35,6 +35,9 @@ _HINTS = (
     (r"already exists|already defined", "another definition has this name or UUID: virsh list --all"),
 )  # fmt: skip
 
+# QEMU names the option that it fails with, values and all: --device {"driver":"vfio-pci",...,"vf-token":"..."}.
+_TOKEN = re.compile(r"(vf[-_]token\W{1,8})[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
 
 class _ConnectionLost(StepFailed):
     """libvirt hung up in the middle of something."""
@@ -193,8 +196,8 @@ class LibvirtHypervisor:
             yield self._connection
         except libvirt.libvirtError as error:
             if self._connection is not None and not self._is_alive():
-                raise _ConnectionLost(doing, str(error)) from error
-            raise _explained(doing, str(error)) from error
+                raise _ConnectionLost(doing, _without_token(str(error))) from error
+            raise _explained(doing, _without_token(str(error))) from error
 
     def _is_alive(self) -> bool:
         try:
@@ -301,6 +304,11 @@ def _wanted(thing: Any, what: str, name: str) -> Any:
             f"libvirt has no {what} named {name}", hint=f"virsh {'net-' if what == 'network' else ''}list --all"
         )
     return thing
+
+
+def _without_token(message: str) -> str:
+    """What libvirt passes on of QEMU's words, without the token of a VF that DPDK made."""
+    return _TOKEN.sub(r"\1(hidden)", message)
 
 
 def _explained(doing: str, message: str) -> HpcapvfError:

@@ -53,6 +53,8 @@ def _build(kind: Any, value: Any) -> Any:
 
 def _build_scalar(kind: Any, value: Any) -> Any:
     if kind in _TEXT_TYPES:
+        if not isinstance(value, str):
+            raise ValueError(f"expected the text of a {kind.__name__}, got {value!r}")
         return kind.parse(value)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hpcapvf.model.address import PciAddress
@@ -14,6 +15,7 @@ _SECTOR_BYTES = 512  # the kernel's unit for "size", whatever the disk's own sec
 _CD_ROM = 5  # SCSI peripheral device type
 _LINKS = ("/dev/disk/by-id", "/dev/disk/by-path")
 _BY_CONTENT = ("dm-", "md-", "lvm-")  # links that follow what is on a disk, not the disk
+_BTRFS, _ZFS_POOLS = "/sys/fs/btrfs", "/proc/spl/kstat/zfs"
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -180,7 +182,26 @@ def _probe_uses(reader: Reader, whole: dict[str, str]) -> _Uses:
         if name := _kernel_name(reader, swap, mapped):
             uses.by_name.setdefault(name, set()).add("swap")
     uses.by_number.pop("", None)
+    for volume, name in _btrfs_members(reader):
+        uses.by_name.setdefault(name, set()).add(f"mounted as btrfs {volume}")
     return uses
+
+
+def _btrfs_members(reader: Reader) -> Iterator[tuple[str, str]]:
+    """UUID and kernel names of what each mounted btrfs lies on: the mount table names only the first of several, and
+    none has holders (fs/btrfs/sysfs.c; folders without ``devices`` are no volumes)."""
+    for volume in reader.names(_BTRFS) or ():
+        for name in reader.names(f"{_BTRFS}/{volume}/devices") or ():
+            yield volume, name
+
+
+def _zfs_pool(reader: Reader, path: str) -> str | None:
+    """The imported ZFS pool that a device is part of: neither the mount table nor holders tell. udev's database has the
+    pool's name as the label of its members, and ZFS has a folder for each pool that is imported."""
+    properties = _udev_properties(reader, path)
+    pool = properties.get("ID_FS_LABEL", "")
+    known = properties.get("ID_FS_TYPE") == "zfs_member" and pool in (reader.names(_ZFS_POOLS) or ())
+    return pool if known else None
 
 
 def _mapper_names(reader: Reader, whole: dict[str, str]) -> dict[str, str]:
@@ -201,6 +222,8 @@ def _kernel_name(reader: Reader, source: str, mapped: dict[str, str]) -> str | N
 def _held_by(reader: Reader, name: str, path: str, uses: _Uses, *below: str) -> set[str]:
     """What uses a device, its partitions, and whatever is stacked on them."""
     held = set(uses.by_name.get(name, ())) | set(uses.by_number.get(reader.text(f"{path}/dev") or "", ()))
+    if pool := _zfs_pool(reader, path):
+        held.add(f"mounted as ZFS pool {pool}")
     for holder in reader.names(f"{path}/holders") or ():
         held.add(f"part of {holder}")
         if holder in uses.folders and holder not in below:

@@ -125,6 +125,8 @@ def _ready(step: HoldPort, context: Context) -> bool | None:
 
 
 def _log(step: HoldPort, context: Context) -> tuple[str, ...]:
-    """The unit's last lines of this start."""
+    """The unit's last lines of this start, without the token if a program was given to saying its options."""
     argv = ["journalctl", "--no-pager", "-o", "cat", "-n", "25", "-u", _unit(step)]
-    return tuple(run_any(context.machine, argv).stdout.splitlines())
+    said = run_any(context.machine, argv).stdout
+    token = (context.machine.files.read_text(step.token_path) or "").strip()
+    return tuple((said.replace(token, "(hidden)") if token else said).splitlines())

@@ -66,3 +66,20 @@ def test_testpmd_that_ends_at_once_is_told_and_undone(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="testpmd did not take"):
         apply_plan(world.plan, world.fake.machine, Silent())
     assert world.snapshot() == before
+
+
+def test_testpmd_that_says_its_options_gives_no_token_away(tmp_path: Path) -> None:
+    world = make_dpdk_world(tmp_path)
+    place, seen = token_path(NAME), []
+
+    def complains(_argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        seen.append(world.fake.files.read_text(place) or "")
+        return 0, f"EAL: invalid parameters for --vfio-vf-token={seen[-1]}\n", ""
+
+    world.fake.commands.on("journalctl", complains)
+    world.fake.commands.on("systemd-run", lambda _a, _i: (0, "", ""))
+    with pytest.raises(StepFailed, match="testpmd did not take") as caught:
+        apply_plan(world.plan, world.fake.machine, Silent())
+    assert "EAL: invalid parameters for --vfio-vf-token=(hidden)" in caught.value.details
+    assert len(seen[-1]) == 36
+    assert seen[-1] not in str((caught.value, caught.value.details))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,27 @@ def test_refused_window_is_reported_once_and_tried_again(world: World) -> None:
     assert counts.checks == 5
     assert [line for line in lines if "not permitted" in line] == lines
     assert len(lines) == 1
+
+
+def test_counts_that_cannot_be_written_do_not_end_the_guard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full /run: registers are re-applied all the same, it is said once, and the counts come as soon as they can."""
+    replace = os.replace
+
+    def full(source: str, target: str) -> None:
+        if target.endswith("/guard.json"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    def fill() -> None:
+        monkeypatch.setattr("os.replace", full)
+        world.fake.registers.wipe()
+
+    counts, lines = run_rounds(world, 5, {1: fill, 4: lambda: monkeypatch.setattr("os.replace", replace)})
+    assert (counts.checks, counts.drifts) == (5, 1)
+    assert world.fake.registers.get("VMOLR") & ROMPE
+    assert [line for line in lines if "ENOSPC" in line] == lines[1:]
+    assert len(lines) == 2
+    assert json.loads(world.fake.files.read_text(paths.guard_path(NAME)) or "")["checks"] == 5
 
 
 def test_guard_ends_when_the_deployment_is_gone(world: World) -> None:

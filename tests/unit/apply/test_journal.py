@@ -16,6 +16,7 @@ from tests.fakes.machine import FakeMachine, fake_machine
 
 PATH = "/var/lib/hpcapvf/deployments/x/journal.jsonl"
 STEP = SetLink("enp2s0")
+BEGIN = '{"event":"begin","at":1.5,"index":0,"step":{"kind":"set-link","interface":"enp2s0"},"before":{}}\n'
 
 
 @pytest.fixture
@@ -83,8 +84,13 @@ def test_torn_last_line_is_ignored_and_mended_before_the_next(fake: FakeMachine)
         '{"event":"open","version":1}\n{"event":"begin","index":0,"step":{"kind":"dance"},"before":{}}\n',
         '{"event":"open","version":1}\n{"event":"begin","index":0}\n',
         '{"event":"open","version":1}\nnonsense\n',
+        '{"event":"open","version":1}\n' + BEGIN + BEGIN.replace('"index":0', '"index":"0"'),
+        '{"event":"open","version":1}\n' + BEGIN.replace('"enp2s0"', "7"),
+        '{"event":"open","version":1}\n' + BEGIN.replace('"at":1.5', '"at":"x"'),
+        '{"event":"open","version":1}\n{"event":"begin","at":1.5,"index":0,"step":'
+        '{"kind":"bind-driver","device":7,"driver":"vfio-pci"},"before":{}}\n',
     ],
-    ids=["middle", "version", "no-open", "unknown-step", "no-step", "last-but-whole"],
+    ids=["middle", "version", "no-open", "unknown-step", "no-step", "last-but-whole", "index", "step", "at", "address"],
 )
 def test_damage_is_an_error_never_a_guess(fake: FakeMachine, text: str) -> None:
     fake.files.replace(PATH, text.encode())

@@ -46,6 +46,7 @@ from hpcapvf.domain.views import (
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import NotFound
+from hpcapvf.model.paths import PORT_UNIT
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.request import EngineRequest, StorageRequest
 from hpcapvf.model.steps import DefineDomain, HoldFunction, InstallDriver, MakeSeed, StartCapture
@@ -106,6 +107,16 @@ def test_files_of_other_configurations_are_as_kept(golden: Callable[[str, str], 
     dpdk = complete_plan(plan_of("dpdk-engine"))
     golden("dpdk-port.service", step_of(dpdk, HoldFunction).unit)
     golden("dpdk-capture.service", step_of(dpdk, StartCapture).unit)
+
+
+def test_dumpcap_comes_back_with_its_port() -> None:
+    """Seen with systemd 252: without the first it stays stopped when testpmd died (BindsTo=), without the second it has
+    used up its five starts before testpmd is there again."""
+    dpdk = complete_plan(plan_of("dpdk-engine"))
+    dumpcap, port = step_of(dpdk, StartCapture).unit.splitlines(), step_of(dpdk, HoldFunction).unit.splitlines()
+    assert PORT_UNIT in next(line for line in dumpcap if line.startswith("WantedBy=")).removeprefix("WantedBy=").split()
+    assert dumpcap.index("[Unit]") < dumpcap.index("StartLimitIntervalSec=0") < dumpcap.index("[Service]")
+    assert "Restart=always" in port, "testpmd that was ended by a signal returns 0"
 
 
 def test_tcpdump_that_stores_nothing_makes_no_files() -> None:

@@ -97,6 +97,9 @@ def test_common_failures_are_explained(message: str, hint: str) -> None:
     assert hint in _explained("start domain x", message).hint
 
 
+VF_UUID = "9f0c2f6e-5a1b-4a53-9d0e-0c1d2e3f4a5b"
+
+
 class _LibvirtError(Exception):
     """What the library raises."""
 
@@ -133,6 +136,31 @@ def test_libvirt_that_restarts_is_asked_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("hpcapvf.host.hypervisor._libvirt", lambda: library)
     assert LibvirtHypervisor(FakeClock()).domains() == ()
     assert library.opened == 2
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        '{"driver":"vfio-pci","host":"0000:05:10.0","vf-token":"' + VF_UUID + '"}',
+        "vfio-pci,host=0000:05:10.0,vf-token=" + VF_UUID,
+    ],
+)
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_token_that_qemu_names_with_its_option_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, option: str, *, alive: bool
+) -> None:
+    words = f"qemu unexpectedly closed the monitor: -device {option}: vfio 0000:05:10.0: error getting device"
+
+    class Failing(_Library):
+        def listAllDomains(self) -> list[object]:
+            self.hangs_up = not alive
+            raise _LibvirtError(words)
+
+    monkeypatch.setattr("hpcapvf.host.hypervisor._libvirt", lambda: Failing(away=0))
+    with pytest.raises(StepFailed, match="error getting device") as caught:
+        LibvirtHypervisor(FakeClock()).domains()
+    assert "vf-token" in caught.value.message
+    assert VF_UUID not in caught.value.message
 
 
 def test_libvirt_that_stays_away_is_told_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,6 +223,25 @@ def test_a_disk_in_an_array_in_a_volume_group_is_in_use(tree: Tree) -> None:
     assert "md0" not in disks
 
 
+def test_the_second_disk_of_a_mounted_btrfs_is_in_use(tree: Tree) -> None:
+    """The mount table names the first only."""
+    tree.write("/sys/fs/btrfs/features/raid1c34", "0")
+    tree.link("/sys/fs/btrfs/2e1a/devices/sda", "/sys/block/sda")
+    disks = {disk.name: disk for disk in probe(tree).disks}
+    assert disks["sda"].in_use == ("mounted as btrfs 2e1a",)
+    assert disks["sdb"].in_use == ()
+
+
+@pytest.mark.parametrize(("pool", "use"), [("tank", ("mounted as ZFS pool tank",)), ("other", ())])
+def test_a_disk_of_an_imported_zfs_pool_is_in_use(tree: Tree, pool: str, use: tuple[str, ...]) -> None:
+    """ZFS takes a partition and shows no holder; a pool that is not imported works with nothing."""
+    tree.write("/sys/block/sda/sda1/partition", "1")
+    tree.write("/sys/block/sda/sda1/dev", "8:1")
+    tree.write("/run/udev/data/b8:1", "E:ID_FS_TYPE=zfs_member\nE:ID_FS_LABEL=tank\n")
+    tree.folder(f"/proc/spl/kstat/zfs/{pool}")
+    assert {disk.name: disk for disk in probe(tree).disks}["sda"].in_use == use
+
+
 def test_use_is_unknown_without_the_mount_table(tree: Tree) -> None:
     for path in ("/proc/self/mountinfo", "/proc/mounts"):
         tree.at(path).unlink()
