@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
+import re
 import secrets
 import shlex
 from collections import deque
@@ -26,6 +27,7 @@ _POLL_S = 1.0
 _WATCHED_S = 2.0
 _CONSOLE_BYTES = 1 << 20
 _CONSOLE_LINES = 12
+_TROUBLE = re.compile(r"\[FAILED\]|\bFailed to |WARNING|ERROR|Traceback|Kernel panic|Oops|BUG:|Call Trace")
 _COMPLAINTS_KEPT = 20
 _LOST = "the connection was lost"
 _SSH_FAILED = 255  # ssh's own failures; a remote program may use it too, then stderr tells
@@ -78,8 +80,18 @@ class SshGuests:
                 data = tail_of(self._files, path, _CONSOLE_BYTES)
                 lines = [line.rstrip() for line in data.decode(errors="replace").splitlines() if line.strip()]
                 if lines:
-                    return (f"last lines of {path}:", *lines[-_CONSOLE_LINES:])
+                    return (
+                        *troubles(lines[:-_CONSOLE_LINES], path),
+                        f"last lines of {path}:",
+                        *lines[-_CONSOLE_LINES:],
+                    )
         return ()
+
+
+def troubles(lines: Sequence[str], path: str) -> tuple[str, ...]:
+    """What a boot complained of, before its last lines: services that failed, cloud-init, the kernel."""
+    found = [line for line in lines if _TROUBLE.search(line)]
+    return (f"of {path}, what sounds like trouble:", *found[-_CONSOLE_LINES:]) if found else ()
 
 
 class SshGuest:

@@ -76,6 +76,16 @@ def test_no_lease_is_told_with_the_console(tmp_path: Path) -> None:
     assert timed_out.value.details[-1] == "Kernel panic - not syncing"
 
 
+def test_what_the_boot_complained_of_is_told_before_the_last_lines(tmp_path: Path) -> None:
+    boot = ["[FAILED] Failed to start ssh.service", "a line", "cloud-init[454]: WARNING: useradd failed"]
+    console = "\n".join([*boot, *(f"line {number}" for number in range(12))])
+    LocalFiles(str(tmp_path)).replace(console_path("probe"), console.encode())
+    with pytest.raises(WaitTimedOut) as timed_out:
+        connect(tmp_path, Ssh(""), None)
+    assert timed_out.value.details[1:4] == (boot[0], boot[2], f"last lines of {console_path('probe')}:")
+    assert len(timed_out.value.details) == 16
+
+
 class DiesAfterTheFirst(Ssh):
     """ssh that gets through once; then the connection is lost, or nothing comes within the time."""
 
