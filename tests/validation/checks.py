@@ -12,6 +12,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 HUGETLB = "huge"
+# chrony's reference of a machine that follows nobody (``local``), and how far the guest may be from its host: what a
+# look over ssh cannot tell apart on a busy machine.
+OWN_REFERENCE = "7F7F0101"
+CLOCK_ROOM_S = 0.5
 _BRIDGES = "0x06"
 _KERNEL_THREADS = ("kvm-nx-lpage-re",)  # a kernel worker inside the process of a VM; nobody pins it
 _VCPU = re.compile(r"CPU (\d+)/")
@@ -264,6 +268,26 @@ def counter_problems(before: str, after: str) -> list[str]:
     problems = [f"{name} stood still" for name in ("received", "published") if moved.get(name, 0) <= 0]
     lost = ("ring_full_drops", "no_listener_drops", "errors", "resets")
     return problems + [f"{name} went up by {moved[name]}" for name in lost if moved.get(name, 0)]
+
+
+def clock(text: str) -> dict[str, str]:
+    """``KEY VALUE`` lines of a clock's script."""
+    return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+
+
+def clock_problems(text: str) -> list[str]:
+    """The kernel says that somebody keeps its clock, or the machine is its own reference, as its chrony says."""
+    found = clock(text)
+    good = found.get("synchronised") == "yes" or found.get("reference") == OWN_REFERENCE
+    return [] if good else [f"nobody keeps the clock: {found.get('synchronised', 'nothing known')}"]
+
+
+def offset_problems(before: str, guest: str, after: str) -> list[str]:
+    """The guest's clock lies between two looks at the host's, with some room at both ends."""
+    early, there, late = (float(clock(text).get("now", "nan")) for text in (before, guest, after))
+    if early - CLOCK_ROOM_S <= there <= late + CLOCK_ROOM_S:
+        return []
+    return [f"the guest's clock says {there:.3f}, the host's said {early:.3f} before and {late:.3f} after"]
 
 
 def registers(text: str) -> dict[int, int]:

@@ -65,6 +65,13 @@ for task in /proc/[0-9]*; do
 done
 """
 
+# Is the kernel's clock being kept, and what does chrony follow: 7F7F0101 is the machine's own clock (`local`).
+CLOCK = """\
+echo "synchronised $(timedatectl show --property=NTPSynchronized --value)"
+echo "reference $(chronyc -c tracking 2>/dev/null | cut -d, -f1)"
+date '+now %s.%N'
+"""
+
 DOMAIN = "virsh --connect qemu:///system dumpxml NAME"
 
 COUNTERS = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.validation import checks
+from tests.validation import checks, scripts
 from tests.validation.conftest import Target
 
 
@@ -31,6 +31,16 @@ def test_the_captures_file_system_knows_the_array(target: Target, guest: dict[st
     step = target.step("make-raid")
     problems = checks.mount_option_problems(guest["mounts"], guest["mdstat"], step["mount"], step["chunk_kib"])
     assert problems == []
+
+
+def test_the_guests_clock_is_kept(target: Target) -> None:
+    assert checks.clock_problems(target.in_guest(scripts.CLOCK)) == []
+
+
+def test_the_guests_clock_agrees_with_the_hosts(target: Target) -> None:
+    before = target.run(scripts.CLOCK)
+    guest = target.in_guest(scripts.CLOCK)
+    assert checks.offset_problems(before, guest, target.run(scripts.CLOCK)) == []
 
 
 def test_counters_move_when_the_wire_carries_frames(counted: tuple[str, str]) -> None:

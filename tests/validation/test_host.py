@@ -54,3 +54,7 @@ def test_the_card_replicates_every_frame_to_the_vf(target: Target) -> None:
     offsets = " ".join(f"{offset:x}" for offset in checks.wanted_registers(step["family"], step["pool"]))
     text = target.run(scripts.REGISTERS.replace("PF", step["pf"]).replace("OFFSETS", offsets))
     assert checks.replication_problems(text, step["family"], step["pool"]) == []
+
+
+def test_the_hosts_clock_is_kept(target: Target) -> None:
+    assert checks.clock_problems(target.run(scripts.CLOCK)) == []

@@ -65,6 +65,8 @@ AFTER = BEFORE.replace("5000", "6000")
 # Two MAC filters (pool 0 alone, pools 0 and 1; bit 18 is pool 0); default pool 0 with replication; pool 0 accepts all.
 REGISTERS = "5404 80040000\n540c 800c0000\n5414 0\n54e4 0\n581c 40000001\n5ad0 1f002800\n"
 
+CLOCK = "synchronised yes\nreference 4B564D00\nnow 100.25\n"
+
 Check = Callable[[str], list[str]]
 PASSED = ("0000:21:10.0", "0000:31:00.0")
 # Check -> how it is called, good text, and the same text broken: (what is replaced, by what).
@@ -197,6 +199,16 @@ CASES: dict[str, tuple[Check, str, tuple[tuple[str, str], ...]]] = {
             ("resets 1", "resets 2"),
         ),
     ),
+    "clock_problems": (
+        checks.clock_problems,
+        CLOCK,
+        (("synchronised yes", "synchronised no"), ("synchronised yes", "synchronised "), ("synchronised yes\n", "")),
+    ),
+    "offset_problems": (
+        lambda text: checks.offset_problems(CLOCK.replace("100.25", "100.0"), text, CLOCK.replace("100.25", "101.0")),
+        CLOCK,
+        (("100.25", "95.0"), ("100.25", "101.75"), ("now 100.25", "later 100.25")),
+    ),
     "replication_problems": (
         lambda text: checks.replication_problems(text, "82576", 0),
         REGISTERS,
@@ -224,6 +236,12 @@ def test_each_breakage_is_red(name: str, number: int) -> None:
     old, new = breakages[number]
     assert old in good
     assert check(good.replace(old, new)) != []
+
+
+def test_a_machine_that_is_its_own_reference_keeps_its_clock() -> None:
+    alone = CLOCK.replace("yes", "no")
+    assert checks.clock_problems(alone) != []
+    assert checks.clock_problems(alone.replace("4B564D00", "7F7F0101")) == []
 
 
 def test_a_bridge_may_share_the_group() -> None:
