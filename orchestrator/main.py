@@ -23,6 +23,7 @@ MODULES = {
     "orchestrator.commands.metrics": ("metrics",),
     "orchestrator.commands.top": ("top",),
     "orchestrator.commands.schema": ("schema",),
+    "orchestrator.commands.topology": ("topology",),
     "orchestrator.commands.advise": ("advise",),
     "orchestrator.commands.nic": ("nic", "mirrors"),
     "orchestrator.commands.image": ("image",),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan
-from orchestrator.picture_canvas import INK, MUTED, Canvas, Line, Rect, text_width
+from orchestrator.picture_canvas import INK, MUTED, Canvas, Line, Rect, one_above_the_other, text_width
 from orchestrator.picture_node import ARROWS, PAINTS, Anchors, draw_node, node_size, placed_on
+from orchestrator.topology_text import vf_names
 
 _MARGIN = 24.0
 _GAP = 20.0
@@ -19,6 +20,8 @@ _VM_GAP = 48.0
 _GUTTER = 26.0
 _LEGEND_ROW = 26.0
 _MIN_WIDTH = 1120.0
+_NODES_A_ROW = 4
+_OTHER_VM = Rect(0, 0, 236, 58)
 _LEGEND = {
     "polling": "polling vCPU",
     "reader": "reader vCPU",
@@ -54,33 +57,62 @@ class Shown:
     watched_s: float | None = None
 
 
+def render_change(host: Host, shown: Sequence[Shown], planned: Plan) -> str:
+    """SVG of the host as it is, and below it as a plan would make it, with what changes marked."""
+    now, then = (*shown,), (*shown, Shown(planned))
+    before = Canvas(name="now")
+    first = _draw(before, host, now, then)
+    second = _draw(Canvas(before.states, name="then"), host, then, then)
+    return one_above_the_other(
+        [first, second], f"{host.hostname or 'unknown host'} now, and with {planned.request.name}"
+    )
+
+
 def render_topology(host: Host, shown: Sequence[Shown] = ()) -> str:
     """SVG of the NUMA nodes with their cores, memory, cards and disks, and of the VMs of deployments.
 
     The first deployment has the way from the wire; the others, below it, are agents with a copy made by the card.
     Colours: the palette of Okabe and Ito, that people with colour vision deficiencies can tell apart.
     """
-    canvas = Canvas()
+    return _draw(Canvas(), host, shown, shown)
+
+
+def _draw(canvas: Canvas, host: Host, shown: Sequence[Shown], order: Sequence[Shown]) -> str:
+    """order: deployments after which the nodes are ordered."""
     plans = [one.plan for one in shown]
-    columns = [*(node.index for node in host.nodes), *([None] if placed_on(host, None) else [])]
-    sizes = [node_size(host, plans, index) for index in columns]
-    height = max((size[1] for size in sizes), default=0.0)
-    wished = sum(width for width, _ in sizes) + _GAP * max(len(sizes) - 1, 0)
+    nodes = _rows(host, [one.plan for one in order])
+    rows = [[(index, node_size(host, plans, index)) for index in row] for row in nodes]
+    wished = max((sum(size[0] for _, size in row) + _GAP * (len(row) - 1) for row in rows), default=0.0)
     inner = max(wished, _MIN_WIDTH - 2 * _MARGIN)
-    stretch = (inner - wished) / len(sizes) if sizes else 0.0
     _draw_title(canvas, host, plans, inner)
-    x, top = _MARGIN, _MARGIN + _TITLE_HEIGHT
+    top, bottom = _MARGIN + _TITLE_HEIGHT, _MARGIN + _TITLE_HEIGHT
     anchors: Anchors = {}
-    for index, (width, _) in zip(columns, sizes, strict=True):
-        anchors |= draw_node(canvas, host, plans, index, Rect(x, top, width + stretch, height))
-        x += width + stretch + _GAP
-    bottom = top + height
+    for row in rows:
+        height = max(size[1] for _, size in row)
+        spare = inner - sum(size[0] for _, size in row) - _GAP * (len(row) - 1)
+        x = _MARGIN
+        for index, (width, _) in row:
+            place = Rect(x, top, width + spare / len(row), height)
+            anchors |= draw_node(canvas, host, plans, index, place)
+            x = place.right + _GAP
+        bottom, top = top + height, top + height + _GAP
     if shown:
         bottom = _draw_vms(canvas, shown, anchors, Rect(_MARGIN, bottom, inner, 0))
+    bottom = _draw_other_vms(canvas, host, plans, Rect(_MARGIN, bottom + _GAP, inner, 0))
     bottom = _draw_legend(canvas, Rect(_MARGIN, bottom + _GAP, inner, 0))
     name = host.hostname or "unknown host"
     title = f"{name}: {', '.join(plan.request.name for plan in plans)}" if plans else name
     return canvas.svg(inner + 2 * _MARGIN, bottom + _MARGIN, title, _description(host, plans))
+
+
+def _rows(host: Host, plans: Sequence[Plan]) -> list[list[int | None]]:
+    """The nodes, and None for devices of no node, in rows; what VMs are connected to comes last, just above them."""
+    columns = [*(node.index for node in host.nodes), *([None] if placed_on(host, None) else [])]
+    if len(columns) > _NODES_A_ROW:
+        used = {address for plan in plans for address in (plan.pf, plan.controller)}
+        columns.sort(key=lambda index: any(device.address in used for device in placed_on(host, index)))
+    first = len(columns) % _NODES_A_ROW or _NODES_A_ROW
+    return [columns[max(end - _NODES_A_ROW, 0) : end] for end in range(first, len(columns) + 1, _NODES_A_ROW)]
 
 
 def _description(host: Host, plans: Sequence[Plan]) -> str:
@@ -129,13 +161,34 @@ def _draw_vms(canvas: Canvas, shown: Sequence[Shown], anchors: Anchors, above: R
     return vm.bottom
 
 
+def _draw_other_vms(canvas: Canvas, host: Host, plans: Sequence[Plan], place: Rect) -> float:
+    """A box for each VM that is no deployment in the picture; returns the y where they end."""
+    ours = {plan.request.name for plan in plans}
+    others = [domain for domain in host.domains or () if domain.name not in ours]
+    x, y = place.x, place.y
+    for domain in others:
+        if x + _OTHER_VM.width > place.right:
+            x, y = place.x, y + _OTHER_VM.height + 8
+        pinned = f"CPUs {domain.pinned}" if domain.pinned else "not pinned"
+        lines = [
+            Line(f"VM {domain.name}", 12, bold=True),
+            Line(f"{'runs' if domain.running else 'is off'}, {pinned}", 10.5),
+            Line(", ".join(vf_names(host, domain.hostdevs)) or "no PCI functions", 10.5, colour=MUTED),
+        ]
+        box = canvas.box(Rect(x, y, _OTHER_VM.width, _OTHER_VM.height), PAINTS["free"], lines)
+        canvas.state(box, f"VM {domain.name}", "")
+        x += _OTHER_VM.width + 12
+    return y + _OTHER_VM.height if others else place.y - _GAP
+
+
 def _draw_copy(canvas: Canvas, one: Shown, start: tuple[float, float], end: Rect, corner: tuple[float, float]) -> None:
     """From an agent's VF around the VMs above it to its VM, dashed. corner: where it turns down beside them."""
     (x, y), (gutter_x, lane_y) = start, corner
     low = end.y - 38 - _VM_GAP / 2
     way = [(x, y + 2), (x, lane_y), (gutter_x, lane_y), (gutter_x, low), (end.middle_x, low), (end.middle_x, end.y - 3)]
     canvas.arrow(way, ARROWS["capture"], dashed=True)
-    text = f"copy of what the card gives {', '.join(one.plan.request.watch)}"
+    watched = one.plan.request.watch
+    text = f"copy of what the card gives {', '.join(watched)}" if watched else "every frame of the wire, too"
     if one.watched_s is not None:
         text += f", for {one.watched_s:.0f} s"
     canvas.text(Rect(end.middle_x + 10, low - 10, 600, 20), Line(text, 12))
@@ -145,6 +198,7 @@ def _draw_vm(canvas: Canvas, one: Shown, vm: Rect) -> list[Rect]:
     """A VM with the path of the frames through it; returns the chips of the path."""
     plan = one.plan
     canvas.box(vm, PAINTS["vm"])
+    canvas.state(vm, f"VM {plan.request.name}", "")
     chips = _draw_flow(canvas, plan, vm, one.counts)
     pages = f"{plan.placement.hugepages} hugepages of {plan.placement.hugepage_kib} KiB"
     vcpus = f"{plan.request.guest.vcpus} vCPUs"
@@ -243,6 +297,9 @@ def _draw_legend(canvas: Canvas, place: Rect) -> float:
         canvas.box(Rect(x, y + 2, 22, 15), PAINTS[role])
         canvas.text(Rect(x + 30, y, width - 40, 19), Line(text, 11, colour=INK))
         x += width
+    if canvas.marked:
+        canvas.mark(Rect(x, y + 3, 22, 13))
+        canvas.text(Rect(x + 32, y, 240, 19), Line("changed by the plan", 11, colour=INK))
     return y + _LEGEND_ROW
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -92,9 +93,17 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
 
 
 class Canvas:
-    """Collects shapes; ``svg()`` gives the document."""
+    """Collects shapes; ``svg()`` gives the document.
 
-    def __init__(self) -> None:
+    before: what ``states`` of an earlier picture were; what is drawn with another state, or was not there, is marked.
+    name: makes the document's ids its own, for two of them on a page.
+    """
+
+    def __init__(self, before: Mapping[str, str] | None = None, name: str = "") -> None:
+        self.states: dict[str, str] = {}
+        self.marked = False
+        self._before = before
+        self._name = name
         self._shapes: list[str] = []
         self._arrow_colours: list[str] = []
         self._paints: set[Paint] = set()
@@ -112,6 +121,23 @@ class Canvas:
         self._shapes.append(f'<g class="box">{_rect(place, look)}{"".join(texts)}</g>')
         self._paints.add(paint)
         return place
+
+    def state(self, place: Rect, what: str, state: str) -> None:
+        """Remember the state of what was drawn at a place, and mark it if it was another before."""
+        self.states[what] = state
+        if self._before is not None and self._before.get(what) != state:
+            self.mark(place)
+
+    def mark(self, place: Rect) -> None:
+        """A dashed frame around a place and a filled corner: told by shape, not by colour."""
+        self.marked = True
+        frame = _rect(
+            Rect(place.x - 2.5, place.y - 2.5, place.width + 5, place.height + 5),
+            f'rx="6" fill="none" stroke="{INK}" stroke-width="1.8" stroke-dasharray="5 3"',
+        )
+        x, y = place.right + 2.5, place.y - 2.5
+        corner = f'<path d="M{_n(x - 11)},{_n(y)} L{_n(x)},{_n(y)} L{_n(x)},{_n(y + 11)} z" fill="{INK}"/>'
+        self._shapes.append(f'<g class="mark">{frame}{corner}</g>')
 
     def text(self, place: Rect, line: Line, *, anchor: str = "start") -> None:
         """One line of text without a frame; anchor ``start``, ``middle`` or ``end`` of the place."""
@@ -139,7 +165,7 @@ class Canvas:
         if colour not in self._arrow_colours:
             self._arrow_colours.append(colour)
         path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-        head = f"head{self._arrow_colours.index(colour)}"
+        head = f"{self._name}head{self._arrow_colours.index(colour)}"
         dashes = ' stroke-dasharray="9 5"' if dashed else ""
         self._shapes.append(
             f'<polyline class="arrow" points="{path}" fill="none" stroke="{colour}" stroke-width="2.4" '
@@ -149,8 +175,8 @@ class Canvas:
     def svg(self, width: float, height: float, title: str, description: str) -> str:
         """The whole document."""
         heads = "".join(
-            f'<marker id="head{i}" viewBox="0 0 10 10" refX="8.5" refY="5" markerWidth="5.5" markerHeight="5.5" '
-            f'orient="auto-start-reverse"><path d="M0,0 L10,5 L0,10 z" fill="{colour}"/></marker>'
+            f'<marker id="{self._name}head{i}" viewBox="0 0 10 10" refX="8.5" refY="5" markerWidth="5.5" '
+            f'markerHeight="5.5" orient="auto-start-reverse"><path d="M0,0 L10,5 L0,10 z" fill="{colour}"/></marker>'
             for i, colour in enumerate(self._arrow_colours)
         )
         return (
@@ -174,6 +200,23 @@ class Canvas:
             shapes.append(_text(shown, line, x, top + height / 2 + line.size * 0.36, anchor))
             top += height
         return shapes
+
+
+_SIZE = re.compile(r'<svg [^>]*width="([0-9.]+)" height="([0-9.]+)"')
+
+
+def one_above_the_other(pictures: Sequence[str], title: str) -> str:
+    """Documents of ``Canvas.svg`` in one, from top to bottom."""
+    sizes = [tuple(map(float, found.groups())) for found in map(_SIZE.search, pictures) if found]
+    width, height, placed = max(w for w, _ in sizes), 0.0, []
+    for picture, (_, own) in zip(pictures, sizes, strict=True):
+        placed.append(picture.replace("<svg ", f'<svg y="{_n(height)}" ', 1))
+        height += own
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
+        f'height="{_n(height)}" role="img">\n<title>{escape(title)}</title>\n'
+        f'<rect width="{_n(width)}" height="{_n(height)}" fill="#ffffff"/>\n{"".join(placed)}</svg>\n'
+    )
 
 
 def _rect(place: Rect, look: str) -> str:

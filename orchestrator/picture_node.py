@@ -171,10 +171,17 @@ def _draw_cpus(canvas: Canvas, node: NumaNode, plans: Plans, place: Rect) -> Non
         role, names = _roles(plans, cpu)
         bold = role != "free"
         lines = [Line(f"CPU {cpu}", 11, bold=bold, colour=INK if bold else MUTED), *(Line(name, 10) for name in names)]
-        canvas.box(_cpu_place(place, i, height), PAINTS[role], lines, pad=3)
+        cell = canvas.box(_cpu_place(place, i, height), PAINTS[role], lines, pad=3)
+        canvas.state(cell, f"CPU {cpu}", _cpu_state(plans, cpu))
     if len(shown) < len(ordered):
         rest = [Line(f"+{len(ordered) - len(shown)}", 12, bold=True), Line("CPUs", 10)]
         canvas.box(_cpu_place(place, len(shown), height), PAINTS["free"], rest, pad=3)
+
+
+def _cpu_state(plans: Plans, cpu: int) -> str:
+    """Who has which parts on a CPU."""
+    parts = ((plan.request.name, _parts_of(plan, cpu)[1]) for plan in plans)
+    return str([(name, names) for name, names in parts if names])
 
 
 def _cpu_place(place: Rect, i: int, height: float) -> Rect:
@@ -212,6 +219,8 @@ def _draw_memory(canvas: Canvas, node: NumaNode, plans: Plans, place: Rect) -> N
         text = ", ".join([f"{_size(pool.size_kib)} pages: {total} reserved", *owners])
         parts = [(taken / total, PAINTS["taken"]), (1 - taken / total, PAINTS["pages"])]
         _draw_bar(canvas, Rect(place.x, y, place.width, _BAR_HEIGHT), text, parts)
+        bar = Rect(place.x, y + 20, place.width, 6)
+        canvas.state(bar, f"pages of {pool.size_kib} KiB on node {node.index}", str(sorted(pages.items())))
 
 
 def _draw_bar(canvas: Canvas, place: Rect, text: str, parts: list[tuple[float, Paint]]) -> None:
@@ -309,6 +318,7 @@ def _draw_cards(canvas: Canvas, cards: list[_Card], x: float, y: float) -> Ancho
         for i, (role, first, second) in enumerate(card.chips):
             chip = Rect(x + _PAD + i * (_CHIP_WIDTH + _CHIP_GAP), y + 50, _CHIP_WIDTH, _CHIP_HEIGHT)
             canvas.box(chip, PAINTS[role], [Line(first, 11, bold=True), Line(second, 9.5)], pad=3)
+            canvas.state(chip, f"{card.detail.split(', ')[0]} {first}", f"{role} {second}")
             for name, anchored in card.anchors.items():
                 if anchored == i:
                     found[name] = (chip.middle_x, chip.bottom)
