@@ -19,6 +19,8 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
+	"For example:\n"
+	"  checkraw --json capture/*.raw\n"
 	"Exit code: 0 all sound; 1 faults; 2 a file is unusable or cannot be read, or wrong usage.\n";
 
 enum verdict { SOUND = 0, FAULTS = 1, UNUSABLE = 2 };

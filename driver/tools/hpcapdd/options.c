@@ -31,7 +31,9 @@ const char options_usage[] =
 	"  --json               totals as JSON on standard output at the end\n"
 	"  --help, --version\n"
 	"\n"
-	"SIGHUP closes the current file now, SIGINT and SIGTERM also end the program.\n";
+	"SIGHUP closes the current file now, SIGINT and SIGTERM also end the program.\n"
+	"For example:\n"
+	"  hpcapdd /dev/hpcap_p7s0_0 /srv/capture --guard 90:70 --cpu 2\n";
 
 enum { OPT_FILE = 256, OPT_BLOCK, OPT_LABEL, OPT_CPU, OPT_STATUS, OPT_JSON, OPT_HELP, OPT_VERSION, OPT_SECONDS, OPT_GUARD };
 

@@ -18,6 +18,8 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
+	"For example:\n"
+	"  pcap2raw -o trace.raw trace.pcap\n"
 	"Exit code: 0 converted; 1 converted, with faults; 2 a file is unusable, or wrong usage; 3 cannot write.\n";
 
 /* Messages about single packets; after these, only how many more. */

@@ -23,6 +23,9 @@ static const char usage[] =
 	"  -V, --version\n"
 	"\n"
 	"TIME is seconds since 1970, or YYYY-MM-DDTHH:MM:SS in UTC, both with a fraction if you like.\n"
+	"For example:\n"
+	"  raw2pcap -o all.pcapng --format pcapng capture/*.raw\n"
+	"  raw2pcap --from 2026-11-23T10:00:00 --filter 'udp port 53' capture/*.raw | wireshark -k -i -\n"
 	"Exit code: 0 converted; 1 converted, with faults; 2 a file is unusable, or wrong usage; 3 cannot write.\n";
 
 enum { OPT_FROM = 256, OPT_TO, OPT_FILTER };
