@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 import pytest
 
@@ -12,6 +13,9 @@ from orchestrator.main import MODULES, hpcapvf_parser
 from orchestrator.manual import all_commands, commands_below, man_page, page_name
 
 PAGES = [pytest.param(*page, id=page_name(page[0])) for page in all_commands()]
+
+
+TOPS = {"hpcapvf": hpcapvf_parser, "deploy-vnp": deploy_vnp_parser, "deploy-vnma": deploy_vnma_parser}
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
@@ -37,6 +41,16 @@ def test_every_command_that_does_something_has_examples(parser: argparse.Argumen
     if not list(commands_below(parser)):
         assert "examples:\n  " in (parser.epilog or ""), f"{parser.prog} {line}"
         assert "exit codes:" in (parser.epilog or "")
+
+
+@pytest.mark.parametrize(("parser", "line"), PAGES)
+def test_every_example_is_a_command_line_that_is_understood(parser: argparse.ArgumentParser, line: str) -> None:
+    shown = (parser.epilog or "").partition("\nexit codes:")[0].splitlines()
+    commands = [text.strip() for text in shown if text.strip().startswith(("hpcapvf ", "deploy-vn"))]
+    assert commands or list(commands_below(parser)), f"{parser.prog} {line}"
+    for text in commands:
+        program, *words = shlex.split(text.partition(" # ")[0].partition(" | ")[0].partition(" > ")[0])
+        TOPS[program]().parse_args(words)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
