@@ -10,7 +10,10 @@ from hpcapvf.model.address import PciAddress
 
 @dataclass(frozen=True)
 class WatchedVf:
-    """A VF whose traffic is copied, and the domain that holds it. pool: its receive pool on the card."""
+    """A VF whose traffic is copied, and the domain that holds it, or ``PF|vfN`` if it is watched whoever holds it.
+
+    pool: its receive pool on the card.
+    """
 
     domain: str
     vf: PciAddress

@@ -31,7 +31,7 @@ def facts_of(plan: Plan, host: Host) -> tuple[Fact, ...]:
         *(_pages(step, host) for step in plan.steps if isinstance(step, ReserveHugepages)),
         *_cpus(plan, host),
         Fact(f"domain {plan.request.name}", _domain(host, plan.request.name)),
-        *(Fact(f"domain {name}", _domain(host, name)) for name in plan.request.watch),
+        *(Fact(f"domain {name}", _domain(host, name)) for name in plan.request.watch if "|" not in name),
         *(
             Fact(f"VF {watched.vf}", _taker(host, watched.vf))
             for step in plan.steps

@@ -173,10 +173,14 @@ def _pick_vf(
         why = f"has no VF {named}: it has {len(sriov.vfs)}, counted from 0"
         hint = f"name one of them, or none; {_FIXED_NUMBER}"
         return None, [objection(ExitCode.NOT_FOUND, pf.address, why, hint)]
+    watched = _watched(request, host, pf)
+    if named in watched:
+        why = f"its VF {named} is watched: an agent has another of its own"
+        return None, [objection(ExitCode.REFUSED, pf.address, why, "name another VF in network.pf, or none")]
     candidates = [
         (_Pick(vf, index), _vf_objections(host, vf, force))
         for index, vf in enumerate(sriov.vfs)
-        if named in (None, index)
+        if named in (None, index) and index not in watched
     ]
     for strength in (NO_FORCE, force):
         for pick, against in candidates:
@@ -185,6 +189,18 @@ def _pick_vf(
     why = f"none of its {sriov.num_vfs} VFs is free" if named is None else f"its VF {named} is not free"
     refused = [o for _, against in candidates for o in against]
     return None, [objection(ExitCode.REFUSED, pf.address, why, f"free one; {_FIXED_NUMBER}"), *refused]
+
+
+def _watched(request: Request, host: Host, pf: PciDevice) -> set[int]:
+    """VFs that the agent watches by their number: none of them is its own."""
+    found = (watched_vf(name, host) for name in request.watch)
+    return {index for card, index in (pair for pair in found if pair) if card.value == pf}
+
+
+def watched_vf(name: str, host: Host) -> tuple[Choice[PciDevice], int] | None:
+    """The card and the number of a VF that ``watch`` names as ``PF|vfN``; None if it names a domain."""
+    card, bar, vf = name.partition("|vf")
+    return (find_card(card, host), int(vf)) if bar else None
 
 
 def _future_vf(request: Request, pf: PciDevice, sriov: Sriov) -> tuple[_Pick | None, list[Objection]]:

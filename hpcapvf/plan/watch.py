@@ -10,6 +10,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import WatchedVf
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
+from hpcapvf.plan.link import watched_vf
 from hpcapvf.plan.mirror_share import share_advice
 
 Watched = tuple[WatchedVf, ...]
@@ -27,12 +28,44 @@ def choose_watched(request: Request, host: Host, pf: PciDevice | None) -> Choice
     against: list[Objection] = []
     for name in request.watch:
         domain = next((d for d in host.domains if d.name == name), None)
-        vfs, refused = _watch_one(name, domain, host, pf)
+        selected = watched_vf(name, host)
+        vfs, refused = _watch_vf(name, *selected, host, pf) if selected else _watch_one(name, domain, host, pf)
         found += vfs
         against += refused
+    against += _twice(found)
     if against or pf is None:
         return Choice(None, tuple(against))
     return Choice(tuple(found), (), _advice(request, host))
+
+
+def _twice(found: list[WatchedVf]) -> list[Objection]:
+    """VFs that are named in two ways."""
+    by_vf: dict[PciAddress, list[str]] = {}
+    for watched in found:
+        by_vf.setdefault(watched.vf, []).append(watched.domain)
+    return [
+        objection(ExitCode.REFUSED, vf, f"is watched twice: as {' and as '.join(names)}", "name it once")
+        for vf, names in by_vf.items()
+        if len(names) > 1
+    ]
+
+
+def _watch_vf(
+    name: str, card: Choice[PciDevice], index: int, host: Host, pf: PciDevice | None
+) -> tuple[list[WatchedVf], list[Objection]]:
+    """A VF by its number, whoever has it."""
+    if card.value is None:
+        return [], list(card.objections)
+    if pf is None:
+        return [], []
+    if card.value.address != pf.address:
+        why = f"is on another card, and a card copies only its own frames; this one is {pf.address}"
+        return [], [objection(ExitCode.REFUSED, name, why, f"set network.pf: {_card(host, card.value.address)}")]
+    vfs = pf.sriov.vfs if pf.sriov is not None else ()
+    if index >= len(vfs):
+        why = f"is not there: {pf.address} has {len(vfs)} VFs, counted from 0"
+        return [], [objection(ExitCode.NOT_FOUND, name, why, "`hpcapvf topology` shows them")]
+    return [WatchedVf(name, vfs[index], index)], []
 
 
 def _watch_one(

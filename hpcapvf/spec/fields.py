@@ -62,7 +62,7 @@ def _mount_point(text: str) -> str:
     return text
 
 
-def _pf_selector(text: str) -> str:
+def pf_selector(text: str) -> str:
     """An interface or PCI address, and perhaps ``|vfN``: that VF of it."""
     card, bar, vf = text.partition("|")
     if bar and not re.fullmatch(r"vf(0|[1-9][0-9]{0,2})", vf):
@@ -122,7 +122,7 @@ KEYS: tuple[Key, ...] = (
         form="a user name other than root"),
     Key("guest.boot_timeout_s", "number", "how long the guest may take to answer", least=30, most=7200),
     Key("network.pf", "text", "physical function: interface name or PCI address; with vf3 behind a bar, that VF of it",
-        required=True, check=_pf_selector),
+        required=True, check=pf_selector),
     Key("network.mode", "text", "how the guest gets the link", choices=("vf", "passthrough")),
     Key("network.generator", "text", "who makes the VFs", choices=("kernel", "dpdk")),
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
@@ -153,8 +153,9 @@ KEYS: tuple[Key, ...] = (
     Key("placement.node", "number", "NUMA node to use instead of the card's", least=0, most=1023, optional=True),
     Key("placement.side", "text", "an agent's node (deploy-vnma): the card's, another, or by where the watched VMs are "
         "(thesis tables 6.5 and 6.6)", choices=("auto", "near", "far")),
-    Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma); with it storage.mode is guest-disk "
-        "unless given", pattern=r"[^\s/\x00-\x1f]{1,128}", form="a domain's name"),
+    Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma), or VFs of its card (enp5s0|vf3); "
+        "with it storage.mode is guest-disk unless given", pattern=r"[^\s/\x00-\x1f]{1,128}",
+        form="a domain's name, or PF|vfN"),
     Key("ttl", "duration", "how long the agent lives from when it is given traffic (deploy-vnma; --ttl goes before it)",
         least=60, most=366 * 86400, pattern=DURATION, form="a time such as 90s, 30m, 2h or 1d", optional=True,
         attribute="ttl_s"),

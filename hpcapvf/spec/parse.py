@@ -23,7 +23,7 @@ from hpcapvf.model.request import (
     StorageRequest,
 )
 from hpcapvf.spec.document import kind_of, load_document
-from hpcapvf.spec.fields import KEYS, Key, duration_s
+from hpcapvf.spec.fields import KEYS, Key, duration_s, pf_selector
 
 SECTIONS: dict[str, type[Any]] = {
     "": Request,
@@ -260,6 +260,13 @@ def _check_placement(request: Request) -> None:
         raise BadSpec("the node is given already", path="placement.side", hint="leave out this or placement.node")
 
 
+def _check_selector(text: str, path: str) -> None:
+    try:
+        pf_selector(text)
+    except ValueError as error:
+        raise BadSpec(f"{text!r}: {error}", path=path, hint="a VF of the card is PF|vfN, such as enp5s0|vf3") from None
+
+
 def _check_watch(request: Request) -> None:
     watch = request.watch
     if request.ttl_s is not None and not watch:
@@ -277,6 +284,8 @@ def _check_watch(request: Request) -> None:
             hint="leave the key out; deploy-vnp without watch deploys a probe that receives everything",
         )
     for index, name in enumerate(watch):
+        if "|" in name:
+            _check_selector(name, f"watch[{index}]")
         if name == request.name:
             raise BadSpec("a VM cannot watch itself", path=f"watch[{index}]", hint="name another VM")
         if name in watch[:index]:

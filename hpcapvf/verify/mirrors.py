@@ -33,6 +33,8 @@ def read_mirror(step: ReplicateTraffic, machine: Machine) -> MirrorState:
 
 def moved_away(watched: WatchedVf, host: Host) -> str:
     """Empty if the watched VM still runs and holds its VF, else what became of it."""
+    if "|" in watched.domain:  # a VF by its number, whoever has it
+        return "" if host.device(watched.vf) is not None else f"VF {watched.vf} is gone"
     if host.domains is None:
         return "libvirt could not be asked"
     domain = next((d for d in host.domains if d.name == watched.domain), None)

@@ -204,6 +204,36 @@ def test_a_vf_without_a_number_is_refused() -> None:
     assert "does not say which number" in why
 
 
+def test_a_vf_is_watched_by_its_number_whoever_has_it() -> None:
+    host = host_with(vfs=3)
+    plan = planned(host, watch=("ens5|vf1",))
+    (step,) = [s for s in plan.steps if isinstance(s, ReplicateTraffic)]
+    assert step.watched == (WatchedVf("ens5|vf1", vf_at(1), 1),)
+    assert plan.vf_index == 2  # VF 0 is web1's, VF 1 is watched
+    both = planned(host, watch=("web1", f"{PF}|vf1"))
+    assert [w.pool for s in both.steps if isinstance(s, ReplicateTraffic) for w in s.watched] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("watch", "code", "subject", "why"),
+    [
+        (("ens5|vf7",), ExitCode.NOT_FOUND, "ens5|vf7", "is not there: 0000:21:00.0 has 2 VFs"),
+        (("ens9|vf0",), ExitCode.NOT_FOUND, "ens9", "no such"),
+        ((f"{OTHER_PF}|vf0",), ExitCode.REFUSED, f"{OTHER_PF}|vf0", "is on another card"),
+        (("web1", "ens5|vf0"), ExitCode.REFUSED, str(vf_at(0)), "is watched twice: as web1 and as ens5|vf0"),
+    ],
+)
+def test_a_vf_that_cannot_be_watched(watch: tuple[str, ...], code: ExitCode, subject: str, why: str) -> None:
+    found = refused(other_card(host_with()), watch=watch)
+    assert found[:2] == (code, subject)
+    assert why in found[2]
+
+
+def test_the_agents_own_vf_is_not_one_that_it_watches() -> None:
+    found = refused(host_with(vfs=3), watch=("ens5|vf1",), pf="ens5|vf1")
+    assert found[2] == "its VF 1 is watched: an agent has another of its own"
+
+
 def pinned(*cpus: int) -> DomainInfo:
     return dataclasses.replace(WEB1, pinned=CpuSet.of(cpus))
 

@@ -266,6 +266,7 @@ def test_a_probe_may_store_on_the_guests_own_disk() -> None:
     [
         (WATCH.replace("enp5s0}", "enp5s0, receive: all}"), "network.receive: all cannot be combined with watch"),
         (WATCH + "placement: {side: far, node: 1}\n", "placement.side: the node is given already"),
+        (WATCH.replace("db1", '"enp5s0|v3"'), "watch[1]: 'enp5s0|v3': behind the | must stand vf and its number"),
         (WATCH.replace("db1", "agent1"), "watch[1]: a VM cannot watch itself"),
         (WATCH.replace("db1", "web1"), "watch[1]: web1 is named twice"),
         (WATCH.replace("db1", "a/b"), "watch[1]: 'a/b' is not a domain's name"),

@@ -17,7 +17,7 @@ from hpcapvf.verify.expect import expected_frames, targets_of
 from hpcapvf.verify.frames import BROADCAST, ethernet
 from hpcapvf.verify.mirrors import read_mirror
 from hpcapvf.verify.mix import traffic_mix
-from tests.factories import make_host
+from tests.factories import make_host, vf_at
 from tests.unit.nic import test_mirror as card
 from tests.unit.nic.registers_in_memory import Registers
 from tests.unit.verify.capture_guest import CaptureGuest
@@ -64,6 +64,15 @@ def failed(findings: list[Finding]) -> list[str]:
 
 def test_checks_are_green_for_a_copy_and_a_vm_in_its_place() -> None:
     assert failed(check_mirror(STEP, host_with(WEB1), bench().machine())) == []
+
+
+def test_a_vf_that_is_watched_by_its_number_needs_no_vm() -> None:
+    watched = WatchedVf("ens5|vf0", vf_at(0), card.WATCHED)
+    step = replace(STEP, watched=(watched,))
+    there = make_host(vfs=2, domains=())
+    assert failed(check_mirror(step, there, bench().machine())) == []
+    gone = failed(check_mirror(step, make_host(vfs=0, domains=()), bench().machine()))
+    assert gone == [f"watched VM ens5|vf0: VF {vf_at(0)} is gone"]
 
 
 def test_checks_are_red_without_a_copy() -> None:
