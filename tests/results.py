@@ -18,7 +18,8 @@ TOP = Path(__file__).resolve().parent.parent
 def provenance() -> dict[str, object]:
     """Commit (and whether the tree differs from it), date and machine. Ask before the run: of what is tested."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TOP, check=True, capture_output=True, text=True).stdout
-    sources = [".", ":(exclude)docs/results"]  # results of other runs change nothing of what is tested
+    # results of other runs, and the page of them, change nothing of what is tested
+    sources = [".", ":(exclude)docs/results", ":(exclude)docs/measurements.md"]
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *sources], cwd=TOP, check=False).returncode != 0
     return {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
