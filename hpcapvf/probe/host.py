@@ -44,7 +44,7 @@ def probe_host(
     nodes = probe_nodes(reader, online)
     release = reader.text("/proc/sys/kernel/osrelease")
     arguments = probe_arguments(reader)
-    pci, interfaces = probe_pci(reader, nodes), probe_interfaces(reader)
+    pci, interfaces = probe_pci(reader, nodes), probe_interfaces(reader, commands)
     facts = Host(
         hostname=reader.text("/proc/sys/kernel/hostname") or reader.text("/etc/hostname") or None,
         kernel_release=release,

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hpcapvf.host.protocols import Commands
 from hpcapvf.model.address import Mac, PciAddress
+from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import NetInterface
 from hpcapvf.probe.reading import Reader
 
@@ -10,14 +16,21 @@ _NET = "/sys/class/net"
 _ETHERNET = 1  # ARPHRD_ETHER
 _IFF_UP = 0x1
 _RTF_UP, _RTF_REJECT = 0x1, 0x200
+_REJECTING = ("blackhole", "unreachable", "prohibit", "throw")
+_IP_TIMEOUT_S = 10.0
 
 
-def probe_interfaces(reader: Reader) -> tuple[NetInterface, ...]:
-    """All interfaces, by name. A bridge's, bond's or VLAN's default route is also that of the interfaces below it."""
+def probe_interfaces(reader: Reader, commands: Commands | None = None) -> tuple[NetInterface, ...]:
+    """All interfaces, by name. A bridge's, bond's or VLAN's default route is also that of the interfaces below it.
+
+    commands: to ask for the default routes that /proc does not show; None in a recorded tree.
+    """
     names = tuple(name for name in reader.names(_NET) or () if _is_interface(reader, name))
     masters = {name: _master(reader, name) for name in names}
     above = {name: _stacked_on(reader, name, masters[name]) for name in names}
     routed = probe_default_routes(reader)
+    if routed is not None and commands is not None:
+        routed |= _other_default_routes(reader, commands)
     return tuple(
         NetInterface(
             name=name,
@@ -36,6 +49,37 @@ def probe_default_routes(reader: Reader) -> frozenset[str] | None:
     ipv4 = reader.parsed("/proc/net/route", parse_ipv4_defaults)
     ipv6 = reader.parsed("/proc/net/ipv6_route", parse_ipv6_defaults)  # absent on a kernel without IPv6
     return None if ipv4 is None else ipv4 | (ipv6 or frozenset())
+
+
+def _other_default_routes(reader: Reader, commands: Commands) -> frozenset[str]:
+    """Also of other tables than the main one, and of all next hops: /proc/net/route has the first alone."""
+    found: frozenset[str] = frozenset()
+    for version in ("-4", "-6"):
+        argv = ["ip", "-json", version, "route", "show", "table", "all", "exact", "default"]
+        try:
+            result = commands.run(argv, timeout_s=_IP_TIMEOUT_S)
+        except HpcapvfError:
+            return found  # no ip(8) here: the tables in /proc must do
+        try:
+            found |= parse_ip_routes(result.stdout)
+        except ValueError as error:
+            reader.note(" ".join(argv), f"not understood: {error}")
+    return found
+
+
+def parse_ip_routes(text: str) -> frozenset[str]:
+    """Interfaces of the routes that ``ip -json route`` prints; rejecting ones have none. ValueError if it is no list."""
+    routes = json.loads(text or "[]")
+    if not isinstance(routes, list) or not all(isinstance(route, dict) for route in routes):
+        raise ValueError("no list of routes")
+    return frozenset(device for route in routes if route.get("type") not in _REJECTING for device in _devices(route))
+
+
+def _devices(route: dict[str, Any]) -> Iterator[str]:
+    hops = route.get("nexthops", [])
+    for hop in (route, *(hops if isinstance(hops, list) else [])):
+        if isinstance(hop, dict) and isinstance(hop.get("dev"), str):
+            yield hop["dev"]
 
 
 def parse_ipv4_defaults(text: str) -> frozenset[str]:
