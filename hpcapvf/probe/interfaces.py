@@ -68,7 +68,7 @@ def _other_default_routes(reader: Reader, commands: Commands) -> frozenset[str]:
 
 
 def parse_ip_routes(text: str) -> frozenset[str]:
-    """Interfaces of the routes that ``ip -json route`` prints; rejecting ones have none. ValueError if it is no list."""
+    """Interfaces of the routes that ``ip -json route`` prints; rejecting ones have none. ValueError if not a list."""
     routes = json.loads(text or "[]")
     if not isinstance(routes, list) or not all(isinstance(route, dict) for route in routes):
         raise ValueError("no list of routes")
