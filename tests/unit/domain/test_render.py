@@ -267,7 +267,12 @@ def test_yaml_is_quoted() -> None:
 
 def test_the_guest_can_be_entered_by_key_only() -> None:
     data = yaml.safe_load(step_of(complete_plan(plan_of("smallest")), MakeSeed).user_data)
-    assert data["ssh_pwauth"] is False
+    (written,) = data["write_files"]
+    assert written["path"].startswith("/etc/ssh/sshd_config.d/")
+    assert written["content"] == "PasswordAuthentication no\n"
+    modules = data["cloud_init_modules"]
+    assert modules.index("write_files") < modules.index("ssh")
+    assert "ssh_pwauth" not in data  # it would restart sshd
     assert data["disable_root"] is True
     (user,) = data["users"]
     assert user["lock_passwd"] is True
