@@ -1,4 +1,4 @@
-"""The Debian package of the toolkit, from the project's wheel: ``python tools/toolkit_package.py FOLDER``.
+"""The Debian package of the toolkit, from the project's wheel: ``python tools/toolkit_package.py FOLDER [VERSION]``.
 
 Its scripts compile and remove Python's byte code and nothing else: what is deployed (``/var/lib/hpcapvf``) stays
 through upgrades, removal and purge. Policy: https://www.debian.org/doc/debian-policy/ (deb-control(5), dpkg-deb(1)).
@@ -24,9 +24,9 @@ from orchestrator.manual import write_pages  # noqa: E402
 
 TIMEOUT_S = 300
 PARSERS = {"hpcapvf": hpcapvf_parser, "deploy-vnp": deploy_vnp_parser, "deploy-vnma": deploy_vnma_parser}
-CONTROL = f"""\
+CONTROL = """\
 Package: hpcapvf
-Version: {__version__}
+Version: @VERSION@
 Section: net
 Priority: optional
 Architecture: all
@@ -57,7 +57,7 @@ SCRIPTS = {
 }
 
 
-def fill(tree: Path, wheel: Path) -> None:
+def fill(tree: Path, wheel: Path, version: str) -> None:
     """The package's files below tree: modules, commands, man pages, completion, control files."""
     modules = tree / "usr/lib/python3/dist-packages"
     with zipfile.ZipFile(wheel) as archive:
@@ -73,7 +73,7 @@ def fill(tree: Path, wheel: Path) -> None:
         page.with_name(f"{page.name}.gz").write_bytes(gzip.compress(page.read_bytes(), mtime=0))
         page.unlink()
     write(tree / "usr/share/doc/hpcapvf/copyright", COPYRIGHT)
-    write(tree / "DEBIAN/control", CONTROL)
+    write(tree / "DEBIAN/control", CONTROL.replace("@VERSION@", version))
     for name, text in SCRIPTS.items():
         write(tree / "DEBIAN" / name, text, mode=0o755)
 
@@ -85,8 +85,11 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def build(folder: Path) -> Path:
-    """The package as a file in folder. CalledProcessError if pip or dpkg-deb fails; they say why."""
+def build(folder: Path, version: str = __version__) -> Path:
+    """The package as a file in folder. CalledProcessError if pip or dpkg-deb fails; they say why.
+
+    version: what the package says of itself; tests of upgrades want another than the program's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as text:
         work = Path(text)
@@ -94,12 +97,12 @@ def build(folder: Path) -> Path:
         subprocess.run([*pip, "--wheel-dir", text, str(TOP)], check=True, timeout=TIMEOUT_S)
         tree = work / "tree"
         tree.mkdir(mode=0o755)
-        fill(tree, next(work.glob("hpcapvf-*.whl")))
-        target = folder / f"hpcapvf_{__version__}_all.deb"
+        fill(tree, next(work.glob("hpcapvf-*.whl")), version)
+        target = folder / f"hpcapvf_{version}_all.deb"
         pack = ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(target)]
         subprocess.run(pack, check=True, timeout=TIMEOUT_S, stdout=sys.stderr)
     return target
 
 
 if __name__ == "__main__":
-    print(build(Path(sys.argv[1])))
+    print(build(Path(sys.argv[1]), *sys.argv[2:3]))

@@ -13,7 +13,8 @@ from hpcapvf.model.errors import HpcapvfError
 # kbuild's W=1 looks at the comments too, with Perl or (newer kernels) Python.
 KERNEL = (*BUILDER, "perl", "python3")
 PACKAGING = ("build-essential", "debhelper", "dh-dkms", "dkms", "fakeroot", "lintian")
-PIPX = ("pipx", "python3-venv", "man-db")  # no compiler: a machine that only gives orders needs none
+# no compiler: a machine that only gives orders needs none
+PIPX = ("pipx", "python3-venv", "man-db", "zsh")
 # what the Debian package of the toolkit depends on, and the shells that it completes
 TOOLKIT = ("python3-yaml", "python3-jinja2", "python3-rich", "python3-shtab", "man-db", "zsh")
 SOURCE = ("linux-source", "bc", "bison", "cpio", "flex", "libelf-dev", "libssl-dev", "xz-utils")

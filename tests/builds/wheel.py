@@ -1,7 +1,8 @@
 """Install the built wheel with pipx on Debian 12 and 13, use and remove it: ``python -m tests.builds.wheel FILE.json``.
 
 In private root file systems without compiler, pip without index: what is needed is downloaded before, as binary
-wheels for that Python only. Good means: the three commands are on the PATH and work without the host's bindings.
+wheels for that Python only. Good means: the three commands are on the PATH, complete in bash and zsh, and
+work without the host's bindings.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def problems(release: str, facts: dict[str, list[str]]) -> list[str]:
     wanted = {
         "debian": [release],
         "command": COMMANDS,
+        "completes": [f"{shell} {Path(command).name}" for command in COMMANDS for shell in ("bash", "zsh")],
         "works": ["schema", "fleet"],
         "fleet": [HOST_FAILED],
         "done": ["wheel"],

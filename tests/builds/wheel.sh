@@ -6,7 +6,7 @@ exec 3>/build/facts # what the result is made of, one "name value" a line
 export HOME=/build/home PIPX_HOME=/build/pipx PIPX_BIN_DIR=/build/bin
 export PIP_NO_INDEX=1 PIP_FIND_LINKS=/build/wheels PIP_DISABLE_PIP_VERSION_CHECK=1
 export PATH="/build/bin:$PATH" LC_ALL=C.UTF-8
-mkdir -p "$HOME"
+mkdir -p "$HOME" /build/zsh
 # shellcheck source=/dev/null
 . /etc/os-release
 echo "debian $VERSION_ID" >&3
@@ -16,7 +16,17 @@ pipx install /build/wheels/hpcapvf-*.whl
 cd /
 for command in hpcapvf deploy-vnp deploy-vnma; do
 	"$command" --help >/dev/null
-	"$command" --print-completion bash | bash -n
+	"$command" --print-completion bash >"/build/$command.bash"
+	# shellcheck disable=SC2016 # for bash, not for this shell
+	words=$(bash -euc '. "$0"
+		function=$(complete -p "$1"); function=${function##* -F }
+		COMP_WORDS=("$1" --print-c) COMP_CWORD=1 COMPREPLY=()
+		"${function%% *}" "$1" --print-c "$1"
+		echo "${COMPREPLY[*]}"' "/build/$command.bash" "$command")
+	[ "$words" = --print-completion ] && echo "completes bash $command" >&3
+	"$command" --print-completion zsh >"/build/zsh/_$command"
+	zsh -fc "fpath=(/build/zsh \$fpath); autoload -Uz compinit; compinit -D -u; [[ \$_comps[$command] = _$command ]]
+		autoload +X _$command" && echo "completes zsh $command" >&3
 	echo "command $(command -v "$command")" >&3
 done
 hpcapvf schema >/dev/null && echo "works schema" >&3

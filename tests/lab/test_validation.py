@@ -222,6 +222,7 @@ def test_what_is_not_as_promised_is_red(validation: Validation) -> None:
         "test_the_captures_file_system_knows_the_array",
         "test_the_polling_thread_keeps_to_its_cpu",
         "test_each_has_an_iommu_group_of_its_own",
+        "test_the_guests_devices_signal_by_message",
         "test_the_guests_memory_is_in_hugepages_of_its_node",
         "test_the_kernel_gives_the_guest_memory_of_its_node_only",
         "test_the_array_has_the_chunk_that_was_asked_for",

@@ -74,6 +74,20 @@ def iommu_problems(listing: str, passed: Iterable[str]) -> list[str]:
     return problems
 
 
+def interrupt_problems(interrupts: str, passed: Iterable[str], controller: str | None) -> list[str]:
+    """No function of the guest shares an interrupt line (INTx), and its controller signals by message.
+
+    interrupts: the host's /proc/interrupts, where vfio-pci names each after its kind and function
+    (drivers/vfio/pci/vfio_pci_intrs.c: vfio-intx, vfio-msi, vfio-msix). controller: None if none was passed. A VF that
+    is polled has no interrupt at all.
+    """
+    found = set(re.findall(r"\bvfio-(intx|msix?)(?:\[\d+\])?\(([0-9a-f:.]+)\)", interrupts))
+    problems = [f"{address} uses INTx" for address in passed if ("intx", address) in found]
+    if controller and not {("msi", controller), ("msix", controller)} & found:
+        problems.append(f"{controller} has no MSI or MSI-X interrupt")
+    return problems
+
+
 def hugetlb_lines(numa_maps: str, size_kib: int) -> list[str]:
     """The mappings of a process in hugepages of one size (proc_pid_numa_maps(5))."""
     return [line for line in numa_maps.splitlines() if f"kernelpagesize_kB={size_kib}" in line.split()]

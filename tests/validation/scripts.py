@@ -28,6 +28,8 @@ for member in /sys/kernel/iommu_groups/*/devices/*; do
 done
 """
 
+INTERRUPTS = "cat /proc/interrupts"
+
 NODE_PAGES = """\
 for node in /sys/devices/system/node/node[0-9]*; do
     pages=$node/hugepages/hugepages-SIZEkB

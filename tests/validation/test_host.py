@@ -20,6 +20,11 @@ def test_each_has_an_iommu_group_of_its_own(target: Target) -> None:
     assert checks.iommu_problems(target.run(scripts.IOMMU_GROUPS), target.passed) == []
 
 
+def test_the_guests_devices_signal_by_message(target: Target) -> None:
+    text = target.run(scripts.INTERRUPTS)
+    assert checks.interrupt_problems(text, target.passed, target.plan["controller"]) == []
+
+
 def test_the_guests_memory_is_in_hugepages_of_its_node(target: Target, qemu: dict[str, str]) -> None:
     size, pages, node = (target.placement[name] for name in ("hugepage_kib", "hugepages", "node"))
     listing = target.run(scripts.NODE_PAGES.replace("SIZE", str(size)))

@@ -13,6 +13,12 @@ from tests.validation import checks
 VFS = "virtfn0 0000:21:10.0 vfio-pci\nvirtfn1 0000:21:10.2 igbvf\n"
 DRIVERS = "0000:00:02.0 virtio-pci\n0000:21:10.0 vfio-pci\n0000:31:00.0 vfio-pci\n"
 GROUPS = "5 0000:20:00.0 0x060400\n17 0000:21:10.0 0x020000\n18 0000:21:10.2 0x020000\n9 0000:31:00.0 0x010400\n"
+INTERRUPTS = """\
+            CPU0       CPU1
+  16:          0         12   IO-APIC  16-fasteoi   uhci_hcd:usb1
+  41:       9120          0  IR-PCI-MSIX-0000:31:00.0    0-edge      vfio-msix[0](0000:31:00.0)
+  42:          0         77  IR-PCI-MSIX-0000:21:00.0    0-edge      ens5
+"""
 NUMA_MAPS = """\
 5581c4a00000 bind:0 file=/usr/bin/qemu-system-x86_64 mapped=802 N0=802 kernelpagesize_kB=4
 7f1c2be00000 bind:0 file=/dev/hugepages/libvirt/qemu/1-probe1/qemu_back_mem.pc.ram huge dirty=512 N0=512 \
@@ -90,6 +96,16 @@ CASES: dict[str, tuple[Check, str, tuple[tuple[str, str], ...]]] = {
         lambda text: checks.iommu_problems(text, PASSED),
         GROUPS,
         (("18 0000:21:10.2", "17 0000:21:10.2"), ("9 0000:31:00.0 0x010400\n", "")),
+    ),
+    "interrupt_problems": (
+        lambda text: checks.interrupt_problems(text, PASSED, PASSED[1]),
+        INTERRUPTS,
+        (
+            ("vfio-msix[0](0000:31:00.0)", "vfio-intx(0000:31:00.0)"),
+            ("uhci_hcd:usb1", "uhci_hcd:usb1, vfio-intx(0000:21:10.0)"),
+            ("vfio-msix[0](0000:31:00.0)", "megasas"),
+            ("(0000:31:00.0)", "(0000:32:00.0)"),
+        ),
     ),
     "hugepage_problems": (
         lambda text: checks.hugepage_problems(text, 2048, 512, 0),
@@ -242,6 +258,10 @@ def test_a_machine_that_is_its_own_reference_keeps_its_clock() -> None:
     alone = CLOCK.replace("yes", "no")
     assert checks.clock_problems(alone) != []
     assert checks.clock_problems(alone.replace("4B564D00", "7F7F0101")) == []
+
+
+def test_a_guest_without_a_controller_of_its_own_needs_no_interrupt() -> None:
+    assert checks.interrupt_problems("", PASSED[:1], None) == []
 
 
 def test_a_bridge_may_share_the_group() -> None:
