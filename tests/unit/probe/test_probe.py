@@ -309,27 +309,6 @@ def test_images_by_sidecar_by_reckoning_and_missing(tmp_path: Path) -> None:
     assert not missing.exists
 
 
-def test_default_routes_that_proc_does_not_show_count_too(tmp_path: Path) -> None:
-    fake = fake_machine(tmp_path)
-    hops = [{"gateway": "10.0.0.1", "dev": "eth0", "weight": 1}, {"gateway": "10.1.0.1", "dev": PF_INTERFACE}]
-    other = [{"dst": "default", "nexthops": hops}, {"type": "blackhole", "dst": "default", "dev": "lo", "table": "9"}]
-    answers = {"-4": json.dumps(other), "-6": "[]"}
-    fake.commands.on("ip", lambda argv, _i: (0, answers[argv[2]], ""))
-
-    def routed() -> set[str]:
-        host = probe_host(fake.machine.files, commands=fake.machine.commands)
-        return {i.name for i in host.interfaces if i.default_route}
-
-    assert routed() == {"eth0", PF_INTERFACE}
-    answers["-4"] = "[]"
-    assert PF_INTERFACE not in routed()
-    answers["-6"] = json.dumps([{"dst": "default", "dev": PF_INTERFACE, "table": "vrf-1"}])
-    assert PF_INTERFACE in routed()
-    answers["-6"] = "{broken"
-    host = probe_host(fake.machine.files, commands=fake.machine.commands)
-    assert any("ip -json -6" in line for line in host.unreadable)
-
-
 def test_deployments_and_the_pf_that_one_guards(tree: Tree) -> None:
     state = {"spec_sha256": "ab", "condition": "deployed"}
     steps = [{"kind": "set-link"}, {"kind": "program-receive-all", "pf": PF}]
