@@ -26,7 +26,12 @@ def kept_path(name: str, part: str) -> str:
 
 
 def keep(name: str, part: str, values: Mapping[str, Any], machine: Machine) -> str:
-    """Keep a part in the place of the one before; why it cannot be kept, empty if it is. A full disk fails nothing."""
+    """Keep a part in the place of the one before; why it cannot be kept, empty if it is. A full disk fails nothing.
+
+    Of a deployment that somebody took away meanwhile nothing is kept.
+    """
+    if not machine.files.exists(state.state_path(name)):
+        return f"{name} is gone"
     content = {"version": VERSION, "at": round(machine.clock.wall(), 3)} | dict(values)
     try:
         machine.files.replace(kept_path(name, part), json.dumps(to_json(content)).encode() + b"\n", mode=0o600)
