@@ -76,7 +76,7 @@ class Verified:
     def from_result(result: Mapping[str, Any]) -> Verified:
         """The same from what ``result`` gave; ValueError, KeyError or TypeError if it is not of this version."""
         known = {field.name for field in fields(Proof)}
-        proofs = [
+        proofs: list[tuple[str, Proof]] = [
             (str(one["traffic"]), from_json(Proof, {key: value for key, value in one.items() if key in known}))
             for one in result["proofs"]
         ]

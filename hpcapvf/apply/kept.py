@@ -1,7 +1,7 @@
 """What is kept beside a deployment's state for its report: the plan's changes, and what the last verification found.
 
-Files of one JSON object in the deployment's folder (mode 0600), with ``version`` and ``at`` (seconds since 1970). Nothing
-but the report reads them; they go with the deployment.
+Files of one JSON object in the deployment's folder (mode 0600), with ``version`` and ``at`` (seconds since 1970).
+Nothing but the report reads them; they go with the deployment.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ def read_kept(name: str, part: str, machine: Machine) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(text)
-        if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("at"), int | float):
+        if (
+            not isinstance(found, dict)
+            or found.get("version") != VERSION
+            or not isinstance(found.get("at"), int | float)
+        ):
             raise ValueError("not of this version")
     except ValueError as error:
         raise HpcapvfError(f"{path} cannot be used: {error}", hint=f"`hpcapvf verify {name}` makes it anew") from None

@@ -63,7 +63,7 @@ class Wish:
     newest_bytes: int | None = None
 
 
-class Enough(Exception):  # noqa: N818 - no error: the end of what is wanted
+class Enough(Exception):
     """Raised by who takes the frames: the conversion ends, and what came before stands."""
 
 
