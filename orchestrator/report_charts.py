@@ -41,7 +41,7 @@ def rate_figures(rates: Rates) -> tuple[Figure, ...]:
 
 def _rate(name: str, unit: str, series: Series, since: str, told: str) -> Figure:
     chart = Chart(f"{name} over time", since, unit, (series,))
-    return Figure(render_chart(chart), f"{series.name.capitalize()} a second: {told}.")
+    return Figure(render_chart(chart), f"{chart.title.capitalize()}: {series.name} a second, {told}.")
 
 
 def loss_figure(intervals: Sequence[Interval]) -> Figure:
@@ -52,8 +52,8 @@ def loss_figure(intervals: Sequence[Interval]) -> Figure:
     received = sum(one.received or 0 for one in intervals)
     seconds = intervals[-1].to_s - intervals[0].from_s
     caption = (
-        f"Frames lost a second by the counters in the guest, for {seconds:.1f} s while this report was made: "
-        f"{total} lost, {received} received."
+        f"Loss over time: frames lost a second by the counters in the guest, for {seconds:.1f} s "
+        f"while this report was made: {total} lost, {received} received."
     )
     if any(one.lost is None for one in intervals):
         caption += " Where the curve is interrupted, counters began anew."
@@ -92,7 +92,8 @@ def gap_figure(gaps: Gaps) -> Figure | None:
         log_x=True,
     )
     told = ", ".join(f"{100 * float(q):g} %: {say_time(gap)}" for q, gap in gaps.quantiles_ns.items())
-    caption = f"{gaps.count} gaps, {say_time(gaps.least_ns)} to {say_time(gaps.most_ns)}. Not longer than: {told}."
+    span = f"{say_time(gaps.least_ns)} to {say_time(gaps.most_ns)}"
+    caption = f"Gaps between timestamps: {gaps.count}, of {span}. Not longer than: {told}."
     return Figure(render_chart(chart), caption + (f" {gaps.equal} of them are 0." if gaps.equal else ""))
 
 

@@ -127,7 +127,8 @@ svg.chart { display: block; width: 100%; max-width: 620px; height: auto; backgro
 table { border-collapse: collapse; font-size: 0.9em; min-width: min(100%, 420px); }
 caption { text-align: left; font-weight: bold; padding: 4px 0; }
 th, td { text-align: left; vertical-align: top; padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line);
-  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; min-width: 3em; max-width: 46em; }
+  font-variant-numeric: tabular-nums; overflow-wrap: break-word; max-width: 46em; }
+th { white-space: nowrap; }
 .pairs td:first-child { color: var(--muted); min-width: 7em; }
 td.bad { color: var(--bad); font-weight: bold; }
 pre { background: var(--soft); padding: 10px; border-radius: 6px; font-size: 0.82em; }
