@@ -89,6 +89,9 @@ def _plan(facts: Facts) -> Section:
         for number, step in enumerate(facts.steps, 1)
     ]
     notes = [f"Deployed by {facts.deployed_by}."] if facts.deployed_by else []
+    notes += (
+        ["Changes are told as planned; what was really there before stands with the steps."] if facts.changes else []
+    )
     notes += [f"Steps: {_missing(facts, 'steps')}"] if not facts.steps else []
     notes += [f"Changes: {_missing(facts, 'changes')}"] if not facts.changes else []
     parts: list[Part] = [table("steps, by the journal", columns, rows)] if rows else []

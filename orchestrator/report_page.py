@@ -22,7 +22,7 @@ _BAD_WORDS = ("FAILED", "CANNOT BE UNDONE")
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of our own with a caption. wide: it keeps its size and is scrolled sideways in its frame."""
+    """A picture of our own with a caption. wide: a topology, which is scrolled sideways in its frame if need be."""
 
     svg: str
     caption: str
@@ -76,6 +76,8 @@ def _figure(figure: Figure) -> str:
 def _part(part: Part) -> str:
     if isinstance(part, Table):
         return _table(part)
+    if not part:  # a text that did not change has no differences
+        return ""
     return f'<pre class="scrolled" tabindex="0">{escape(part)}</pre>'
 
 
@@ -123,7 +125,7 @@ svg.chart { display: block; width: 100%; max-width: 620px; height: auto; backgro
 .chart .bar { fill: var(--bar); }
 .paper, .scrolled { overflow-x: auto; margin: 10px 0; }
 .paper { background: #ffffff; border: 1px solid var(--line); border-radius: 6px; }
-.paper svg { display: block; margin: 0 auto; }
+.paper svg { display: block; margin: 0 auto; max-width: 100%; min-width: 1120px; height: auto; }
 table { border-collapse: collapse; font-size: 0.9em; min-width: min(100%, 420px); }
 caption { text-align: left; font-weight: bold; padding: 4px 0; }
 th, td { text-align: left; vertical-align: top; padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line);

@@ -117,8 +117,12 @@ def browser(program: str, profile: Path) -> Iterator[Browser]:
         os.dup2(high[1], 4)
 
     argv = [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    process = subprocess.Popen(  # noqa: PLW1509 - two calls of the kernel, and tests start no threads beside
-        argv, pass_fds=(3, 4), preexec_fn=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    process = subprocess.Popen(
+        argv,
+        pass_fds=(3, 4),
+        preexec_fn=place,  # noqa: PLW1509 - two calls of the kernel, and no test has threads meanwhile
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     for descriptor in (their_in, their_out, *high):
         os.close(descriptor)

@@ -56,7 +56,7 @@ CHECKS = {
             !e.closest('.scrolled, .paper') && e.getBoundingClientRect().right > innerWidth + 1)
             .map(e => e.textContent.slice(0, 80))""",
     "a page that scrolls sideways": """
-        document.documentElement.scrollWidth > innerWidth ? [document.documentElement.scrollWidth] : []""",
+        (d => d.scrollWidth > d.clientWidth ? [d.scrollWidth] : [])(document.documentElement)""",
     "colours that are too alike": """
         (() => { const light = text => { const [r, g, b] = text.match(/[0-9.]+/g).map(v => v / 255)
                 .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
