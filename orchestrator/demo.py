@@ -30,7 +30,7 @@ from orchestrator.files import keep_logs, write_json, write_text
 from orchestrator.options import epilog, output_options
 from orchestrator.phases import PhaseClock
 from orchestrator.remote import Envelope, ServerFailed, must, run_on_server
-from orchestrator.report import AgentFacts, DemoFacts, demo_picture, demo_report, show_demo
+from orchestrator.report import AgentFacts, DemoFacts, demo_page, demo_picture, demo_report, show_demo
 from orchestrator.runner import run
 from orchestrator.suggest import suggest_monitor_spec, suggest_spec
 
@@ -101,7 +101,8 @@ def run_demo(args: argparse.Namespace, progress: Progress) -> Answer:
     report = demo_report(facts)
     write_json(args.out / "report.json", report)
     write_text(args.out / "topology.svg", demo_picture(facts))
-    notes = [f"report: {args.out / 'report.json'}", f"picture: {args.out / 'topology.svg'}"]
+    write_text(args.out / "report.html", demo_page(facts))
+    notes = [f"report: {args.out / 'report.html'}, {args.out / 'report.json'}", f"picture: {args.out / 'topology.svg'}"]
     if args.keep:
         notes.append(
             f"the server still runs: `hpcapvf lab ssh --name {args.name}`, there `hpcapvf status`; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from hpcapvf.apply.kept import PLANNED, keep
 from hpcapvf.apply.lock import wait_for_host
 from hpcapvf.apply.run import Outcome, apply_plan
 from hpcapvf.host.machine import local_machine
@@ -15,11 +16,21 @@ from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan, Unchanged
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.request import Request
+from hpcapvf.plan.changes import changes_of
 from orchestrator.answer import Answer
 from orchestrator.commands.inspect import plan_answer, plan_on
 from orchestrator.files import write_json
 from orchestrator.phases import PhaseClock
-from orchestrator.proofs import Checks, Verified, failure_of, read_checks, show_verified, verify_deployment
+from orchestrator.proofs import (
+    Checks,
+    Verified,
+    failure_of,
+    keep_verified,
+    read_checks,
+    show_verified,
+    verify_deployment,
+    warn_unkept,
+)
 from orchestrator.specs import facts_now
 from orchestrator.tables import pairs
 from orchestrator.unchanged import unchanged_answer
@@ -43,7 +54,10 @@ def deploy(args: argparse.Namespace, request: Request, progress: Progress) -> An
         plan, machine, progress, wait_s=args.wait, look_again=lambda: facts_now(plan, machine, progress)
     )
     clock.add(outcome.phases_s)
+    changes = changes_of(plan, planned.host)
+    unkept = keep(request.name, PLANNED, {"changes": changes, "host": planned.host}, machine)
     verified = _verify(plan, machine, checks, progress=progress, clock=clock)
+    unkept = keep_verified(request.name, verified, clock, machine) or unkept
     result = _result(plan, planned.host, outcome, verified) | {"phases_s": clock.phases_s()}
     if args.report:
         write_json(args.report, to_json(result))
@@ -52,7 +66,7 @@ def deploy(args: argparse.Namespace, request: Request, progress: Progress) -> An
     return Answer(
         result,
         shown=(*([pairs("how it was done", notes)] if notes else []), *shown),
-        warnings=plan.warnings,
+        warnings=(*plan.warnings, *warn_unkept(unkept)),
         error=failure_of(verified),
     )
 

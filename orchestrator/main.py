@@ -19,6 +19,7 @@ MODULES = {
     "orchestrator.commands.guard": ("guard",),
     "orchestrator.commands.doctor": ("doctor",),
     "orchestrator.commands.fetch": ("fetch",),
+    "orchestrator.commands.report": ("report",),
     "orchestrator.commands.status": ("status",),
     "orchestrator.commands.metrics": ("metrics",),
     "orchestrator.commands.top": ("top",),

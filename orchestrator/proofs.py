@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from hpcapvf.apply.kept import VERIFIED, keep
 from hpcapvf.host.acquainted import AcquaintedGuests
 from hpcapvf.host.protocols import Clock, FrameSource, Machine, guest_access
 from hpcapvf.host.source import open_source
-from hpcapvf.model.codec import to_json
+from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import BadSpec, HpcapvfError, NotFound, ProofFailed
 from hpcapvf.model.host import Host
-from hpcapvf.model.plan import Finding, Plan
+from hpcapvf.model.plan import Advice, Finding, Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe import probe_host
 from hpcapvf.raw.pcap import read_pcap
@@ -71,6 +72,18 @@ class Verified:
             "proofs": [{"traffic": name} | proof.report() for name, proof in self.proofs],
         }
 
+    @staticmethod
+    def from_result(result: Mapping[str, Any]) -> Verified:
+        """The same from what ``result`` gave; ValueError, KeyError or TypeError if it is not of this version."""
+        known = {field.name for field in fields(Proof)}
+        proofs: list[tuple[str, Proof]] = [
+            (str(one["traffic"]), from_json(Proof, {key: value for key, value in one.items() if key in known}))
+            for one in result["proofs"]
+        ]
+        clock = {key: value for key, value in result["clock"].items() if key != "text"}
+        findings: tuple[Finding, ...] = from_json(tuple[Finding, ...], result["findings"])
+        return Verified(from_json(Host, result["host"]), findings, tuple(proofs), from_json(GuestClock, clock))
+
 
 def read_checks(source: str, paths: list[str], clock: Clock, rate: float | None = None) -> Checks:
     """What the user named: the source with its rate, and pcap files or the own mix.
@@ -108,6 +121,16 @@ def verify_deployment(
             frames = traffic_mix(MIX_FRAMES, targets=targets) if traffic.frames is None else traffic.frames
             proofs.append((traffic.name, prove(plan, machine, checks.source, frames, progress, targets=targets)))
     return Verified(host, findings, tuple(proofs), _clock_of_guest(plan, machine))
+
+
+def keep_verified(name: str, verified: Verified, clock: PhaseClock, machine: Machine) -> str:
+    """Keep what was found for the deployment's report, as ``hpcapvf.apply.kept.keep``."""
+    return keep(name, VERIFIED, verified.result() | {"phases_s": clock.phases_s()}, machine)
+
+
+def warn_unkept(why: str) -> tuple[Advice, ...]:
+    """What was found stands in the answer all the same."""
+    return (Advice(f"not kept for `hpcapvf report`: {why}", ""),) if why else ()
 
 
 def _clock_of_guest(plan: Plan, machine: Machine) -> GuestClock:

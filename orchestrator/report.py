@@ -9,11 +9,12 @@ from typing import Any
 from hpcapvf import __version__
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import Host
-from hpcapvf.model.plan import Advice, Plan
+from hpcapvf.model.plan import Advice, Finding, Plan
 from hpcapvf.model.steps import ReplicateTraffic
 from orchestrator.answer import Part, Table
 from orchestrator.picture import CaptureCounts, Shown, render_topology
-from orchestrator.tables import pairs, show_placement, table
+from orchestrator.report_page import PICTURE_CAPTION, Figure, Section, render_page
+from orchestrator.tables import pairs, show_findings, show_placement, table
 
 FRAME_FIGURES = (
     "frames_sent",
@@ -200,17 +201,18 @@ def demo_report(facts: DemoFacts) -> dict[str, Any]:
 
 def demo_picture(facts: DemoFacts) -> str:
     """The server as deployed, with the frames of the proofs, as SVG."""
-    shown = [Shown(facts.plan, _counts(facts.proof) if "vnp" in facts.acts else None)]
+    shown = [Shown(facts.plan, counts_of(facts.proof) if "vnp" in facts.acts else None)]
     last = facts.deployed
     if facts.agent is not None:
-        shown.append(Shown(facts.agent.plan, _counts(facts.agent.proof), facts.agent.watched_s))
+        shown.append(Shown(facts.agent.plan, counts_of(facts.agent.proof), facts.agent.watched_s))
         last = facts.agent.deployed
     before: Host = from_json(Host, facts.deployed["host_before"])
     after: Host = from_json(Host, last["host"])
     return render_topology(with_disks_of(after, before), shown)
 
 
-def _counts(proof: Mapping[str, Any]) -> CaptureCounts:
+def counts_of(proof: Mapping[str, Any]) -> CaptureCounts:
+    """A proof's counts for the picture."""
     return CaptureCounts(
         sent=proof["frames_sent"],
         expected=proof["frames_expected"],
@@ -219,6 +221,18 @@ def _counts(proof: Mapping[str, Any]) -> CaptureCounts:
         identical=proof["frames_identical"],
         foreign=proof["frames_foreign"],
     )
+
+
+def demo_page(facts: DemoFacts) -> str:
+    """The same as one HTML page."""
+    failures = facts.failures
+    verdict = "; ".join(failures) if failures else "Every frame was stored, unaltered and in order."
+    sections = [
+        Section("What came of it", (verdict,), parts=show_demo(facts)),
+        Section("The server as deployed", figures=(Figure(demo_picture(facts), PICTURE_CAPTION, wide=True),)),
+        Section("Checks", parts=(show_findings(from_json(tuple[Finding, ...], facts.deployed["findings"])),)),
+    ]
+    return render_page("Demo of hpcapvf", f"hpcapvf {__version__}: {'failed' if failures else 'ok'}", sections)
 
 
 def with_disks_of(after: Host, before: Host) -> Host:

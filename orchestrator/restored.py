@@ -30,11 +30,11 @@ def put_back_lines(events: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str]
             before.pop(event["index"], None)
         elif event["event"] == "undone" and event["index"] in before:
             step, known = before.pop(event["index"])
-            lines.append((step.describe(), _said(known)))
+            lines.append((step.describe(), say_before(known)))
     return tuple(lines)
 
 
-def _said(before: Mapping[str, Any]) -> str:
+def say_before(before: Mapping[str, Any]) -> str:
     """A journal's ``before`` in a few words; nothing if there was nothing to remember."""
     if len(before) > _VALUES_TOLD:
         return f"{len(before)} values as before"

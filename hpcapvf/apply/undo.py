@@ -15,6 +15,7 @@ from hpcapvf.apply.handler import SILENT_GUEST_TIMEOUT_S, Context, Json
 from hpcapvf.apply.handlers import handler_of
 from hpcapvf.apply.heirs import hand_over
 from hpcapvf.apply.journal import Begun, Journal, read_events, to_undo
+from hpcapvf.apply.kept import PARTS, kept_path
 from hpcapvf.host.protocols import Files, Machine
 from hpcapvf.model import paths
 from hpcapvf.model.errors import Conflict, FileFailed, GuestSilent, HpcapvfError, UndoIncomplete
@@ -199,7 +200,8 @@ def remove_leftovers(name: str, files: Files) -> tuple[str, ...]:
     Returns what is in it besides: that is not touched.
     """
     folder = state.folder(name)
-    for path in (state.state_path(name), state.journal_path(name)):
+    kept = (kept_path(name, part) for part in PARTS)
+    for path in (state.state_path(name), state.journal_path(name), *kept):
         remove_whole(files, path)
     others = files.list(folder)
     if others == ():

@@ -46,6 +46,10 @@ def _build(kind: Any, value: Any) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"expected a list, got {value!r}")
         return tuple(_build(item, v) for v in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, got {value!r}")
+        return {str(key): _build(get_args(kind)[1], v) for key, v in value.items()}
     if dataclasses.is_dataclass(kind) and kind not in _TEXT_TYPES:
         return _build_dataclass(kind, value)
     return _build_scalar(kind, value)

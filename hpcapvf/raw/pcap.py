@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -55,6 +56,43 @@ def read_pcap(content: bytes) -> list[Frame]:
         frames.append(Frame(seconds * 1_000_000_000 + fraction * unit_ns, content[start : start + kept], wire))
         offset = start + kept
     return frames
+
+
+class FrameTimes:
+    """Times and lengths of the frames of a pcap file that comes in pieces; of their bytes nothing is kept.
+
+    times_ns: nanoseconds since 1970, in file order. wire_bytes: lengths on the wire. After BadSpec (as ``read_pcap``,
+    but for an end within a record, which ``rest_bytes`` tells) nothing more may be added.
+    """
+
+    def __init__(self) -> None:
+        self.times_ns = array("Q")
+        self.wire_bytes = array("L")
+        self._rest = b""
+        self._unit_ns = 0
+        self._record = struct.Struct("<IIII")
+
+    @property
+    def rest_bytes(self) -> int:
+        """Bytes of a record that is not whole yet."""
+        return len(self._rest)
+
+    def add(self, piece: bytes) -> None:
+        """The next bytes of the file."""
+        data, offset = self._rest + piece, 0
+        if not self._unit_ns and len(data) >= FILE_HEADER_BYTES:
+            order, self._unit_ns = read_file_header(data)
+            self._record, offset = struct.Struct(order + "IIII"), FILE_HEADER_BYTES
+        while self._unit_ns and offset + RECORD_HEADER_BYTES <= len(data):
+            seconds, fraction, kept, wire = self._record.unpack_from(data, offset)
+            if kept > LONGEST_FRAME_BYTES:
+                raise BadSpec(f"pcap: frame {len(self.times_ns) + 1} claims {kept} bytes; the file is damaged")
+            if offset + RECORD_HEADER_BYTES + kept > len(data):
+                break
+            self.times_ns.append(seconds * 1_000_000_000 + fraction * self._unit_ns)
+            self.wire_bytes.append(wire)
+            offset += RECORD_HEADER_BYTES + kept
+        self._rest = data[offset:]
 
 
 def read_file_header(content: bytes) -> tuple[str, int]:

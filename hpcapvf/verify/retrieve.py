@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from hpcapvf.host.protocols import Guest, Machine, guest_access
@@ -50,11 +50,21 @@ class Moment:
 
 @dataclass(frozen=True)
 class Wish:
-    """Frames from begin on and before end (None: without that bound) that match expression ("": all)."""
+    """Frames from begin on and before end (None: without that bound) that match expression ("": all).
+
+    form: ``pcapng`` or ``pcap``, as raw2pcap names them. newest_bytes: of each queue only the newest files that hold
+    no more than this together, one at least (None: all).
+    """
 
     begin: Moment | None = None
     end: Moment | None = None
     expression: str = ""
+    form: str = "pcapng"
+    newest_bytes: int | None = None
+
+
+class Enough(Exception):
+    """Raised by who takes the frames: the conversion ends, and what came before stands."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,9 @@ class CaptureFile:
 @dataclass(frozen=True)
 class Retrieved:
     """What was brought. from_ns, to_ns: the range as it was understood. status: raw2pcap's exit code (0; 1: faults;
-    2: files that could not be used). complaints: what it said about them."""
+    2: files that could not be used). complaints: what it said about them. files_there: how many the capture folder
+    holds. cut_short: who took the frames had enough, so frames, frames_looked_at and status tell of whole files only.
+    """
 
     from_ns: int | None
     to_ns: int | None
@@ -82,6 +94,8 @@ class Retrieved:
     bytes_written: int
     status: int
     complaints: tuple[str, ...]
+    files_there: int = 0
+    cut_short: bool = False
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -96,7 +110,7 @@ def retrieve(
     take: Callable[[bytes], object],
     progress: Progress,
 ) -> Retrieved:
-    """Hand the frames that are wished for to take, as pcapng.
+    """Hand the frames that are wished for to take, in the wished form.
 
     The file that is being written is closed first if the range may reach into it. NotFound if no file overlaps the
     range, StepFailed if nothing could be converted, NotCapable for another engine than HPCAPvf.
@@ -121,8 +135,10 @@ def retrieve(
     chosen = overlapping(files, from_ns, to_ns)
     if not chosen:
         raise NotFound(f"no capture of {plan.request.name} lies in that time", hint=_span(files))
+    chosen = chosen if wish.newest_bytes is None else newest(chosen, wish.newest_bytes)
     progress.phase("convert", f"{len(chosen)} of {len(files)} files")
-    return _Conversion(guest, directory, chosen, progress).run(from_ns, to_ns, wish.expression, take)
+    found = _Conversion(guest, directory, chosen, progress).run(from_ns, to_ns, wish, take)
+    return replace(found, files_there=len(files))
 
 
 def list_files(guest: Guest, directory: str) -> tuple[CaptureFile, ...]:
@@ -172,6 +188,22 @@ def overlapping(files: tuple[CaptureFile, ...], from_ns: int | None, to_ns: int 
     return tuple(chosen)
 
 
+def newest(files: tuple[CaptureFile, ...], most_bytes: int) -> tuple[CaptureFile, ...]:
+    """Of each queue of files, ordered as by ``parse_listing``, the last ones that hold most_bytes at most; one at
+    least. most_bytes is for all queues together."""
+    queues = sorted({file.queue for file in files})
+    chosen: list[CaptureFile] = []
+    for queue in queues:
+        left, kept = most_bytes // len(queues), list[CaptureFile]()
+        for file in reversed([file for file in files if file.queue == queue]):
+            left -= file.size_bytes
+            if left < 0 and kept:
+                break
+            kept.append(file)
+        chosen += reversed(kept)
+    return tuple(chosen)
+
+
 def seconds_of(ns: int) -> str:
     """As raw2pcap reads a time."""
     return f"{ns // NANOSECONDS}.{ns % NANOSECONDS:09d}"
@@ -190,25 +222,27 @@ class _Conversion:
         self._done = self._frames = self._looked_at = self._written = 0
         self._complaints: list[str] = []
 
-    def run(
-        self, from_ns: int | None, to_ns: int | None, expression: str, take: Callable[[bytes], object]
-    ) -> Retrieved:
-        options = ["--format", "pcapng", "--output", "-"]
+    def run(self, from_ns: int | None, to_ns: int | None, wish: Wish, take: Callable[[bytes], object]) -> Retrieved:
+        options = ["--format", wish.form, "--output", "-"]
         options += ["--from", seconds_of(max(from_ns, 0))] if from_ns is not None else []
         options += ["--to", seconds_of(max(to_ns, 1))] if to_ns is not None else []
-        options += ["--filter", expression] if expression else []
+        options += ["--filter", wish.expression] if wish.expression else []
 
         def count(data: bytes) -> None:
             self._written += len(data)
             take(data)
 
-        status = self._guest.stream(
-            ["sh", "-c", _SCRIPT, "hpcapvf", self._directory, *options],
-            take=count,
-            tell=self._hear,
-            silence_s=_SILENCE_S,
-            stdin="".join(f"{file.path}\n" for file in self._files).encode(),
-        )
+        cut_short, status = False, 0
+        try:
+            status = self._guest.stream(
+                ["sh", "-c", _SCRIPT, "hpcapvf", self._directory, *options],
+                take=count,
+                tell=self._hear,
+                silence_s=_SILENCE_S,
+                stdin="".join(f"{file.path}\n" for file in self._files).encode(),
+            )
+        except Enough:
+            cut_short = True
         if self._written == 0 or status >= _OUTPUT_FAILED:
             raise StepFailed(
                 f"raw2pcap in the guest ended with status {status}: {(self._complaints or ['it said nothing'])[-1]}",
@@ -225,6 +259,7 @@ class _Conversion:
             self._written,
             status,
             tuple(self._complaints[:_COMPLAINTS_KEPT]),
+            cut_short=cut_short,
         )
 
     def _hear(self, line: str) -> None:

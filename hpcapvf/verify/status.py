@@ -150,7 +150,7 @@ def read_status(name: str, condition: str, plan: Plan, machine: Machine, *, gues
                 f"rates are read of hpcapvf only, and this one captures with {plan.request.engine.kind}"
             )
         elif guest == "running":
-            capture = attempt("capture", lambda: _read_rates(plan, machine, guest_timeout_s))
+            capture = attempt("capture", lambda: read_rates(plan, machine, guest_timeout_s))
             up = capture is not None
         else:
             unknown["capture"] = f"the guest is {guest or 'unknown'}"
@@ -222,7 +222,8 @@ def _stored_per_s(per_s: dict[str, float], caplen: int) -> float:
     return round(kept + frames * _RECORD_HEADER_BYTES, 3)
 
 
-def _read_rates(plan: Plan, machine: Machine, guest_timeout_s: float) -> CaptureRates:
+def read_rates(plan: Plan, machine: Machine, guest_timeout_s: float) -> CaptureRates:
+    """The capture of a guest that runs; StepFailed if it has no VF with the driver, WaitTimedOut if it is silent."""
     directory = next(step.directory for step in plan.steps if isinstance(step, StartCapture))
     guest = machine.guests.connect(guest_access(plan), timeout_s=guest_timeout_s)
     result = guest.run(

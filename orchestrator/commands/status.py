@@ -72,7 +72,7 @@ def one_answer(name: str, machine: Machine, wait_s: float, progress: Progress) -
     rows += [("guard's unit", status.guard_unit)] if status.guard_unit else []
     rows += [(f"guard: {key}", value) for key, value in (status.guard or {}).items()]
     rows += [("registers", status.registers)] if status.registers or "registers" in status.unknown else []
-    rows += _capture_rows(status.capture) if status.capture else []
+    rows += capture_rows(status.capture) if status.capture else []
     rows += [(f"unknown: {part}", why) for part, why in status.unknown.items()]
     rows += [(f"deployed in: {phase}", f"{seconds:.1f} s") for phase, seconds in deployment.phases_s.items()]
     # domain: the name of this field in earlier versions
@@ -124,7 +124,8 @@ def _row(status: DeploymentStatus) -> tuple[object, ...]:
     )
 
 
-def _capture_rows(capture: CaptureRates) -> list[tuple[str, object]]:
+def capture_rows(capture: CaptureRates) -> list[tuple[str, object]]:
+    """What is told of a capture in detail."""
     rows: list[tuple[str, object]] = [("capture service", capture.unit)]
     rows += [(name, f"{value} ({capture.per_s.get(name, 0):.0f}/s)") for name, value in capture.counters.items()]
     rows += [

@@ -20,7 +20,14 @@ from orchestrator.answer import Answer, Part
 from orchestrator.options import Commands, add_command, add_wait_option
 from orchestrator.phases import PhaseClock
 from orchestrator.proof_options import add_proof_options
-from orchestrator.proofs import failure_of, read_checks, show_verified, verify_deployment
+from orchestrator.proofs import (
+    failure_of,
+    keep_verified,
+    read_checks,
+    show_verified,
+    verify_deployment,
+    warn_unkept,
+)
 from orchestrator.restored import put_back_lines
 from orchestrator.tables import pairs
 
@@ -87,9 +94,10 @@ def run_verify(args: argparse.Namespace, progress: Progress) -> Answer:
             hint=f"see `hpcapvf status {args.name}`, then run `hpcapvf recover {args.name}`",
         )
     verified = verify_deployment(deployment.plan, machine, checks, progress=progress, clock=clock)
+    unkept = keep_verified(args.name, verified, clock, machine)
     result = {"name": args.name, "plan": to_json(deployment.plan)} | verified.result() | {"phases_s": clock.phases_s()}
     shown = show_verified(deployment.plan, verified, clock.phases_s())
-    return Answer(result, shown=shown, error=failure_of(verified))
+    return Answer(result, shown=shown, warnings=warn_unkept(unkept), error=failure_of(verified))
 
 
 def run_destroy(args: argparse.Namespace, progress: Progress) -> Answer:

@@ -69,7 +69,7 @@ def _agent(stored: tuple[bytes, ...] = FOR_AGENT, backend: str | None = "replica
     return AgentFacts(json.loads(json.dumps(deployed)), mirror, 41.3)
 
 
-def _watched_probe(*, sent: bool = True) -> DemoFacts:
+def watched_demo(*, sent: bool = True) -> DemoFacts:
     """A good first act, or one that sends nothing, and the second."""
     proof = _proof(FRAMES)
     facts = replace(_facts(proof if sent else replace(proof, frames_sent=None, frames_expected=None)), agent=_agent())
@@ -148,7 +148,7 @@ def test_without_an_agent_the_report_has_the_one_act() -> None:
 
 
 def test_the_agents_figures_join_the_report() -> None:
-    report = demo_report(_watched_probe())
+    report = demo_report(watched_demo())
     assert report["ok"], report["failures"]
     assert report["acts"] == ["vnp", "vnma"]
     assert report["frames_identical"] == 50, "the probe's"
@@ -166,7 +166,7 @@ def test_the_agents_figures_join_the_report() -> None:
 
 
 def test_with_the_agent_alone_the_probe_has_no_frame_figures() -> None:
-    facts = _watched_probe(sent=False)
+    facts = watched_demo(sent=False)
     report = demo_report(facts)
     assert report["ok"], report["failures"]
     assert report["acts"] == ["vnma"]
@@ -196,11 +196,11 @@ def test_what_the_agent_lacks_fails_the_demo(agent: AgentFacts, failure: str) ->
 
 
 def test_a_demo_that_sent_nothing_fails() -> None:
-    assert replace(_watched_probe(sent=False), agent=None).failures == ("no act proved any frames",)
+    assert replace(watched_demo(sent=False), agent=None).failures == ("no act proved any frames",)
 
 
 def test_tables_and_picture_have_both_vms() -> None:
-    facts = _watched_probe()
+    facts = watched_demo()
     text, picture = _text(facts), demo_picture(facts)
     for wanted in (
         "placement of probe1",
