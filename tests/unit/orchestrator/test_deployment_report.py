@@ -29,18 +29,21 @@ from tests.unit.verify.test_retrieve import LISTING
 STORED = write_pcap([Frame(10**18 + i * 10**6, bytes(60)) for i in range(100)]).decode("latin-1")
 
 
-def _shell(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
-    if "raw2pcap" in argv[2]:
-        return 0, STORED, ""
-    return 0, ALL_PRINTED if "uptime" in argv[2] else "6.1.0\n1.0\n" if "uname" in argv[2] else "", ""
-
-
 def deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("orchestrator.commands.report.local_machine", lambda: world.fake.machine)
     apply_plan(world.plan, world.fake.machine, Silent())
     guest = world.fake.guest
-    guest.on("sh", _shell)
+
+    def shell(argv: tuple[str, ...], _stdin: bytes) -> tuple[int, str, str]:
+        if "raw2pcap" in argv[2]:
+            return 0, STORED, ""
+        if "uptime" in argv[2]:
+            world.fake.clock.now += 1.5  # the script looks twice
+            return 0, ALL_PRINTED, ""
+        return 0, "6.1.0\n1.0\n" if "uname" in argv[2] else "", ""
+
+    guest.on("sh", shell)
     guest.on("date", lambda _a, _i: (0, "1800000000000000000\n", ""))
     guest.on("find", lambda _a, _i: (0, LISTING, ""))
     guest.on("systemctl", lambda _a, _i: (3, "", ""))
@@ -100,7 +103,7 @@ def test_the_command_makes_a_page_and_tells_the_same(
 def test_what_is_not_known_is_a_warning_and_stands_in_the_page(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.fake.hypervisor.destroy(NAME)
+    world.fake.hypervisor.stop(NAME, 1.0)
     code, envelope = asked(capsys, NAME, "-o", str(tmp_path / "r.html"))
     assert code == ExitCode.OK
     assert set(envelope["result"]["missing"]) == {"changes", "proof", "versions", "losses", "traffic"}
@@ -133,8 +136,11 @@ def test_an_agents_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "it was not asked for" in text
 
 
-def test_what_is_kept_goes_with_the_deployment(world: World) -> None:
+def test_what_is_kept_goes_with_the_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    world = make_world(tmp_path)
     machine = world.fake.machine
+    apply_plan(world.plan, machine, Silent())
     for part in (PLANNED, VERIFIED):
         assert keep(NAME, part, {"x": 1}, machine) == ""
         assert (read_kept(NAME, part, machine) or {})["x"] == 1

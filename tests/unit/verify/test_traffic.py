@@ -76,10 +76,7 @@ def test_rates_cover_all_frames_in_equal_bins() -> None:
     times = [0, 10, 20, 30, 100, 110, 120, 200]
     rates = rates_of(times, [100] * 8)
     assert rates is not None
-    assert (rates.frames, rates.wire_bytes, rates.width_ns) == ((5 - 0, 3), (500, 300), 100.0) or (
-        rates.frames == (4, 4) and rates.wire_bytes == (400, 400)
-    )
-    assert sum(rates.frames) == 8
+    assert (rates.frames, rates.wire_bytes, rates.width_ns) == ((4, 4), (400, 400), 100.0)
     assert rates_of([5, 5], [1, 1]) is rates_of([5], [1]) is rates_of([], []) is None
 
 
