@@ -7,6 +7,7 @@ here, with the registers that the card itself gave.
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import shutil
 import sys
@@ -29,6 +30,8 @@ SETS, FRAMES, SEED = 50, 48, 1
 INSIDE_S = 1500.0
 SHOWN = 10
 SEEN = "seen.jsonl"
+RECORDED = Path(__file__).with_name("seen.jsonl.gz")
+"""What the card did at the last good run: the unit tests ask the model again (tests/unit/nic/test_switch_recorded)."""
 
 
 class SwitchMachine(ShellMachine):
@@ -109,6 +112,8 @@ def main(argv: list[str]) -> int:
     good = whole and not any(failures)
     result = {"ok": good, "kernel": machine.release, "seed": seed, **found, "complaints": list(complaints)}
     write_result(Path(argv[0]), about, {"seconds": round(time.monotonic() - began), **result})
+    if good:
+        RECORDED.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
     for each in found["disagreements"][:SHOWN]:
         print(json.dumps(each))
     counts = f"{found['frames']} frames, {found['sets']} sets of registers, {len(found['disagreements'])} disagreements"
