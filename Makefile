@@ -15,7 +15,7 @@ IN_MEMORY := $(if $(wildcard /dev/shm/.),env TMPDIR=/dev/shm)
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-large test-host-module \
+.PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-large test-host-module test-switch-model \
         deb test-deb test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-two-servers test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
         bench bench-capture bench-driver bench-planner bench-deployment user man docs test-wheel clean
@@ -84,6 +84,9 @@ test-kernel: setup ## the module in a real kernel: parameters, a VF, network dev
 
 test-host-module: $(STAMP) ## the host's module for a card's registers on an emulated card, and tc's flower filters
 	$(LIMIT) 1800 $(BIN)/python -m tests.host_module docs/results/host_module.json
+
+test-switch-model: $(STAMP) ## the model of the 82576's switch against the emulated card: random registers and frames (SEED=1)
+	$(LIMIT) 1800 $(BIN)/python -m tests.switch_model docs/results/switch-model.json $(SEED)
 
 test-soak: $(STAMP) ## 200 load cycles, killed readers, resets, VFs removed, abuse, on an emulated card; goes on where it was
 	$(LIMIT) 9000 $(BIN)/python -m tests.device.suites soak docs/results/soak.json

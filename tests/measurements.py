@@ -58,6 +58,7 @@ OUTCOMES: dict[str, Callable[[dict[str, Any]], str]] = {
     "targets": _targets,
     "specs": lambda found: f"{found['specs']} specs, {len(found['defects'])} defects",
     "builds": _builds,
+    "disagreements": lambda found: f"{found['frames']} frames, {len(found['disagreements'])} disagreements",
     "problems": _problems,
 }
 

@@ -1,9 +1,10 @@
 """A model of the receive switch of an 82576 in VMDq mode, as QEMU emulates it: registers and a frame give pools.
 
 It exists so that tests can prove what a register programme does without a card. Source of its rules: the behaviour
-of QEMU 10's ``hw/net/igb_core.c`` (itself written after the 82576 datasheet), much of it also tried in the lab. It
-knows frames from the wire and from pools; no RSS, no mirror rules (the emulated card has none), no pruning of a pool's
-own frames (nor has the card: a pool may receive its own broadcast).
+of QEMU 10's ``hw/net/igb_core.c`` (itself written after the 82576 datasheet). Which pools and whether the wire receive
+a frame is compared with that card (``make test-switch-model``); which copies lose their tag is not. It knows frames
+from the wire and from pools; no RSS, no mirror rules (the emulated card has none), no pruning of a pool's own frames
+(nor has the card: a pool may receive its own broadcast).
 """
 
 from __future__ import annotations

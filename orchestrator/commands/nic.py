@@ -18,7 +18,7 @@ from hpcapvf.model.host import UNREADABLE, Host, PciDevice
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
 from hpcapvf.model.steps import CopyStep, ReplicateTraffic
-from hpcapvf.nic.decode import SwitchState, decode_switch
+from hpcapvf.nic.decode import MirrorRule, SwitchState, decode_switch
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.nic.tables import register_table
 from hpcapvf.plan.guards import refusal
@@ -106,7 +106,7 @@ def pool_owners(host: Host, pf: PciDevice) -> dict[int, str]:
 
 
 def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple[Part, ...]:
-    """A card's switch as tables."""
+    """A card's switch as tables; pools that nobody owns and that take nothing are left out."""
 
     def who(pools: tuple[int, ...]) -> str:
         return ", ".join(f"{pool}: {owners[pool]}" if pool in owners else str(pool) for pool in pools) or "none"
@@ -126,15 +126,24 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
     pools = [
         (pool.pool, owners.get(pool.pool, ""), "yes" if pool.receives else "no", ", ".join(pool.takes) or "nothing")
         for pool in state.pools
+        if pool.pool in owners or pool.receives or pool.takes
     ]
-    rules = [(r.index, ", ".join(r.types), who(r.pools), who((r.to_pool,))) for r in state.rules]
+    vlans = {v.index: str(v.vlan) for v in state.vlans}
+    rules = [(r.index, ", ".join(r.types), who(r.pools), _vlans_of(r, vlans), who((r.to_pool,))) for r in state.rules]
     parts: list[Part] = [
         pairs(title, facts),
         table("MAC filters", ("filter", "MAC", "feeds pools"), [(m.index, m.mac, who(m.pools)) for m in state.macs]),
         table("VLAN filters", ("filter", "VLAN", "members"), [(v.index, v.vlan, who(v.pools)) for v in state.vlans]),
         table("pools", ("pool", "owner", "receives", "takes beside its MACs and VLANs"), pools),
     ]
-    return (*parts, table("mirror rules", ("rule", "of", "pools", "to pool"), rules)) if rules else tuple(parts)
+    return (
+        (*parts, table("mirror rules", ("rule", "of", "pools", "VLANs", "to pool"), rules)) if rules else tuple(parts)
+    )
+
+
+def _vlans_of(rule: MirrorRule, vlans: dict[int, str]) -> str:
+    """The VLANs of the filters that a rule looks at; a filter that is not in use is named by its number."""
+    return ", ".join(vlans.get(index, f"filter {index}, not in use") for index in rule.vlan_filters) or "none"
 
 
 MIRROR_COLUMNS = (

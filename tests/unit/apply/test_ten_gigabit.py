@@ -17,6 +17,7 @@ from hpcapvf.nic.switches import switch_of
 from hpcapvf.verify.expect import expected_frames
 from hpcapvf.verify.mirrors import read_mirror
 from hpcapvf.verify.readings import read_drift
+from orchestrator.answer import Table
 from orchestrator.commands.nic import nic_answer
 from tests.fakes import tree
 from tests.fakes.registers import PF_MAC, FakeRegisters10g
@@ -146,6 +147,21 @@ def test_nic_show_says_which_mac_vlan_and_rule_feeds_which_pool(device: int, fam
     assert [p["pool"] for p in switch["pools"] if p["receives"]] == [0, 1, 2]
     high = ["all unicast", "every VLAN"] if family == "x550" else []
     assert switch["pools"][40]["takes"] == high
+
+
+def test_nic_show_names_the_vlans_of_a_rule_and_leaves_idle_pools_out(tmp_path: Path) -> None:
+    world = watching(tmp_path, "82599")
+    registers = registers_of(world)
+    registers.set("VMRCTL", 2, 1 << 3 | MONITOR << 8)
+    registers.set("VMRVLAN", 2, 1 << 7)
+    registers.set("VMRVLAN", 6, 1 << 33 - 32)
+    registers.set("VMOLR", 40, 1 << 27)
+    world.fake.kernel.tree.write(f"{tree.device_folder(tree.PF)}/device", "0x10fb")
+    parts = nic_answer(tree.PF_INTERFACE, world.fake.machine).shown
+    shown = {part.title: part for part in parts if isinstance(part, Table)}
+    (rule,) = shown["mirror rules"].rows
+    assert rule[1:4] == ("VLANs", "none", "filter 7, not in use, 5")
+    assert [row[0] for row in shown["pools"].rows] == ["0", "1", "2", "40"]
 
 
 def test_a_card_without_the_rules_falls_back_to_replication(tmp_path: Path) -> None:
