@@ -128,3 +128,18 @@ int sandbox_complained_of(const char *text)
 	free(output);
 	return found;
 }
+
+void sandbox_wait_for_output(size_t bytes)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	struct stat status = { 0 };
+	int ticks;
+
+	for (ticks = 0; ticks < SANDBOX_DEADLINE_S * 200; ticks++) {
+		if (stat(sandbox_path("stdout"), &status) == 0 && (size_t)status.st_size >= bytes)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "only %lld bytes came\n", (long long)status.st_size);
+	exit(1);
+}

@@ -30,6 +30,9 @@ int sandbox_run(const char *const *arguments);
 uint8_t *sandbox_read(const char *path, size_t *size);
 void sandbox_write(const char *path, const void *data, size_t size);
 
+/* Waits until the program that runs has written so many bytes to "stdout". */
+void sandbox_wait_for_output(size_t bytes);
+
 /* Does "stderr" contain the text? */
 int sandbox_complained_of(const char *text);
 

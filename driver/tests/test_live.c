@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/check.h"
@@ -51,21 +50,6 @@ static uint64_t check_pcap(uint32_t shortest, uint32_t snaplen)
 	return frames;
 }
 
-static void wait_for_output(size_t bytes)
-{
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	struct stat status = { 0 };
-	int ticks;
-
-	for (ticks = 0; ticks < SANDBOX_DEADLINE_S * 200; ticks++) {
-		if (stat(sandbox_path("stdout"), &status) == 0 && (size_t)status.st_size >= bytes)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	fprintf(stderr, "only %lld bytes came\n", (long long)status.st_size);
-	exit(1);
-}
-
 static void dump_writes_what_comes(void)
 {
 	size_t bytes = 24;
@@ -73,11 +57,11 @@ static void dump_writes_what_comes(void)
 
 	sandbox_create();
 	device_program_start((const char *const[]){ DUMP, DEVICE, NULL });
-	wait_for_output(24);	/* before the first frame */
+	sandbox_wait_for_output(24);	/* before the first frame */
 	hpcapdd_tell(RING_DEVICE_APPEND, 0, 100);
 	for (i = 0; i < 100; i++)
 		bytes += 16 + frame_length(i);
-	wait_for_output(bytes);	/* while it runs: nothing waits in a buffer */
+	sandbox_wait_for_output(bytes);	/* while it runs: nothing waits in a buffer */
 	CHECK_EQUAL(hpcapdd_finish(SIGTERM), 0);
 	CHECK_EQUAL(check_pcap(0, 65535), 100);
 	sandbox_remove();
@@ -93,7 +77,7 @@ static void dump_ends_after_a_count(void)
 	sandbox_remove();
 	sandbox_create();
 	device_program_start((const char *const[]){ DUMP, DEVICE, NULL });
-	wait_for_output(24);
+	sandbox_wait_for_output(24);
 	hpcapdd_tell(RING_DEVICE_APPEND, 0, 5);
 	hpcapdd_tell(RING_DEVICE_VANISH, 0, 0);
 	CHECK_EQUAL(hpcapdd_finish(0), 5);
@@ -119,9 +103,9 @@ static void dump_filters(void)
 		bytes += frame_length(i) >= 1000 ? 16 + frame_length(i) : 0;
 	}
 	device_program_start((const char *const[]){ DUMP, DEVICE, "greater", "1000", NULL });
-	wait_for_output(24);
+	sandbox_wait_for_output(24);
 	hpcapdd_tell(RING_DEVICE_APPEND, 0, 300);
-	wait_for_output(bytes);
+	sandbox_wait_for_output(bytes);
 	CHECK_EQUAL(hpcapdd_finish(SIGINT), 0);
 	CHECK_EQUAL(check_pcap(1000, 65535), long_ones);
 	CHECK_EQUAL(sandbox_run((const char *const[]){ DUMP, DEVICE, "no", "filter", "at", "all", NULL }), 2);
@@ -301,7 +285,7 @@ static void stat_ends_when_the_device_goes(void)
 	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++)
 		set_counter(counters[i], "0");
 	stat = sandbox_start((const char *const[]){ STAT, "-i", "50", folder, NULL });
-	wait_for_output(sizeof("# time"));
+	sandbox_wait_for_output(sizeof("# time"));
 	CHECK_EQUAL(unlink(sandbox_path("received")), 0);
 	CHECK_EQUAL(sandbox_wait(stat), 5);
 	CHECK(sandbox_complained_of("the device is gone"));
