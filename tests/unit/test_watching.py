@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.lab.conftest import Server
 from tests.watching.card import Card, wrong_with
-from tests.watching.stage import differences
+from tests.watching.stage import differences, told_otherwise
 from tests.watching.table import markdown
 from tests.watching.traffic import AGENT, EACH, SIZE, Kind, Numbers, is_ours, is_talk, kinds, mixed
 from tests.watching.vms import VLAN, SmallVm
@@ -62,6 +63,20 @@ def test_what_is_missing_and_too_many_is_told_by_kind(vms: tuple[SmallVm, ...]) 
     others = [frame for frame in sent.frames if frame[:6].hex(":") == vms[2].mac and frame[14:16] == b"\0\5"]
     assert VLAN == 5
     assert differences(AGENT, [], others, of) == [f"{AGENT}: 2 too many: to web3 in the VLAN"]
+
+
+def test_what_hpcapstat_tells_is_held_against_what_was_sent(vms: tuple[SmallVm, ...]) -> None:
+    numbers, mac = Numbers(), vms[0].mac
+    due = [numbers.frame(mac), numbers.frame(mac, VLAN), numbers.frame(mac, VLAN)]
+    none = {"frames": 0, "bytes": 0}
+    group = {"src": "02:48:50:56:46:ee", "dst": mac, "vlan": None, "frames": 1, "bytes": SIZE}
+    lines: list[dict[str, Any]] = [{"groups": [group], "other": none, "lost": none}, {"other": none, "lost": none}]
+    lines[1]["groups"] = [group | {"vlan": VLAN, "frames": 2, "bytes": 2 * SIZE}, group | {"src": mac}]
+    assert told_otherwise("\n".join(map(json.dumps, lines)), due) == []
+    assert len(told_otherwise("\n".join(map(json.dumps, lines)), due[1:])) == 1
+    assert len(told_otherwise(json.dumps(lines[0]), due)) == 1
+    lines[0]["lost"] = {"frames": 1, "bytes": SIZE}
+    assert told_otherwise("\n".join(map(json.dumps, lines)), due) == ["hpcapstat: 1 frames lost or in no group"]
 
 
 def test_the_cards_filters_and_queues_are_held_against_who_is_watched() -> None:

@@ -20,7 +20,7 @@ def run_stage(server: Server, vms: Sequence[SmallVm], watched: int) -> dict[str,
         stage.check("share", stage.share)
         for name, ask in OF_STAGE[watched]:
             stage.check(name, partial(ask, stage))
-    if stage.agent_pool is not None:
+    if stage.is_deployed():
         stage.check("destroyed", stage.destroy)
     return {
         "watched": watched,

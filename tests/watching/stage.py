@@ -15,6 +15,7 @@ from hpcapvf.verify.snapshot import snapshot_difference
 from orchestrator.suggest import suggest_monitor_spec
 from tests.lab.conftest import IMAGE, Server, looked_at
 from tests.lab.test_fetch import frames_of
+from tests.validation.conftest import guest_command
 from tests.watching import traffic
 from tests.watching.card import read_card, wrong_with
 from tests.watching.traffic import AGENT, Kind, Numbers
@@ -27,6 +28,13 @@ PINGS = 10
 SHARE_FRAMES, SHARE_RATE = 24_000, 6_000.0
 _DEPLOY_S = 1200.0
 _QUIET_S = 4.0
+# In the agent's guest, beside the capture: who gets what.
+_BEGIN_COUNTING = (
+    "rm -f /run/by-mac; systemd-run -q --unit=by-mac --property=StandardOutput=file:/run/by-mac "
+    "sh -c 'exec /usr/local/bin/hpcapstat --by src,dst,vlan --json /dev/hpcap_*'; "
+    "for n in $(seq 20); do test -s /run/by-mac && exit 0; sleep 1; done; systemctl status by-mac; exit 1"
+)
+_END_COUNTING = "systemctl stop by-mac; cat /run/by-mac"
 
 
 class Stage:
@@ -93,18 +101,22 @@ class Stage:
         sent = traffic.mixed(of, self.numbers)
         began = time.monotonic()
         marks = [vm.record() for vm in self.vms]
+        if self.agent_mac:
+            self.in_agent(_BEGIN_COUNTING)
         for vm in self.vms:
             vm.begin_to_talk([other for other in self.vms if other is not vm], PINGS)
         self.send(sent.frames, EXACT_RATE)
         time.sleep(PINGS + _QUIET_S)
         got = {vm.name: vm.recorded(mark) for vm, mark in zip(self.vms, marks, strict=True)}
+        told: list[str] = []
         if self.agent_mac:
+            told = told_otherwise(self.in_agent(_END_COUNTING), sent.due[AGENT])
             got[AGENT] = self.fetched(began)
         wrong = [line for name in got for line in differences(name, sent.due.get(name, []), got[name], of)]
         self.counts.setdefault("exact", []).append(
             {"sent": len(sent.frames)} | {name: len(sent.due.get(name, [])) for name in got}
         )
-        return wrong + self.talk(got)
+        return wrong + self.talk(got) + told
 
     def talk(self, got: dict[str, list[bytes]]) -> list[str]:
         """Each VM has the requests and the answers of both others; the agent has those to the watched ones."""
@@ -148,9 +160,19 @@ class Stage:
         copy = self.server.lab.run(["sh", "-c", f"cat {path}; rm {path}"], timeout_s=120)
         return frames_of(copy.stdout)
 
+    def in_agent(self, script: str) -> str:
+        """Run a shell script in the agent's guest as root."""
+        state = json.loads(self.server.shell(f"cat /var/lib/hpcapvf/deployments/{AGENT}/state.json"))
+        address = self.server.shell(f"virsh -q domifaddr {AGENT} | awk '{{ print $4; exit }}'").strip()
+        return self.server.shell(guest_command(state, address.partition("/")[0], script), timeout_s=90)
+
     def pf_mac(self) -> str:
         """Of the card itself."""
         return self.server.shell(f"cat /sys/class/net/{self.server.interface}/address").strip()
+
+    def is_deployed(self) -> bool:
+        """Whether anything of the agent is left, also of one whose proof failed."""
+        return bool(self.server.command("hpcapvf", "status").result["deployments"])
 
     def destroy(self) -> list[str]:
         """Take it away; everything as before, the watched VMs among it."""
@@ -158,6 +180,25 @@ class Stage:
         self.agent_mac = self.agent_pool = None
         wrong = [] if answer.ok else [json.dumps(answer.error)]
         return wrong + list(snapshot_difference(self.before, self.snapshot())) + self.mirrors()
+
+
+def told_otherwise(said: str, due: Sequence[bytes]) -> list[str]:
+    """Where hpcapstat in the agent's guest tells of frames from the wire what is not so. said: its lines of JSON."""
+    frames: Counter[tuple[str, int | None]] = Counter()
+    octets: Counter[tuple[str, int | None]] = Counter()
+    lost = 0
+    for line in map(json.loads, said.splitlines()):
+        lost += line["lost"]["frames"] + line["other"]["frames"]
+        for group in line["groups"]:
+            if group["src"] == traffic.SENDER.hex(":"):
+                frames[group["dst"], group["vlan"]] += group["frames"]
+                octets[group["dst"], group["vlan"]] += group["bytes"]
+    wanted = Counter((frame[:6].hex(":"), traffic.vlan_of(frame)) for frame in due)
+    wrong = [f"hpcapstat: {lost} frames lost or in no group"] if lost else []
+    for key in wanted.keys() | frames.keys():
+        if (frames[key], octets[key]) != (wanted[key], wanted[key] * traffic.SIZE):
+            wrong.append(f"hpcapstat: {key}: {frames[key]} frames and {octets[key]} bytes, not {wanted[key]}")
+    return wrong
 
 
 def differences(name: str, due: Sequence[bytes], got: Sequence[bytes], of: Sequence[Kind]) -> list[str]:
@@ -171,6 +212,5 @@ def differences(name: str, due: Sequence[bytes], got: Sequence[bytes], of: Seque
 
 
 def _kind_of(frame: bytes, of: Sequence[Kind]) -> str:
-    vlan = int.from_bytes(frame[14:16], "big") & 0xFFF if frame[12:14] == b"\x81\x00" else None
-    at = frame[:6].hex(":")
-    return next((k.name for k in of if (k.destination, k.vlan) == (at, vlan)), f"unknown frame {frame[:18].hex()}")
+    at = frame[:6].hex(":"), traffic.vlan_of(frame)
+    return next((kind.name for kind in of if (kind.destination, kind.vlan) == at), f"unknown frame {frame[:18].hex()}")

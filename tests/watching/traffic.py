@@ -86,6 +86,11 @@ def mixed(of: Sequence[Kind], numbers: Numbers, each: int = EACH) -> Sent:
     return sent
 
 
+def vlan_of(frame: bytes) -> int | None:
+    """ID of its VLAN, None without a tag."""
+    return int.from_bytes(frame[14:16], "big") & 0xFFF if frame[12:14] == b"\x81\x00" else None
+
+
 def is_ours(frame: bytes) -> bool:
     """Whether it was sent here, from the wire."""
     return frame[6:12] == SENDER
