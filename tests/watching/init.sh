@@ -19,7 +19,7 @@ exec 3<>/run/ports/steps
 while :; do
 	# without a reader at the other end there is nothing to read at once
 	if read -r name script <&3; then
-		output=$(sh -c "$script" 2>&1 3<&-)
+		output=$(timeout -s KILL 60 sh -c "$script" 2>&1 3<&-)
 		status=$?
 		# shellcheck disable=SC2086
 		echo "$name $status" $output >&3

@@ -102,7 +102,8 @@ class SmallVm:
 
     def recorded(self, at: int) -> list[bytes]:
         """End that. The frames, and AssertionError if the VM's own tcpdump was too slow for some."""
-        said = self.step("killall -INT tcpdump; while pidof tcpdump >/run/left; do sleep 0.2; done; cat /run/said")
+        wait = "until grep -q 'by kernel' /run/said; do sleep 0.2; done"  # the last that it says
+        said = self.step(f"killall -INT tcpdump; {wait}; cat /run/said")
         assert " 0 packets dropped by kernel" in said, f"{self.name}: {said}"
         time.sleep(_STILL_S)
         copy = self.server.lab.run(["tail", "-c", f"+{at + 1}", f"{FOLDER}/{self.name}.pcaps"], timeout_s=60)
