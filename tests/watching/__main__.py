@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.lab.conftest import Server, in_a_lab, looked_at
+from tests.lab.conftest import in_a_lab, looked_at
 from tests.results import provenance, write_result
 from tests.watching import vms
 from tests.watching.run import run_stage
@@ -53,17 +53,11 @@ def _run(target: Path, cases: dict[str, Any], only: list[str], end: float) -> No
                 break
             print(f"{number} of {len(names)}: {name}", file=sys.stderr, flush=True)
             start = time.monotonic()
-            found = _stage(looked_at(server.lab), STAGES[name])
+            now = looked_at(server.lab)
+            found = run_stage(now, vms.ready(now), STAGES[name])
             when = {"commit": about["commit"], "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
             cases[name] = {**found, **when, "seconds": round(time.monotonic() - start)}
             write_result(target, about, {"cases": cases})
-
-
-def _stage(server: Server, watched: int) -> dict[str, Any]:
-    """With VMs of its own, which are gone afterwards."""
-    try:
-        return run_stage(server, vms.start(server), watched)
-    finally:
         vms.stop(looked_at(server.lab))
 
 

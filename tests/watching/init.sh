@@ -24,6 +24,6 @@ while :; do
 		# shellcheck disable=SC2086
 		echo "$name $status" $output >&3
 	else
-		sleep 0.3
+		sleep 1
 	fi
 done

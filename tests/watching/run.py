@@ -18,6 +18,7 @@ def run_stage(server: Server, vms: Sequence[SmallVm], watched: int) -> dict[str,
     if stage.check("deployed", stage.deploy):
         stage.check("exact", stage.exact)
         stage.check("share", stage.share)
+        stage.check("hpcapstat", stage.told)
         for name, ask in OF_STAGE[watched]:
             stage.check(name, partial(ask, stage))
     if stage.is_deployed():

@@ -101,22 +101,26 @@ class Stage:
         sent = traffic.mixed(of, self.numbers)
         began = time.monotonic()
         marks = [vm.record() for vm in self.vms]
-        if self.agent_mac:
-            self.in_agent(_BEGIN_COUNTING)
         for vm in self.vms:
             vm.begin_to_talk([other for other in self.vms if other is not vm], PINGS)
         self.send(sent.frames, EXACT_RATE)
         time.sleep(PINGS + _QUIET_S)
         got = {vm.name: vm.recorded(mark) for vm, mark in zip(self.vms, marks, strict=True)}
-        told: list[str] = []
         if self.agent_mac:
-            told = told_otherwise(self.in_agent(_END_COUNTING), sent.due[AGENT])
             got[AGENT] = self.fetched(began)
         wrong = [line for name in got for line in differences(name, sent.due.get(name, []), got[name], of)]
         self.counts.setdefault("exact", []).append(
             {"sent": len(sent.frames)} | {name: len(sent.due.get(name, [])) for name in got}
         )
-        return wrong + self.talk(got) + told
+        return wrong + self.talk(got)
+
+    def told(self) -> list[str]:
+        """What hpcapstat in the agent's guest tells of them, beside the capture."""
+        sent = traffic.mixed(traffic.kinds(self.vms, self.watched, self.agent_mac, self.pf_mac()), self.numbers)
+        self.in_agent(_BEGIN_COUNTING)
+        self.send(sent.frames, EXACT_RATE)
+        time.sleep(_QUIET_S)
+        return told_otherwise(self.in_agent(_END_COUNTING), sent.due[AGENT])
 
     def talk(self, got: dict[str, list[bytes]]) -> list[str]:
         """Each VM has the requests and the answers of both others; the agent has those to the watched ones."""

@@ -120,10 +120,15 @@ class SmallVm:
             self.step(f"ping -q -c {times} {other.address} >/run/ping{other.number} 2>&1 &")
 
 
-def start(server: Server) -> tuple[SmallVm, ...]:
+def ready(server: Server) -> tuple[SmallVm, ...]:
+    """All of them with a link: those that run, or started anew."""
+    vms = tuple(SmallVm(server, number) for number in range(1, len(NAMES) + 1))
+    return vms if all(vm.is_up() for vm in vms) else start(server, vms)
+
+
+def start(server: Server, vms: tuple[SmallVm, ...]) -> tuple[SmallVm, ...]:
     """Four VFs, one of them free, and the VMs with the others; until all have a link."""
     stop(server)
-    vms = tuple(SmallVm(server, number) for number in range(1, len(NAMES) + 1))
     with tempfile.TemporaryDirectory(prefix="hpcapvf-watched-") as text:
         _put_files(server, Path(text))
     macs = "; ".join(f"ip link set {server.interface} vf {vm.number} mac {vm.mac}" for vm in vms)
