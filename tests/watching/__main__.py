@@ -47,18 +47,20 @@ def _run(target: Path, cases: dict[str, Any], only: list[str], end: float) -> No
     if not names:
         return
     with in_a_lab("watching") as server:
-        for number, name in enumerate(names, start=1):
-            if time.monotonic() + _LONGEST_STAGE_S > end:
-                print(f"no time for {len(names) - number + 1} more: run it again", file=sys.stderr)
-                break
-            print(f"{number} of {len(names)}: {name}", file=sys.stderr, flush=True)
-            start = time.monotonic()
-            now = looked_at(server.lab)
-            found = run_stage(now, vms.ready(now), STAGES[name])
-            when = {"commit": about["commit"], "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-            cases[name] = {**found, **when, "seconds": round(time.monotonic() - start)}
-            write_result(target, about, {"cases": cases})
-        vms.stop(looked_at(server.lab))
+        try:
+            for number, name in enumerate(names, start=1):
+                if time.monotonic() + _LONGEST_STAGE_S > end:
+                    print(f"no time for {len(names) - number + 1} more: run it again", file=sys.stderr)
+                    break
+                print(f"{number} of {len(names)}: {name}", file=sys.stderr, flush=True)
+                start = time.monotonic()
+                now = looked_at(server.lab)
+                found = run_stage(now, vms.ready(now), STAGES[name])
+                when = {"commit": about["commit"], "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+                cases[name] = {**found, **when, "seconds": round(time.monotonic() - start)}
+                write_result(target, about, {"cases": cases})
+        finally:
+            vms.stop(looked_at(server.lab))
 
 
 def _left(cases: dict[str, Any], commit: object) -> list[str]:
