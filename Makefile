@@ -16,7 +16,7 @@ DEMO ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test test-unit test-driver test-fuzz test-fuzz-spec test-builds test-kernel test-soak test-large test-host-module test-switch-model \
-        deb test-deb test-debug-kernel test-model test-kill test-lab test-agent test-recover test-two-probes test-two-servers test-matrix matrix-table \
+        deb test-deb test-debug-kernel test-model test-kill test-lab test-agent test-watching test-recover test-two-probes test-two-servers test-matrix matrix-table \
         check check-python check-files check-shell check-yaml check-playbooks check-driver \
         bench bench-capture bench-driver bench-planner bench-deployment user man docs test-wheel clean
 
@@ -118,6 +118,9 @@ test-recover: setup ## a deployment killed and the server reset in its middle, i
 test-agent: setup ## an agent and the VM that it watches, in the emulated server (two more guests: not in `make test`)
 	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/agent.json \
 		tests/lab/test_agent.py
+
+test-watching: setup ## an agent beside one, two and three watched VMs: a table like Table 6.5, and disturbances; a second run does what is left
+	$(LIMIT) 9000 $(BIN)/python -m tests.watching docs/results/watching.json
 
 test-two-probes: setup ## two probes on one card that receive everything, in the emulated server (not in `make test`)
 	$(LIMIT) 2400 $(BIN)/python -m pytest -m lab --durations 15 --result docs/results/two-probes.json \

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.watching.table import markdown
+
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
 PAGE = DOCS / "measurements.md"
@@ -17,6 +19,13 @@ All in emulation on the machine named: they show that it works, their times say 
 
 | result | date | commit | machine | outcome |
 | --- | --- | --- | --- | --- |
+"""
+WATCHING = RESULTS / "watching.json"
+_WATCHED = """
+## An agent and the VMs that it watches
+
+`make test-watching` prints it, in the form of the thesis' Table 6.5.
+
 """
 
 
@@ -80,7 +89,8 @@ def page() -> str:
         date = str(found.get("date", "not recorded"))[:10] if found.get("date") else "not recorded"
         name = path.stem.replace("_", " ")
         rows += f"| {name} | {date} | {commit}{changed} | {about} | {outcome(found)} |\n"
-    return HEAD + rows
+    cases = json.loads(WATCHING.read_text())["cases"] if WATCHING.exists() else {}
+    return HEAD + rows + _WATCHED + markdown(cases)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,12 @@ $(TEST_BIN)/test_guard: $(call objects,address,tests/test_guard.c tests/sandbox.
 $(TEST_BIN)/test_data_files: $(call objects,address,tests/test_data_files.c tests/sandbox.c $(HPCAPSTAT_PARTS))
 $(TEST_BIN)/test_loop: $(call objects,address,tests/test_loop.c tests/ring_device.c lib/loop.c $(TEST_RING))
 $(TEST_BIN)/test_hpcapstat: $(call objects,address,tests/test_hpcapstat.c tests/sandbox.c)
-DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_hpcapdump
+$(TEST_BIN)/test_tally: $(call objects,address,tests/test_tally.c tools/hpcapstat/tally.c)
+DEVICE_TESTS := test_hpcapdd test_hpcapdd_disk test_hpcapdump test_hpcapstat_by
 $(DEVICE_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c \
 	tests/hpcapdd_program.c tests/sandbox.c tests/frames.c core/raw_scan.c)
 $(TEST_BIN)/test_hpcapdd_disk: $(call objects,address,tests/bad_disk.c)
+$(TEST_BIN)/test_hpcapstat_by: $(call objects,address,tests/raw_file.c core/raw.c)
 
 TOOL_TESTS := test_raw2pcap test_pcap2raw test_checkraw
 $(TOOL_TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(call objects,address,tests/%.c tests/sandbox.c tests/raw_file.c \
@@ -35,7 +37,7 @@ $(TEST_BIN)/hpcapdd: $(call objects,address,$(HPCAPDD) lib/json_text.c tests/rin
 $(TEST_BIN)/checkraw: $(call objects,address,$(CHECKRAW) $(SHARED))
 $(TEST_BIN)/hpcapdump: $(call objects,address,$(HPCAPDUMP) lib/pcap_writer.c lib/byte_output.c tests/ring_device.c \
 	$(TEST_RING))
-$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) lib/counters.c)
+$(TEST_BIN)/hpcapstat: $(call objects,address,$(HPCAPSTAT) $(RAW_READING) lib/counters.c tests/ring_device.c $(TEST_RING))
 $(TEST_BIN)/pcap2raw: $(call objects,address,$(PCAP2RAW) $(SHARED) core/raw.c)
 $(TEST_BIN)/raw2pcap: $(call objects,address,$(RAW2PCAP) $(SHARED))
 
@@ -56,7 +58,7 @@ $(BUILD)/bin/vf-model: $(call objects,plain,$(VF_MODEL) tests/model/main.c tests
 
 PROGRAMS := $(TOOLS)
 ADDRESS_TESTS := test_raw test_raw_reader test_raw_damage test_ring test_listeners test_capture test_bursts test_pieces test_clock \
-	sim_timestamps sim_duplicates test_raw_writer test_guard test_data_files test_hpcapstat test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
+	sim_timestamps sim_duplicates test_raw_writer test_guard test_data_files test_tally test_hpcapstat test_loop test_vf_model $(DEVICE_TESTS) $(TOOL_TESTS)
 $(PROGRAMS:%=$(TEST_BIN)/%) $(ADDRESS_TESTS:%=$(TEST_BIN)/%):
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_ADDRESS) -pthread -o $@ $^ -ldl -lm

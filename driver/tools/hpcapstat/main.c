@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -10,35 +9,12 @@
 #include <time.h>
 
 #include "libhpcapvf.h"
+#include "tools/hpcapstat/by.h"
 #include "tools/hpcapstat/data_files.h"
 #include "tools/hpcapstat/machine_load.h"
-#include "version.h"
+#include "tools/hpcapstat/options.h"
 
-#define INTERVAL_MS_MAX 3600000
-
-static const char usage[] =
-	"usage: hpcapstat [options] DEVICE|FOLDER\n"
-	"Prints the rates of an hpcapvf device, one line an interval. It does not listen, so it changes nothing.\n"
-	"\n"
-	"  -i, --interval MS  length of an interval in milliseconds (1000)\n"
-	"  -c, --count N      end after N intervals\n"
-	"  -j, --json         one JSON object a line\n"
-	"  -d, --data FOLDER  print nothing; append to FOLDER/<year>-<week>/<device> instead\n"
-	"  -C, --cpus         with --data: the use of CPUs and memory, to FOLDER/<year>-<week>/cpus\n"
-	"  -h, --help\n"
-	"  -V, --version\n";
-
-/* Exit codes, as in the man page. */
-enum stat_exit { STAT_OK = 0, STAT_OUTPUT = 1, STAT_USAGE = 2, STAT_NO_DEVICE = 3, STAT_DEVICE_GONE = 5 };
-
-struct options {
-	long interval_ms;
-	long count;	/* 0: no limit */
-	bool json;
-	const char *data;	/* NULL: standard output */
-	bool cpus;
-	char name[NAME_MAX + 1];	/* of the device's file below data */
-};
+#define INTERVAL_MS 1000
 
 static volatile sig_atomic_t stop;
 
@@ -162,7 +138,7 @@ static enum stat_exit watch(const char *path, const struct options *options, str
 		printf("# time rx_bps rx_pps lost_bps lost_pps errors_pps received lost\n");
 	start = last = now_ns(CLOCK_MONOTONIC);
 	while (!stop && result == STAT_OK && (!options->count || lines < options->count)) {
-		const uint64_t interval_ns = (uint64_t)options->interval_ms * 1000000;
+		const uint64_t interval_ns = (uint64_t)(options->interval_ms ? options->interval_ms : INTERVAL_MS) * 1000000;
 		struct rates rates;
 		uint64_t time;
 		int error;
@@ -184,83 +160,31 @@ static enum stat_exit watch(const char *path, const struct options *options, str
 	return result;
 }
 
-static int parse_number(const char *text, long maximum, long *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtol(text, &end, 10);
-	return errno || end == text || *end || *out < 1 || *out > maximum ? -1 : 0;
-}
-
-/* 0; 1 if all is done; -1 for wrong usage. */
-static int parse(int argc, char **argv, struct options *options)
-{
-	static const struct option long_options[] = {
-		{ "interval", required_argument, NULL, 'i' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "data", required_argument, NULL, 'd' },
-		{ "cpus", no_argument, NULL, 'C' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option, error = 0;
-
-	while (!error && (option = getopt_long(argc, argv, "i:c:jd:ChV", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'i':
-			error = parse_number(optarg, INTERVAL_MS_MAX, &options->interval_ms);
-			break;
-		case 'c':
-			error = parse_number(optarg, INT32_MAX, &options->count);
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'd':
-			options->data = optarg;
-			break;
-		case 'C':
-			options->cpus = true;
-			break;
-		case 'h':
-		case 'V':
-			printf("%s", option == 'h' ? usage : "hpcapstat " HPCAPVF_RELEASE "\n");
-			return 1;
-		default:
-			error = -1;
-		}
-	}
-	if (options->data ? options->json || !*options->data : options->cpus)
-		error = -1;
-	return error || argc - optind != 1 ? -1 : 0;
-}
-
 int main(int argc, char **argv)
 {
-	struct options options = { .interval_ms = 1000 };
+	struct options options = { 0 };
 	const struct sigaction action = { .sa_handler = on_signal };
-	int parsed = parse(argc, argv, &options);
+	int parsed = options_parse(argc, argv, &options);
 	struct hpcapvf_stats first;
 	int error;
 
 	if (parsed > 0)
 		return STAT_OK;
 	if (parsed < 0) {
-		fprintf(stderr, "%s", usage);
+		fprintf(stderr, "%s", options_usage);
 		return STAT_USAGE;
 	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	error = hpcapvf_counters(argv[optind], &first);
+	if (options.by)
+		return by_run(&options, &stop);
+	error = hpcapvf_counters(options.names[0], &first);
 	if (!error && options.data)
-		error = data_files_name(argv[optind], options.name);
+		error = data_files_name(options.names[0], options.name);
 	if (error) {
-		fprintf(stderr, "hpcapstat: %s has no counters of hpcapvf: %s\n", argv[optind], strerror(-error));
+		fprintf(stderr, "hpcapstat: %s has no counters of hpcapvf: %s\n", options.names[0], strerror(-error));
 		return STAT_NO_DEVICE;
 	}
-	return watch(argv[optind], &options, first);
+	return watch(options.names[0], &options, first);
 }
