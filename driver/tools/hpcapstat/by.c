@@ -152,9 +152,9 @@ static int take_rest(struct hpcapvf *device, unsigned int fields)
 	return error;
 }
 
-/* Until deadline_ns. 0, or a negative errno. */
+/* Until deadline_ns, or a signal: ended says that what had come by then was taken. 0, or a negative errno. */
 static int take_interval(struct hpcapvf *device, unsigned int fields, uint64_t deadline_ns,
-			 const volatile sig_atomic_t *stop)
+			 const volatile sig_atomic_t *stop, bool *ended)
 {
 	uint64_t now;
 
@@ -168,7 +168,8 @@ static int take_interval(struct hpcapvf *device, unsigned int fields, uint64_t d
 		if (waited && waited != -ETIMEDOUT && waited != -EINTR && !has_unread(device))
 			return waited;
 	}
-	return *stop ? take_rest(device, fields) : 0;
+	*ended = *stop;
+	return *ended ? take_rest(device, fields) : 0;
 }
 
 static struct tally_count lost_since(const struct hpcapvf *device, struct tally_count *total)
@@ -189,11 +190,12 @@ static enum stat_exit by_device(struct hpcapvf *device, const struct options *op
 	const uint64_t start = now_ns(CLOCK_MONOTONIC);
 	struct tally_count lost, lost_total = { 0 };
 	enum stat_exit result = STAT_OK;
+	bool ended = false;	/* not *stop: a signal that comes while a line is printed leaves something to take */
 	long lines = 0;
 	int error = 0;
 
-	while (!*stop && !error && result == STAT_OK && (!options->count || lines < options->count)) {
-		error = take_interval(device, options->by, start + (uint64_t)++lines * interval_ns, stop);
+	while (!ended && !error && result == STAT_OK && (!options->count || lines < options->count)) {
+		error = take_interval(device, options->by, start + (uint64_t)++lines * interval_ns, stop, &ended);
 		lost = lost_since(device, &lost_total);
 		result = print_tally(options, (double)now_ns(CLOCK_REALTIME) / 1e9, &lost);
 	}
