@@ -31,6 +31,9 @@ class Here:
     def guest_address(self, name: str, mac: Mac) -> str | None:
         return "127.0.0.1"
 
+    def cpu_counts(self, name: str) -> dict[int, dict[str, int]]:
+        return {}
+
 
 def guests() -> SshGuests:
     return SshGuests(LocalCommands(), Here(), LocalFiles(), LocalClock())  # type: ignore[arg-type]

@@ -169,6 +169,7 @@ def breakages(validation: Validation) -> tuple[Breakage, ...]:
             "systemctl stop chrony\ndate --set='+5 seconds'",
             "systemctl start chrony\nchronyc waitsync 60 0.1 0 1",
             in_guest=True,
+            also=("test_the_guests_clock_is_kept",),
         ),
     )
 
