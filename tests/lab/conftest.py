@@ -9,7 +9,6 @@ removed.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,15 +22,14 @@ from hpcapvf.lab.machine import LabConfig
 from hpcapvf.lab.push import push
 from hpcapvf.lab.server import Lab
 from hpcapvf.model.codec import from_json
-from hpcapvf.model.errors import HpcapvfError
 from hpcapvf.model.host import Host
 from hpcapvf.model.progress import Silent
 from hpcapvf.verify.snapshot import snapshot_difference
 from orchestrator.remote import Envelope, must, run_on_server
 from orchestrator.suggest import suggest_spec
+from tests.lab.evidence import Evidence
 from tests.lab.frozen import unless_frozen
 from tests.lab.outside import Outside, step_outside
-from tests.results import TOP
 
 ORDER = ("test_not_ready", "test_bad_input", "test_playbooks", "test_demo_path", "test_pcaps", "test_fetch",
          "test_validation", "test_destroy", "test_cells", "test_two_probes", "test_agent", "test_recover",
@@ -41,6 +39,22 @@ SPEC = f"/root/{PROBE}.yaml"
 IMAGE = f"{MEDIA_PATH}/{GUEST_FILE}"
 KERNEL_ARGUMENTS = ("intel_iommu=on", "iommu=pt", "iomem=relaxed")
 GRUB_FILE = "/etc/default/grub.d/hpcapvf.cfg"
+
+
+EVIDENCE = pytest.StashKey[Evidence]()
+
+
+def pytest_exception_interact(node: pytest.Item) -> None:
+    """A test failed: what the lab says is kept at once, before later tests change it."""
+    if isinstance(node, pytest.Item) and (evidence := node.config.stash.get(EVIDENCE, None)):
+        evidence.keep()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What the lab said is shown where the failed tests are listed."""
+    if (evidence := config.stash.get(EVIDENCE, None)) and evidence.told:
+        terminalreporter.section("the lab at the first failure")
+        terminalreporter.write_line(evidence.told)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -120,31 +134,6 @@ def looked_at(lab: Lab) -> Server:
     return Server(lab, from_json(Host, answer.result["host"]))
 
 
-# What a server and its guests say of themselves, one file each. The guest's CPUs tell where it hangs.
-EVIDENCE = {
-    "dmesg": "dmesg",
-    "journal": "journalctl --no-pager -b -n 2000",
-    "guests": "virsh list --all; tail -n 300 /var/lib/libvirt/images/hpcapvf/*/console.log",
-    "guest-cpus": "for name in $(virsh list --name); do virsh qemu-monitor-command --hmp $name info registers -a; done",
-}
-
-
-def keep_evidence(lab: Lab) -> None:
-    """Before a lab in which tests failed goes: its consoles and logs, in ``build/lab-failures/``."""
-    folder = TOP / "build" / "lab-failures" / lab.name
-    folder.mkdir(parents=True, exist_ok=True)
-    console = lab.folder / "console.log"
-    if console.exists():
-        (folder / "console.log").write_bytes(console.read_bytes())
-    for name, script in EVIDENCE.items():
-        try:
-            text = lab.run(["sh", "-c", f"{script} 2>&1"], timeout_s=60).text
-        except HpcapvfError as error:
-            text = str(error)
-        (folder / name).write_text(text)
-    print(f"what the lab said is in {folder}", file=sys.stderr)
-
-
 @contextmanager
 def in_a_lab(prefix: str, **config: Any) -> Iterator[Server]:
     """For runs without pytest: the lab that HPCAPVF_TEST_LAB names, else one that is removed afterwards."""
@@ -167,14 +156,13 @@ def first_start(request: pytest.FixtureRequest) -> Iterator[Server]:
     """
     kept = os.environ.get("HPCAPVF_TEST_LAB")
     lab = Lab(kept or f"test-{os.getpid()}")
+    request.config.stash[EVIDENCE] = Evidence(lab)
     bare = any({"not_ready", "first_run"} & set(getattr(item, "fixturenames", ())) for item in request.session.items)
     try:
         lab.up(None if kept else LabConfig(name=lab.name, bare=bare))
         push(lab, Silent())
         yield looked_at(lab)
     finally:
-        if request.session.testsfailed:
-            keep_evidence(lab)
         if not kept:
             lab.down(clean=True)
 
@@ -194,10 +182,12 @@ def first_run(first_start: Server, outside: Outside) -> Envelope:
 @pytest.fixture(scope="session")
 def server(first_start: Server, request: pytest.FixtureRequest) -> Server:
     """The shared server, ready for a probe."""
-    if first_start.host.iommu_active:
-        return first_start
-    request.getfixturevalue("first_run")
-    return looked_at(first_start.lab)
+    ready = first_start
+    if not ready.host.iommu_active:
+        request.getfixturevalue("first_run")
+        ready = looked_at(first_start.lab)
+    request.config.stash[EVIDENCE].boot_id = ready.lab.boot_id()
+    return ready
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from hpcapvf.lab.server import Lab
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.progress import Silent
 from orchestrator.remote import Envelope, parse_envelope
-from tests.lab.conftest import PROBE, Server, keep_evidence, looked_at
+from tests.lab.conftest import PROBE, Server, looked_at
+from tests.lab.evidence import Evidence
 from tests.lab.frozen import unless_frozen
 
 PROGRAMS = Path(sys.executable).parent
@@ -84,7 +85,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     finally:
         if request.session.testsfailed:
             for lab in labs:
-                keep_evidence(lab)
+                Evidence(lab).keep()
         down = command("hpcapvf", "lab", "down", "--clean", "--name", name, timeout_s=600)
     assert down.ok, down.error
 
