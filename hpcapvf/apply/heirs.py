@@ -14,13 +14,14 @@ from hpcapvf.apply.handlers import handler_of
 from hpcapvf.apply.journal import Begun, Journal, boot_of, read_events, to_undo
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
+from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.host import DEPLOYED, INCOMPLETE
 
 
 def hand_over(begun: Begun, context: Context) -> str:
     """The deployment that needs what this step did and will put it back; empty if there is none.
 
-    Done twice, as after a kill, it changes nothing: what the heir inherited is what it inherits again.
+    StepFailed if the state or journal of another is damaged: what it relies on is not changed on a guess. Done twice, as after a kill, it changes nothing: what the heir inherited is what it inherits again.
     """
     files = context.machine.files
     of_this_boot = begun.boot_id in ("", state.boot_id(files))
@@ -28,8 +29,14 @@ def hand_over(begun: Begun, context: Context) -> str:
         return ""
     for other in state.list_deployments(files):
         stands = other.condition in (DEPLOYED, INCOMPLETE) and other.name != context.plan.request.name
-        if stands and _inherits(other.name, begun, context.machine):
-            return other.name
+        try:
+            if stands and _inherits(other.name, begun, context.machine):
+                return other.name
+        except HpcapvfError as error:
+            raise StepFailed(
+                f"whether {other.name} needs it too cannot be told: {error}",
+                hint=f"destroy {other.name} first, or have its journal mended: {error.hint}",
+            ) from error
     return ""
 
 

@@ -13,6 +13,7 @@ from hpcapvf.apply.journal import read_events
 from hpcapvf.apply.recover import recover_all
 from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.apply.undo import DestroyReport
+from hpcapvf.model.errors import UndoIncomplete
 from hpcapvf.model.progress import Silent
 from hpcapvf.model.request import GuestRequest
 from hpcapvf.model.steps import SetAutoprobe, SetLink, SetOffloads, SetPause, StartNetwork, Step
@@ -98,6 +99,25 @@ def test_one_that_is_being_taken_away_inherits_nothing(world: World) -> None:
     deploy(world, SECOND)
     state.write_state(world.fake.files, state.read_deployment(SECOND, world.fake.files).plan, "undoing", {})
     assert len(take(world, FIRST).restored) == len(CARD)
+    take(world, SECOND)
+    assert world.fake.snapshot() == before
+
+
+def test_a_damaged_journal_of_another_leaves_the_card_alone_and_is_named(world: World) -> None:
+    before = world.fake.snapshot()
+    deploy(world, FIRST)
+    deploy(world, SECOND)
+    both = world.fake.snapshot()
+    journal = world.fake.root / state.journal_path(SECOND).lstrip("/")
+    whole = journal.read_text()
+    journal.write_text(whole.replace('{"event":"skipped"', '{"event":', 1))
+    with pytest.raises(UndoIncomplete) as caught:
+        take(world, FIRST)
+    assert world.fake.snapshot() == both
+    assert len(caught.value.details) == len(CARD)
+    assert all(f"whether {SECOND} needs it too cannot be told" in line for line in caught.value.details)
+    journal.write_text(whole)
+    take(world, FIRST)
     take(world, SECOND)
     assert world.fake.snapshot() == before
 
