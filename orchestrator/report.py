@@ -10,7 +10,7 @@ from hpcapvf import __version__
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Advice, Finding, Plan
-from hpcapvf.model.steps import ReplicateTraffic
+from hpcapvf.model.steps import ReplicateTraffic, WatchLink
 from orchestrator.answer import Part, Table
 from orchestrator.picture import CaptureCounts, Shown, render_topology
 from orchestrator.report_page import PICTURE_CAPTION, Figure, Section, render_page
@@ -60,8 +60,8 @@ class AgentFacts(_Deployment):
     @property
     def notes(self) -> tuple[str, ...]:
         """How the card was made to copy, and why not in another way."""
-        kind = ReplicateTraffic.kind
-        return tuple(note for step in self.deployed["steps"] if step["kind"] == kind for note in step["notes"])
+        kinds = (ReplicateTraffic.kind, WatchLink.kind)
+        return tuple(note for step in self.deployed["steps"] if step["kind"] in kinds for note in step["notes"])
 
     @property
     def failures(self) -> tuple[str, ...]:

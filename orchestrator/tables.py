@@ -8,7 +8,7 @@ from dataclasses import replace
 from hpcapvf.model.backends import Backend
 from hpcapvf.model.host import BlockDevice, Deployed, Host, NumaNode, PciDevice
 from hpcapvf.model.plan import Finding, Plan
-from hpcapvf.model.steps import CopyStep
+from hpcapvf.model.steps import CopyStep, WatchLink
 from orchestrator.answer import Part, Table
 
 _UNKNOWN = "unknown"
@@ -110,6 +110,7 @@ def show_placement(plan: Plan) -> Table:
         if isinstance(step, CopyStep)
         for w in step.watched
     ]
+    rows += [("watches", step.name) for step in plan.steps if isinstance(step, WatchLink)]
     rows += [("never seen by a VF", text) for text in plan.never_seen]
     return pairs(f"placement of {plan.request.name}", rows)
 

@@ -15,7 +15,7 @@ from hpcapvf.apply.end import ends_at
 from hpcapvf.apply.operator import operator
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.paths import AUDIT
-from hpcapvf.model.steps import CopyStep
+from hpcapvf.model.steps import CopyStep, names_of
 
 _MODE = 0o640
 
@@ -31,8 +31,7 @@ def note_end(agent: str, step: CopyStep, machine: Machine, why: str) -> None:
 
 
 def _who(agent: str, step: CopyStep, machine: Machine) -> dict[str, Any]:
-    watched = sorted({watched.domain for watched in step.watched})
-    return {"agent": agent, "watched": watched, "pf": str(step.pf), "by": operator(machine.files)}
+    return {"agent": agent, "watched": sorted(names_of(step)), "pf": str(step.pf), "by": operator(machine.files)}
 
 
 def _note(machine: Machine, **fields: Any) -> None:

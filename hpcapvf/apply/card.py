@@ -10,7 +10,7 @@ from hpcapvf.model.errors import RegisterRefused
 from hpcapvf.model.steps import ProgramReceiveAll, RegisterStep, ReplicateTraffic
 from hpcapvf.nic.access import read_register, write_register
 from hpcapvf.nic.mirror import Mirror, mirrors_for
-from hpcapvf.nic.receive import RegisterWant, receive_all
+from hpcapvf.nic.receive import RegisterWant, programme_of
 from hpcapvf.nic.registers import RegisterTable
 from hpcapvf.nic.tables import register_table
 
@@ -65,7 +65,7 @@ def wants_of(step: RegisterStep, card: Card, backend: str = "") -> tuple[Registe
     """What the registers must hold, from what the card holds now. backend: name of the mirror that a replication uses;
     "" takes the one that the card holds. RegisterRefused if it holds none."""
     if isinstance(step, ProgramReceiveAll):
-        return receive_all(step.family, step.pool, card.read, default_pool=step.default_pool)
+        return programme_of(step, card.read)
     for mirror in mirrors_of(step):
         if mirror.name == backend or (not backend and mirror.holds(card.read)):
             return mirror.wants(card.read)

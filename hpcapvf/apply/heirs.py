@@ -21,7 +21,8 @@ from hpcapvf.model.host import DEPLOYED, INCOMPLETE
 def hand_over(begun: Begun, context: Context) -> str:
     """The deployment that needs what this step did and will put it back; empty if there is none.
 
-    StepFailed if the state or journal of another is damaged: what it relies on is not changed on a guess. Done twice, as after a kill, it changes nothing: what the heir inherited is what it inherits again.
+    StepFailed if the state or journal of another is damaged: what it relies on is not changed on a guess. Done twice,
+    as after a kill, it changes nothing: what the heir inherited is what it inherits again.
     """
     files = context.machine.files
     of_this_boot = begun.boot_id in ("", state.boot_id(files))

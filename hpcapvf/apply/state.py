@@ -18,7 +18,7 @@ from hpcapvf.model.errors import HpcapvfError, NotFound
 from hpcapvf.model.host import UNREADABLE, Copies, Deployed, condition_now
 from hpcapvf.model.paths import BOOT_ID, DEPLOYMENTS
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import CopyStep, ProgramReceiveAll, SetNumVfs
+from hpcapvf.model.steps import CopyStep, ProgramReceiveAll, SetNumVfs, WatchLink
 
 VERSION = 1
 HISTORY = "/var/lib/hpcapvf/history"
@@ -113,7 +113,7 @@ def _deployed(name: str, files: Files) -> Deployed:
     steps = deployment.plan.steps
     receives = next((s.pf for s in steps if isinstance(s, ProgramReceiveAll)), None)
     makes = next((s.pf for s in steps if isinstance(s, SetNumVfs)), None)
-    copies = next((_copies(s) for s in steps if isinstance(s, CopyStep)), None)
+    copies = next((_copies(s) for s in steps if isinstance(s, CopyStep) and not isinstance(s, WatchLink)), None)
     return Deployed(name, deployment.plan.spec_sha256, deployment.condition, receives, makes, copies)
 
 

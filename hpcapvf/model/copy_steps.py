@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcapvf.model.address import PciAddress
+from hpcapvf.model.request import BOTH
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class SetTestpmdModes:
 class MirrorByFiles:
     """Have out-of-tree i40e copy what the watched VFs send and receive to VF ``pool``, by its sysfs files.
 
-    Unproven on hardware. Each source has one destination a direction, so a source that has another is refused.
+    directions: ``to`` the watched VFs, ``from`` them, or both. Unproven on hardware. Each source has one destination a
+    direction, so a source that has another is refused.
     """
 
     kind: ClassVar[str] = "mirror-by-files"
@@ -98,17 +100,20 @@ class MirrorByFiles:
     pf: PciAddress
     pool: int
     watched: tuple[WatchedVf, ...]
+    directions: tuple[str, ...] = BOTH
 
     def describe(self) -> str:
         """One line for people."""
-        return f"mirror {sources_of(self.watched)} on {self.pf} to VF {self.pool} by the driver's files"
+        frames = " and ".join(self.directions)
+        return f"mirror frames {frames} {sources_of(self.watched)} on {self.pf} to VF {self.pool} by the driver's files"
 
 
 @dataclass(frozen=True)
 class MirrorByTc:
-    """Have tc filters on the watched VFs' representors copy both directions to the agent's representor.
+    """Have tc filters on the watched VFs' representors copy what they send and receive to the agent's representor.
 
-    representors: of the watched VFs, in their order; to_interface: of VF ``pool``. Proven with software tc on veth
+    representors: of the watched VFs, in their order; to_interface: of VF ``pool``; directions as in
+    ``MirrorByFiles``. Proven with software tc on veth
     pairs; unproven on hardware, where the driver must take the filters over.
     """
 
@@ -119,12 +124,12 @@ class MirrorByTc:
     to_interface: str
     representors: tuple[str, ...]
     watched: tuple[WatchedVf, ...]
+    directions: tuple[str, ...] = BOTH
 
     def describe(self) -> str:
         """One line for people."""
-        return (
-            f"mirror {sources_of(self.watched)} on {self.pf} to VF {self.pool} by tc on {', '.join(self.representors)}"
-        )
+        what = f"frames {' and '.join(self.directions)} {sources_of(self.watched)}"
+        return f"mirror {what} on {self.pf} to VF {self.pool} by tc on {', '.join(self.representors)}"
 
 
 def sources_of(watched: tuple[WatchedVf, ...]) -> str:

@@ -88,8 +88,9 @@ def guard_path(name: str) -> str:
 
 # Of the host module hpcapvf_regs: one character device for each PF that it serves.
 REGISTER_DEVICE_PREFIX = "hpcapvf_regs-"
-# The two directions that the out-of-tree i40e keeps a destination for.
-MIRROR_WAYS = ("ingress", "egress")
+# The files in which the out-of-tree i40e keeps a destination, by direction as the VM sees it: ingress is what the
+# switch gives the VF (i40e_main.c: a VSI's ingress mirror is the switch's egress rule).
+MIRROR_WAYS = {"to": "ingress", "from": "egress"}
 
 
 def register_device(pf: PciAddress) -> str:

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 
 # What hpcapdd takes instead of a folder to do everything but keep the bytes.
 NOT_STORED = "null"
+BOTH = ("to", "from")
+"""Directions of a watched VM's frames."""
+WIDE = ("rest", "link")
+"""What an agent may watch besides VFs: what nobody else on the card gets, or all of the link."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class NetworkRequest:
     mode: ``vf`` (one of its virtual functions) or ``passthrough`` (the PF itself; thesis section 6.2.2). generator: who
     makes the VFs: the PF's ``kernel`` driver, or ``dpdk``, whose testpmd then holds the PF (section 6.2.4).
     receive: ``all`` (every frame on the wire) or ``own`` (what the switch gives the VF by itself; with ``watch`` that
-    and what the watched VMs receive).
+    and what is watched). directions: which frames of a watched VM are copied, ``to`` it, ``from`` it, ``both``, or as
+    many of them as the card's way has (``auto``).
     """
 
     pf: str
@@ -40,6 +45,12 @@ class NetworkRequest:
     generator: str = "kernel"
     vfs: int = 1
     receive: str = "all"
+    directions: str = "auto"
+
+    @property
+    def asked_directions(self) -> tuple[str, ...]:
+        """The directions that must be copied; none if any will do."""
+        return {"auto": (), "both": BOTH}.get(self.directions, (self.directions,))
 
     @property
     def card(self) -> str:
@@ -117,8 +128,9 @@ class PlacementRequest:
 @dataclass(frozen=True)
 class Request:
     """A whole spec. wipe: disks (serial numbers, or ``all`` of the controller) that may be formatted although
-    they carry something. watch: domains whose traffic a monitoring agent is given; empty for a probe. persist: made
-    anew after a reboot of the host (``hpcapvf recover``). ttl_s: seconds from when an agent is given traffic until it
+    they carry something. watch: whose traffic a monitoring agent is given: domains, VFs of its card (``PF|vfN``), or
+    alone ``PF|rest`` or ``PF|link``; empty for a probe. persist: made anew after a reboot of the host
+    (``hpcapvf recover``). ttl_s: seconds from when an agent is given traffic until it
     is taken away; None: no limit."""
 
     version: int
@@ -131,6 +143,12 @@ class Request:
     watch: tuple[str, ...] = ()
     ttl_s: int | None = None
     persist: bool = False
+
+    @property
+    def watches_wide(self) -> str:
+        """``rest`` (what nobody else gets) or ``link`` (all of it) if an agent watches that; else empty."""
+        wide = self.watch[0].partition("|")[2] if len(self.watch) == 1 else ""
+        return wide if wide in WIDE else ""
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ from hpcapvf.model.guest_steps import (
     UseInterface,
     WaitGuest,
 )
+from hpcapvf.model.register_steps import ProgramReceiveAll, ReplicateTraffic, WatchLink
 from hpcapvf.model.storage_steps import FreeNvmeQueues, LendDisks, MakeVolume, MountExisting, StartNvmeVf
 
 __all__ = (
@@ -71,6 +72,7 @@ __all__ = (
     "TrustVf",
     "UseInterface",
     "WaitGuest",
+    "WatchLink",
     "WatchedVf",
 )
 
@@ -305,49 +307,6 @@ class StartDomain:
         return f"start domain {self.domain}"
 
 
-@dataclass(frozen=True)
-class ProgramReceiveAll:
-    """Set the card's registers so that a pool receives everything, and keep them so.
-
-    Comes after the guest driver's handshake, because a VF reset makes the PF driver rewrite what was set. The
-    registers wanted depend on what the card holds (its MAC filters), so the step names the intent; the programme
-    is ``hpcapvf.nic.receive``. default_pool: False beside another deployment that has it.
-    """
-
-    kind: ClassVar[str] = "program-receive-all"
-    reversible: ClassVar[bool] = True
-    pf: PciAddress
-    family: str
-    pool: int
-    default_pool: bool = True
-
-    def describe(self) -> str:
-        """One line for people."""
-        return f"programme {self.pf} ({self.family}): pool {self.pool} receives every frame"
-
-
-@dataclass(frozen=True)
-class ReplicateTraffic:
-    """Have the card give the watched VFs' frames to the monitor's pool as well, and keep it so.
-
-    Comes after the guest driver's handshake. How (mirror rules, or filters with a second pool) is tried on the card
-    and journalled as ``backend``; see ``hpcapvf.nic.mirror``. own_mac: the monitor's, whose filter is left alone.
-    """
-
-    kind: ClassVar[str] = "replicate-traffic"
-    reversible: ClassVar[bool] = True
-    pf: PciAddress
-    family: str
-    pool: int
-    own_mac: Mac
-    watched: tuple[WatchedVf, ...]
-
-    def describe(self) -> str:
-        """One line for people."""
-        sources = ", ".join(f"{w.domain} (pool {w.pool})" for w in self.watched)
-        return f"replicate on {self.pf} ({self.family}) what {sources} receives to pool {self.pool}"
-
-
 Step = (
     SetLink
     | SetPause
@@ -375,6 +334,7 @@ Step = (
     | UseInterface
     | HoldFunction
     | ProgramReceiveAll
+    | WatchLink
     | ReplicateTraffic
     | SetTestpmdModes
     | MirrorByFiles
@@ -389,8 +349,13 @@ Step = (
 
 # The steps that write registers of the card, which a guard then holds.
 RegisterStep = ProgramReceiveAll | ReplicateTraffic
-# The steps that give an agent what watched VMs send or receive.
-CopyStep = ReplicateTraffic | MirrorByFiles | MirrorByTc
+# The steps that give an agent what others send or receive.
+CopyStep = ReplicateTraffic | WatchLink | MirrorByFiles | MirrorByTc
+
+
+def names_of(step: CopyStep) -> tuple[str, ...]:
+    """Who or what an agent watches, as the spec names it."""
+    return (step.name,) if isinstance(step, WatchLink) else tuple(dict.fromkeys(w.domain for w in step.watched))
 
 
 def _on(value: bool) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import RegisterRefused
+from hpcapvf.model.register_steps import ProgramReceiveAll
 from hpcapvf.nic.bitmaps import MAC, part_of
 from hpcapvf.nic.registers import ALL_BITS, Register, RegisterTable
 from hpcapvf.nic.tables import register_table
@@ -51,11 +52,16 @@ class RegisterWant:
         return f"{self.register}[{self.index}] bits {self.mask:#010x} = {self.value:#010x}"
 
 
-def receive_all(family: str, pool: int, read: ReadRegister, *, default_pool: bool = True) -> tuple[RegisterWant, ...]:
+def receive_all(
+    family: str, pool: int, read: ReadRegister, *, default_pool: bool = True, owned: bool = True
+) -> tuple[RegisterWant, ...]:
     """Everything that must be set for ``pool`` to receive each frame on the wire, in the order to write it.
 
     default_pool: False for a pool beside another that receives everything: the card has one default pool, and unknown
-    unicast reaches the others by the unicast hash table alone.
+    unicast reaches the others by the unicast hash table alone. owned: False leaves out unicast to a MAC that another
+    pool owns, so that the pool gets the rest: what nobody else gets, and multicast and broadcast, which are
+    everybody's.
+
     RegisterRefused if the family is in no table or has no such pool. Unknown unicast comes by the default pool and
     the unicast hash table, multicast by an all-ones hash table, broadcast by BAM, a MAC that somebody owns (the PF
     too) by adding the pool to that filter, tagged frames because the VLAN filter is off, and tags stay in the frame.
@@ -68,13 +74,18 @@ def receive_all(family: str, pool: int, read: ReadRegister, *, default_pool: boo
     default = {"DEFAULT_POOL": pool, "DISABLE_DEFAULT_POOL": 0} if default_pool else {}
     return (
         *drops_when_full(table, pool, read),
-        *_every_owned_mac(table, pool, read),
+        *(_every_owned_mac(table, pool, read) if owned else ()),
         *_all_ones(table.register("MTA")),
         *_all_ones(table.register("UTA")),
         *_of_every_pool(table),
-        *_pool_accepts_all(table, pool),
+        *_pool_accepts_all(table, pool, owned=owned),
         want(table, "VT_CTL", 0, **default, REPLICATION=1),
     )
+
+
+def programme_of(step: ProgramReceiveAll, read: ReadRegister) -> tuple[RegisterWant, ...]:
+    """What a step of a plan wants of the card as it is now."""
+    return receive_all(step.family, step.pool, read, default_pool=step.default_pool, owned=step.owned)
 
 
 def drops_when_full(table: RegisterTable, pool: int, read: ReadRegister) -> tuple[RegisterWant, ...]:
@@ -183,9 +194,9 @@ def _of_every_pool(table: RegisterTable) -> tuple[RegisterWant, ...]:
     return want(table, "RPLOLR", 0, STRVLAN=0), want(table, "RCTL", 0, VFE=0)
 
 
-def _pool_accepts_all(table: RegisterTable, pool: int) -> tuple[RegisterWant, ...]:
+def _pool_accepts_all(table: RegisterTable, pool: int, *, owned: bool) -> tuple[RegisterWant, ...]:
     """The pool's own switches, and its VLAN tags stay in the frame. One want per register, so that undo is exact."""
-    accept = {name: 1 for name in _ACCEPT if _has_field(table, "VMOLR", name)}
+    accept = {name: 1 for name in _ACCEPT if _has_field(table, "VMOLR", name) and (owned or name != "UPE")}
     if table.family == "i350":
         return *keep_tags(table, pool), want(table, "VMOLR", pool, **accept)
     keep = {"STRVLAN": 0} if keep_tags(table, pool) else {}

@@ -15,6 +15,8 @@ from hpcapvf.model.errors import StepFailed
 # What drivers take over into the card is flower; u32 is there on kernels without flower, and works in software.
 CLASSIFIERS: tuple[tuple[str, ...], ...] = (("flower",), ("u32", "match", "u32", "0", "0"))
 DIRECTIONS = ("ingress", "egress")
+SIDES = {"to": "egress", "from": "ingress"}
+"""A representor's side, by direction as the VM sees it."""
 _FIRST_PREFERENCE = 48_000  # below what the kernel gives by itself (49 152)
 
 

@@ -72,6 +72,14 @@ def _copies(text: str, engine: str) -> Advice:
     return Advice(found, "thesis section 6.2.4, figure 6.4")
 
 
+def watched_wide(what: str, engine: str) -> Advice:
+    """When an agent is given all of the link, or what nobody else on the card gets."""
+    whole = "every frame of the link is copied inside the card, which costs the VMs of the card as well"
+    rest = "what no other VF and not the PF gets goes to the agent, with multicast and broadcast, which are everybody's"
+    vlans = "meanwhile the card's VLAN filter is off, so its VFs get frames of VLANs that they did not join"
+    return _copies(f"{whole if what == 'link' else rest}; how much: not measured; {vlans}", engine)
+
+
 def watched_receives_all(name: str) -> Advice:
     """When a probe with receive: all is watched."""
     return Advice(

@@ -62,7 +62,7 @@ def choose_ways(
     if family is None:
         return Choice(None, () if registers_usable(access) else access_objections(request, access))
     looked_at = [*_by_registers(request, pf, family, access), *_by_driver(request, pf, family, facts, host)]
-    ways = _ranked([_within(budget, way, pf, family) for way in looked_at])
+    ways = _ranked([_within(budget, _towards(request, way), pf, family) for way in looked_at])
     taken = next((c.backend for c in ways if c.verdict == TAKEN), None)
     if taken is None:
         return Choice(None, _against(request, pf, family, ways, access))
@@ -76,7 +76,7 @@ def _by_registers(
 ) -> list[Candidate]:
     known = ", ".join(t.family for t in TABLES)
     in_table = family.name in known.split(", ")
-    kinds = _BY_REGISTERS[1:] if request.watch else _BY_REGISTERS[:1]
+    kinds = _BY_REGISTERS[1:] if request.watch and not request.watches_wide else _BY_REGISTERS[:1]
     found = f"family {family.name}, {'in' if in_table else 'in no'} register table"
     if not in_table:
         why = f"the registers of this family are not guessed at (tables: {known})"
@@ -84,6 +84,16 @@ def _by_registers(
     if not registers_usable(access):
         return [Candidate(kind, REFUSED, found, "the registers cannot be reached") for kind in kinds]
     return [Candidate(kind, TAKEN, found, "the card's own switch does it") for kind in kinds]
+
+
+def _towards(request: Request, way: Candidate) -> Candidate:
+    """The same, or refused if it does not copy a direction that is asked for."""
+    missing = [direction for direction in request.network.asked_directions if direction not in way.backend.directions]
+    if not (way.usable and missing):
+        return way
+    only = " and ".join(way.backend.directions)
+    why = f"copies only frames {only} a VM, and network.directions asks for {request.network.directions}"
+    return Candidate(way.backend, REFUSED, way.found, why)
 
 
 def _within(budget: Budget | None, way: Candidate, pf: PciDevice, family: CardFamily) -> Candidate:
@@ -99,6 +109,8 @@ def _within(budget: Budget | None, way: Candidate, pf: PciDevice, family: CardFa
 
 
 def _by_driver(request: Request, pf: PciDevice, family: CardFamily, facts: CardWays, host: Host) -> list[Candidate]:
+    if request.watches_wide:
+        return [_true_promiscuous(request, pf)]
     if request.watch:
         return [_mirror_files(pf, facts), _representors(request, pf, facts), _testpmd_rules(pf, host)]
     return [_true_promiscuous(request, pf), _testpmd_modes(request, family, host)]
@@ -148,6 +160,8 @@ def _true_promiscuous(request: Request, pf: PciDevice) -> Candidate:
         return Candidate(way, REFUSED, found, "driver: DPDK takes the PF from its kernel driver")
     if pf.driver not in _TRUE_PROMISCUOUS_DRIVERS:
         return Candidate(way, REFUSED, found, "driver: only i40e and ice have vf-true-promisc-support")
+    if request.watch:
+        return Candidate(way, REFUSED, found, "only a probe is given the link in this way: deploy-vnp, receive: all")
     return Candidate(way, TAKEN, found, "the driver gives a trusted VF everything on the wire")
 
 
@@ -185,9 +199,11 @@ def _against(
     request: Request, pf: PciDevice, family: CardFamily, ways: tuple[Candidate, ...], access: tuple[Candidate, ...]
 ) -> tuple[Objection, ...]:
     """Of a card that is programmed by its registers, what is wrong with them; of another, every way and its reason."""
-    if family.name in (table.family for table in TABLES):
+    if family.name in (table.family for table in TABLES) and not registers_usable(access):
         return access_objections(request, access)
-    hint = "" if request.watch else "or set network.receive: own"
+    hint = "or set network.receive: own"
+    if request.watch:
+        hint = "directions: auto takes what the card can copy" if request.network.asked_directions else ""
     return tuple(
         objection(ExitCode.NOT_CAPABLE, f"{pf.address}: {way.backend.name}", f"{way.why} (found: {way.found})", hint)
         for way in ways

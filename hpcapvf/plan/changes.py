@@ -59,7 +59,7 @@ from hpcapvf.model.steps import (
     UseInterface,
     WaitGuest,
 )
-from hpcapvf.nic.receive import ReadRegister, RegisterWant, receive_all
+from hpcapvf.nic.receive import ReadRegister, RegisterWant, programme_of
 
 _PCI = "/sys/bus/pci/devices"
 _MODPROBE = "/etc/modprobe.d/hpcapvf.conf"
@@ -168,14 +168,16 @@ def _(step: SetTestpmdModes, now: _Now) -> Iterable[Change]:
 @_changes.register
 def _(step: MirrorByFiles, now: _Now) -> Iterable[Change]:
     for watched in step.watched:
-        for way in paths.MIRROR_WAYS:
+        for direction in step.directions:
+            way = paths.MIRROR_WAYS[direction]
             yield _one(Area.SYSFS, paths.mirror_file(step.pf, watched.pool, way), None, str(step.pool))
 
 
 @_changes.register
 def _(step: MirrorByTc, now: _Now) -> Iterable[Change]:
     for interface in step.representors:
-        yield _one(Area.LINK, f"{interface}: tc filters, both directions", None, f"mirror to {step.to_interface}")
+        what = f"{interface}: tc filters, frames {' and '.join(step.directions)} its VF"
+        yield _one(Area.LINK, what, None, f"mirror to {step.to_interface}")
 
 
 @_changes.register
@@ -267,9 +269,9 @@ def _(step: HoldFunction, now: _Now) -> Iterable[Change]:
 @_changes.register
 def _(step: ProgramReceiveAll, now: _Now) -> Iterable[Change]:
     read = now.read
-    wants = receive_all(step.family, step.pool, read or (lambda _name, _index: 0), default_pool=step.default_pool)
+    wants = programme_of(step, read or (lambda _name, _index: 0))
     yield from _registers(str(step.pf), wants, read)
-    if read is None:
+    if read is None and step.owned:
         yield _one(Area.REGISTERS, f"{step.pf} RAH[each valid]", None, f"pool {step.pool} added to the MAC's pools")
 
 
@@ -359,4 +361,4 @@ def _(step: StartCapture, now: _Now) -> Iterable[Change]:
 
 def is_described(kind: type) -> bool:
     """Whether a kind of step has a description of its own here."""
-    return kind in _changes.registry
+    return _changes.dispatch(kind) is not _changes.dispatch(object)

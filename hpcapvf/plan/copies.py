@@ -14,8 +14,8 @@ from hpcapvf.model.copy_steps import (
 )
 from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Host
-from hpcapvf.model.request import Request
-from hpcapvf.model.steps import CopyStep, ProgramReceiveAll, ReplicateTraffic, Step
+from hpcapvf.model.request import BOTH, Request
+from hpcapvf.model.steps import CopyStep, ProgramReceiveAll, ReplicateTraffic, Step, WatchLink
 from hpcapvf.nic import backends
 from hpcapvf.plan.backends import Ways
 from hpcapvf.plan.choice import Objection, objection
@@ -49,19 +49,23 @@ def for_agent(
 ) -> tuple[Step, ...]:
     """How an agent's VF comes to be given what the watched VMs receive; how that ends is prepared before it begins."""
     end, guard = PrepareEnd(request.name, request.ttl_s), StartGuard(request.name, ways.guard_interval_ms)
-    return end, _copies(ways, link, vf_mac=vf_mac, watched=watched, host=host), guard
+    return end, _copies(request, ways, link, vf_mac=vf_mac, watched=watched, host=host), guard
 
 
-def _copies(ways: Ways, link: Link, *, vf_mac: Mac, watched: Watched, host: Host) -> CopyStep:
+def _copies(request: Request, ways: Ways, link: Link, *, vf_mac: Mac, watched: Watched, host: Host) -> CopyStep:
     if link.vf_index is None:
         raise AssertionError("an agent has a VF: the spec's check says so")
     pf, pool = link.pf.address, link.vf_index
+    if ways.taken == backends.RECEIVE_PROGRAMME:
+        owned = request.watches_wide == "link"
+        return WatchLink(pf, link.family, pool, link.has_default_pool, owned, request.watch[0])
+    directions = request.network.asked_directions or BOTH
     if ways.taken == backends.MIRROR_FILES:
-        return MirrorByFiles(pf, pool, watched)
+        return MirrorByFiles(pf, pool, watched, directions)
     if ways.taken == backends.REPRESENTORS:
         interfaces = representors_of(link, host)
         sources = tuple(interfaces[w.pool] for w in watched)
-        return MirrorByTc(pf, pool, interfaces[pool], sources, watched)
+        return MirrorByTc(pf, pool, interfaces[pool], sources, watched, directions)
     return ReplicateTraffic(pf, link.family, pool, vf_mac, watched)
 
 

@@ -172,14 +172,14 @@ def _assemble(request: Request, host: Host, spec_sha256: str, parts: _Parts) -> 
     mac = own_mac or Mac.derived("vf", *names)
     domain_uuid = str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
     steps = (
-        *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(parts.watched))),
+        *(_dpdk_steps(request, link, placement) if dpdk else _link_steps(link, mac, shared=bool(request.watch))),
         *before_guest(parts.ways, link),
         ReserveHugepages(placement.node, placement.hugepage_kib, placement.hugepages),
         BindDriver(link.function, "vfio-pci"),
         *parts.storage.host_steps,
         *(BindDriver(address, "vfio-pci") for address in parts.along),
         *_guest_steps(request, parts.image_sha256, domain_uuid, management_mac),
-        *(_monitor_steps(request, parts, mac, host) if parts.watched else _capture_steps(request, parts)),
+        *(_monitor_steps(request, parts, mac, host) if request.watch else _capture_steps(request, parts)),
     )
     plan = Plan(
         request=request,

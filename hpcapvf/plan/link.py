@@ -60,8 +60,9 @@ def choose_link(request: Request, host: Host, pf: PciDevice, force: Force) -> Ch
     objections = _card_objections(pf, family)
     objections += _generator_objections(request, host, pf, family)
     objections += [] if interfaces else [_no_interface(pf)]
-    # An agent changes its own pool only.
-    objections += [] if request.watch else [o for interface in interfaces for o in interface_objections(interface)]
+    # An agent changes its own pool only, unless it takes the default pool, from which a bridge or bond lives.
+    spared = [o for interface in interfaces for o in interface_objections(interface)]
+    objections += [o for o in spared if not request.watch or (request.watches_wide and o.reason.guard == "bridge")]
     if pf.sriov is None or pf.sriov.total_vfs == 0:
         return Choice(None, tuple(objections))
     picked, against = _pick_vf(request, host, pf, pf.sriov, force)

@@ -10,7 +10,7 @@ from hpcapvf.model.request import Request
 from hpcapvf.model.steps import WatchedVf
 from hpcapvf.plan import advice
 from hpcapvf.plan.choice import Choice, Objection, objection
-from hpcapvf.plan.link import watched_vf
+from hpcapvf.plan.link import find_card, receiver_of_all, watched_vf
 from hpcapvf.plan.mirror_share import share_advice
 
 Watched = tuple[WatchedVf, ...]
@@ -19,8 +19,11 @@ Watched = tuple[WatchedVf, ...]
 def choose_watched(request: Request, host: Host, pf: PciDevice | None) -> Choice[Watched]:
     """The watched VMs' VFs on a card, or every reason why one of the VMs cannot be watched from there.
 
-    pf: None if the spec's card was not found (said elsewhere); the VMs are looked at all the same.
+    pf: None if the spec's card was not found (said elsewhere); the VMs are looked at all the same. Of an agent that
+    watches the link or the rest of it, none.
     """
+    if request.watches_wide:
+        return _watch_wide(request, host, pf)
     if host.domains is None:
         why = "could not be asked which VMs run and which VFs they hold"
         return Choice(None, (objection(ExitCode.NOT_CAPABLE, "libvirt", why, "start it: systemctl start libvirtd"),))
@@ -36,6 +39,32 @@ def choose_watched(request: Request, host: Host, pf: PciDevice | None) -> Choice
     if against or pf is None:
         return Choice(None, tuple(against))
     return Choice(tuple(found), (), _advice(request, host))
+
+
+def _watch_wide(request: Request, host: Host, pf: PciDevice | None) -> Choice[Watched]:
+    """All of the link, or what nobody else on the card gets."""
+    name = request.watch[0]
+    card = find_card(name.partition("|")[0], host)
+    if card.value is None or pf is None:
+        return Choice(None, card.objections)
+    against: list[Objection] = []
+    if card.value.address != pf.address:
+        against.append(_on_another_card(name, card.value.address, host, pf))
+    if pf.sriov is not None and pf.sriov.num_vfs == 0:
+        why = "has no VFs: an agent shares a card whose VFs are there, and changes nothing of it as a whole"
+        against.append(objection(ExitCode.REFUSED, pf.address, why, "deploy-vnp makes VFs and receives the link"))
+    probe = receiver_of_all(host, pf)
+    if request.watches_wide == "rest" and probe is not None:
+        why = f"is empty: {probe} receives everything on this card"
+        against.append(objection(ExitCode.REFUSED, name, why, f"watch {name.partition('|')[0]}|link"))
+    if against:
+        return Choice(None, tuple(against))
+    return Choice((), (), (advice.watched_wide(request.watches_wide, request.engine.kind),))
+
+
+def _on_another_card(name: str, card: PciAddress, host: Host, pf: PciDevice) -> Objection:
+    why = f"is on another card, and a card copies only its own frames; this one is {pf.address}"
+    return objection(ExitCode.REFUSED, name, why, f"set network.pf: {_card(host, card)}")
 
 
 def _twice(found: list[WatchedVf]) -> list[Objection]:
@@ -59,8 +88,7 @@ def _watch_vf(
     if pf is None:
         return [], []
     if card.value.address != pf.address:
-        why = f"is on another card, and a card copies only its own frames; this one is {pf.address}"
-        return [], [objection(ExitCode.REFUSED, name, why, f"set network.pf: {_card(host, card.value.address)}")]
+        return [], [_on_another_card(name, card.value.address, host, pf)]
     vfs = pf.sriov.vfs if pf.sriov is not None else ()
     if index >= len(vfs):
         why = f"is not there: {pf.address} has {len(vfs)} VFs, counted from 0"

@@ -76,7 +76,7 @@ def parse_state(name: str, text: str, boot_now: str = "") -> Deployed:
         raise ValueError("spec_sha256 or condition missing")
     condition = condition_now(condition, str(state.get("boot_id", "")), boot_now)
     plan = state.get("plan")
-    receives, makes = _pf_of(plan, "program-receive-all"), _pf_of(plan, "set-numvfs")
+    receives, makes = _pf_of(plan, "program-receive-all", "watch-link"), _pf_of(plan, "set-numvfs")
     return Deployed(name, fingerprint, condition, receives, makes, _copies_of(plan))
 
 

@@ -62,7 +62,7 @@ def _mirror_files(reader: Reader, card: PciDevice) -> bool | None:
     """The files of VF 0 stand for all; without VFs there is nothing to be seen."""
     if card.sriov is None or not card.sriov.num_vfs:
         return None
-    return all(reader.exists(paths.mirror_file(card.address, 0, way)) for way in paths.MIRROR_WAYS)
+    return all(reader.exists(paths.mirror_file(card.address, 0, way)) for way in paths.MIRROR_WAYS.values())
 
 
 def _representors(reader: Reader, card: PciDevice, interfaces: tuple[NetInterface, ...]) -> tuple[Representor, ...]:

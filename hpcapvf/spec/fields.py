@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpcapvf.model.address import PciAddress
+from hpcapvf.model.request import WIDE
 
 Scalar = str | int | bool | None
 
@@ -68,6 +69,12 @@ def pf_selector(text: str) -> str:
     if bar and not re.fullmatch(r"vf(0|[1-9][0-9]{0,2})", vf):
         raise ValueError("behind the | must stand vf and its number (enp5s0|vf3)")
     return _interface_or_pci(card) + bar + vf
+
+
+def watch_selector(text: str) -> str:
+    """As ``pf_selector``, or with ``|rest`` or ``|link`` instead of a VF."""
+    card, _, wide = text.partition("|")
+    return f"{_interface_or_pci(card)}|{wide}" if wide in WIDE else pf_selector(text)
 
 
 def _interface_or_pci(text: str) -> str:
@@ -128,6 +135,8 @@ KEYS: tuple[Key, ...] = (
     Key("network.vfs", "number", "VFs to make if the PF has none", least=1, most=256),
     Key("network.receive", "text", "all: every frame on the wire; own: what the switch gives the VF by itself "
         "(always so with watch)", choices=("all", "own")),
+    Key("network.directions", "text", "with watch: frames to the watched VMs, from them, or both; auto: as many as the "
+        "card's way has", choices=("auto", "to", "from", "both")),
     Key("storage.mode", "text", "how the guest gets its disks; none: frames are counted, not stored",
         choices=("passthrough", "virtio", "nvme-vf", "guest-disk", "none")),
     Key("storage.controller", "text", "PCI address of the controller whose disks are used, or auto; modes passthrough, "
@@ -153,9 +162,10 @@ KEYS: tuple[Key, ...] = (
     Key("placement.node", "number", "NUMA node to use instead of the card's", least=0, most=1023, optional=True),
     Key("placement.side", "text", "an agent's node (deploy-vnma): the card's, another, or by where the watched VMs are "
         "(thesis tables 6.5 and 6.6)", choices=("auto", "near", "far")),
-    Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma), or VFs of its card (enp5s0|vf3); "
-        "with it storage.mode is guest-disk unless given", pattern=r"[^\s/\x00-\x1f]{1,128}",
-        form="a domain's name, or PF|vfN"),
+    Key("watch", "texts", "domains whose traffic the agent is given (deploy-vnma), or VFs of its card (enp5s0|vf3); or "
+        "alone enp5s0|rest, what nobody else on the card gets, or enp5s0|link, all of the link; with it storage.mode "
+        "is guest-disk unless given", pattern=r"[^\s/\x00-\x1f]{1,128}",
+        form="a domain's name, PF|vfN, PF|rest or PF|link"),
     Key("ttl", "duration", "how long the agent lives from when it is given traffic (deploy-vnma; --ttl goes before it)",
         least=60, most=366 * 86400, pattern=DURATION, form="a time such as 90s, 30m, 2h or 1d", optional=True,
         attribute="ttl_s"),

@@ -14,6 +14,7 @@ from typing import Any
 from hpcapvf.model.codec import from_json, to_json
 from hpcapvf.model.errors import BadSpec
 from hpcapvf.model.request import (
+    WIDE,
     EngineRequest,
     GuestRequest,
     NetworkRequest,
@@ -23,7 +24,7 @@ from hpcapvf.model.request import (
     StorageRequest,
 )
 from hpcapvf.spec.document import kind_of, load_document
-from hpcapvf.spec.fields import KEYS, Key, duration_s, pf_selector
+from hpcapvf.spec.fields import KEYS, Key, duration_s, watch_selector
 
 SECTIONS: dict[str, type[Any]] = {
     "": Request,
@@ -262,15 +263,19 @@ def _check_placement(request: Request) -> None:
 
 def _check_selector(text: str, path: str) -> None:
     try:
-        pf_selector(text)
+        watch_selector(text)
     except ValueError as error:
-        raise BadSpec(f"{text!r}: {error}", path=path, hint="a VF of the card is PF|vfN, such as enp5s0|vf3") from None
+        hint = "a VF of the card is PF|vfN (enp5s0|vf3); PF|rest is what nobody else gets, PF|link all of the link"
+        raise BadSpec(f"{text!r}: {error}", path=path, hint=hint) from None
 
 
 def _check_watch(request: Request) -> None:
     watch = request.watch
     if request.ttl_s is not None and not watch:
         raise BadSpec("only an agent has a time limit", path="ttl", hint="leave it out; `hpcapvf destroy` ends a probe")
+    if request.network.directions != "auto" and (not watch or request.watches_wide):
+        what = f"{watch[0]} has no directions" if watch else "only an agent has directions"
+        raise BadSpec(what, path="network.directions", hint="leave it out, or watch VMs or VFs")
     if watch and request.network.mode != "vf":
         raise BadSpec(
             f"{request.network.mode} cannot be combined with watch: a card copies traffic between its own VFs",
@@ -288,5 +293,11 @@ def _check_watch(request: Request) -> None:
             _check_selector(name, f"watch[{index}]")
         if name == request.name:
             raise BadSpec("a VM cannot watch itself", path=f"watch[{index}]", hint="name another VM")
+        if len(watch) > 1 and name.partition("|")[2] in WIDE:
+            raise BadSpec(
+                f"{name} stands alone: nothing else can be watched with it",
+                path=f"watch[{index}]",
+                hint="watch that alone, or VMs and VFs; another agent can watch the others",
+            )
         if name in watch[:index]:
             raise BadSpec(f"{name} is named twice", path=f"watch[{index}]", hint="name it once")

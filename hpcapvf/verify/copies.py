@@ -45,8 +45,8 @@ def missing_copies(step: MirrorByFiles | MirrorByTc, machine: Machine) -> list[F
 def _files(step: MirrorByFiles, machine: Machine) -> list[Finding]:
     found = []
     for watched in step.watched:
-        for way in MIRROR_WAYS:
-            path = mirror_file(step.pf, watched.pool, way)
+        for direction in step.directions:
+            path = mirror_file(step.pf, watched.pool, MIRROR_WAYS[direction])
             text = machine.files.read_text(path)
             now = "absent" if text is None else text.strip()
             hint = "were the VFs made anew? destroy and deploy the agent"
@@ -57,7 +57,7 @@ def _files(step: MirrorByFiles, machine: Machine) -> list[Finding]:
 def _filters(step: MirrorByTc, machine: Machine) -> list[Finding]:
     found = []
     for interface in step.representors:
-        for direction in tc.DIRECTIONS:
+        for direction in (tc.SIDES[way] for way in step.directions):
             words = ["tc", "-j", "filter", "show", "dev", interface, direction]
             shown = machine.commands.run(words, timeout_s=_TIMEOUT_S)  # fails where there is no queue for filters
             text = shown.stdout if shown.returncode == 0 else ""

@@ -9,7 +9,7 @@ from hpcapvf.host.protocols import Files, Machine
 from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import NotCapable
 from hpcapvf.model.plan import Plan
-from hpcapvf.model.steps import ReplicateTraffic
+from hpcapvf.model.steps import ReplicateTraffic, WatchLink
 from hpcapvf.nic.decode import decode_switch
 from hpcapvf.nic.receive import ReadRegister
 from hpcapvf.nic.switch import Frame
@@ -22,18 +22,19 @@ from hpcapvf.verify.readings import open_registers
 
 
 def expected_frames(plan: Plan, frames: Sequence[bytes], machine: Machine) -> tuple[bytes, ...]:
-    """Of a probe all frames; of an agent those that the card gives to a watched VM, and to the agent's own MAC.
+    """Of a probe, and of an agent that watches the link, all frames; of one that watches the rest, those that the card
+    gives it; of another those that the card gives to a watched VM, and to the agent's own MAC.
 
     The card's registers and the model of its switch tell what the watched VMs get; the agent's own filters are looked
     at for its MAC only. NotCapable if there is no model of the card's switch, RegisterRefused if it is out of reach.
     """
-    step = _replication(plan)
+    step = next((step for step in plan.steps if isinstance(step, ReplicateTraffic | WatchLink)), None)
     if step is None and plan.request.watch:
         raise NotCapable(
             f"nothing says which frames {plan.pf} gives to the watched VMs: its switch has no model",
             hint="deploy and verify with --source none, and compare with what the watched VM counts",
         )
-    if step is None:
+    if step is None or (isinstance(step, WatchLink) and step.owned):
         return tuple(frames)
     deliver = switch_of(step.family)
     if deliver is None:
@@ -70,11 +71,13 @@ def _replication(plan: Plan) -> ReplicateTraffic | None:
     return next((step for step in plan.steps if isinstance(step, ReplicateTraffic)), None)
 
 
-def _is_for(step: ReplicateTraffic, frame: bytes, read: ReadRegister, deliver: Deliver) -> bool:
+def _is_for(step: ReplicateTraffic | WatchLink, frame: bytes, read: ReadRegister, deliver: Deliver) -> bool:
     destination = Mac(int.from_bytes(frame[:6], "big"))
     tagged = int.from_bytes(frame[12:14], "big") == ETHERTYPE_VLAN
     vlan = int.from_bytes(frame[14:16], "big") & 0xFFF if tagged else None
     pools = deliver(read, Frame(destination, max(len(frame), SHORTEST_ON_LINK_BYTES), vlan), None).pools
+    if isinstance(step, WatchLink):
+        return step.pool in pools
     return any(watched.pool in pools for watched in step.watched) or (
         destination == step.own_mac and step.pool in pools
     )

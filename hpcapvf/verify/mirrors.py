@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.host import Host
-from hpcapvf.model.steps import ReplicateTraffic, WatchedVf
+from hpcapvf.model.steps import ReplicateTraffic, WatchedVf, WatchLink
+from hpcapvf.nic import backends
 from hpcapvf.nic.mirror import mirrors_for
-from hpcapvf.nic.receive import RegisterWant, drift
+from hpcapvf.nic.receive import RegisterWant, drift, programme_of
 from hpcapvf.verify.readings import open_registers
 
 
@@ -29,6 +30,13 @@ def read_mirror(step: ReplicateTraffic, machine: Machine) -> MirrorState:
             if mirror.holds(read):
                 return MirrorState(mirror.name)
         return MirrorState(None, drift(mirrors[-1].wants(read), read))
+
+
+def read_watch(step: WatchLink, machine: Machine) -> MirrorState:
+    """The same for an agent that watches the link or the rest of it."""
+    with open_registers(step.pf, step.family, machine) as read:
+        drifted = drift(programme_of(step, read), read)
+    return MirrorState(None if drifted else backends.RECEIVE_PROGRAMME.name, drifted)
 
 
 def moved_away(watched: WatchedVf, host: Host) -> str:

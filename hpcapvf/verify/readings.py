@@ -18,7 +18,7 @@ from hpcapvf.model.paths import CAPTURE_UNIT, guard_path
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.steps import ProgramReceiveAll
 from hpcapvf.nic.access import read_register
-from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, receive_all
+from hpcapvf.nic.receive import ReadRegister, RegisterWant, drift, programme_of
 from hpcapvf.nic.tables import register_table
 from hpcapvf.verify.capture import COMMAND_TIMEOUT_S, READ_ATTRIBUTES, parse_attributes
 
@@ -145,7 +145,7 @@ def read_drift(plan: Plan, machine: Machine) -> tuple[RegisterWant, ...]:
     if step is None:
         return ()
     with open_registers(plan.pf, plan.family, machine) as read:
-        return drift(receive_all(step.family, step.pool, read, default_pool=step.default_pool), read)
+        return drift(programme_of(step, read), read)
 
 
 @contextmanager

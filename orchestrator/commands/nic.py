@@ -17,7 +17,7 @@ from hpcapvf.model.errors import HpcapvfError, NotCapable
 from hpcapvf.model.host import UNREADABLE, Host, PciDevice
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
-from hpcapvf.model.steps import CopyStep, ReplicateTraffic
+from hpcapvf.model.steps import CopyStep, ReplicateTraffic, WatchLink
 from hpcapvf.nic.decode import MirrorRule, SwitchState, decode_switch
 from hpcapvf.nic.devices import pf_family
 from hpcapvf.nic.tables import register_table
@@ -25,7 +25,7 @@ from hpcapvf.plan.guards import refusal
 from hpcapvf.plan.link import find_card
 from hpcapvf.probe import probe_host
 from hpcapvf.verify.copies import missing_copies, name_of
-from hpcapvf.verify.mirrors import moved_away, read_mirror
+from hpcapvf.verify.mirrors import moved_away, read_mirror, read_watch
 from hpcapvf.verify.readings import open_registers, read_guard
 from orchestrator.answer import Answer, Part
 from orchestrator.options import Commands, add_command
@@ -169,7 +169,7 @@ def mirrors_answer(machine: Machine) -> Answer:
         (
             m["monitor"],
             m["condition"],
-            f"VF {w['pool']} of {m['pf']}",
+            m["pf"] if w["pool"] is None else f"VF {w['pool']} of {m['pf']}",
             w["domain"],
             _said_time(m["since"]),
             _said_time(m["until"]),
@@ -188,8 +188,8 @@ def mirrors_answer(machine: Machine) -> Answer:
 def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: Host) -> dict[str, Any]:
     backend, registers = None, ""
     try:
-        if isinstance(step, ReplicateTraffic):
-            state = read_mirror(step, machine)
+        if isinstance(step, ReplicateTraffic | WatchLink):
+            state = read_watch(step, machine) if isinstance(step, WatchLink) else read_mirror(step, machine)
             backend, differ = state.backend, f"{len(state.drifted)} registers differ"
         else:
             places = missing_copies(step, machine)
@@ -200,6 +200,8 @@ def _mirror(name: str, condition: str, step: CopyStep, machine: Machine, host: H
     except HpcapvfError as error:
         registers = f"unknown: {error.message}"
     watches = [to_json(watched) | {"moved_away": moved_away(watched, host)} for watched in step.watched]
+    if isinstance(step, WatchLink):
+        watches = [{"domain": step.name, "vf": None, "pool": None, "moved_away": ""}]
     return {
         "monitor": name,
         "condition": condition,

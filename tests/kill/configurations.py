@@ -18,7 +18,7 @@ from hpcapvf.model.steps import (
     StartGuard,
     Step,
 )
-from tests.kill.copies import agent_by_files, agent_by_tc, modes_by_testpmd, trusted_vf
+from tests.kill.copies import agent_by_files, agent_by_tc, agent_on_the_link, modes_by_testpmd, trusted_vf
 from tests.kill.storage import nothing_stored, nvme_vf, virtio
 from tests.unit.apply.world import (
     CONTROLLER,
@@ -107,6 +107,7 @@ CONFIGURATIONS: dict[str, Callable[[Path], World]] = {
     "guest-disk": guest_disk,
     "agent": agent,
     "agent with mirror rules": agent_with_mirror_rules,
+    "agent on the link": agent_on_the_link,
     "agent by the driver's files": agent_by_files,
     "agent by tc": agent_by_tc,
     "trusted VF": trusted_vf,

@@ -17,12 +17,14 @@ from hpcapvf.model.steps import (
     Step,
     TrustVf,
     WatchedVf,
+    WatchLink,
 )
 from tests.fakes import tree
 from tests.fakes.testpmd import FakeTestpmd
 from tests.unit.apply.world import NAME, PF, VF, WATCHED, World, make_dpdk_world, make_monitor_world, make_world
 
 FLAG = "vf-true-promisc-support"
+LINK = f"{PF}|link"
 REPRESENTORS = ("rep0", "rep1")
 _WATCHED = (WatchedVf(WATCHED, VF, 0),)
 
@@ -55,6 +57,15 @@ def agent_by_files(root: Path) -> World:
     """An agent on a card whose driver is the out-of-tree i40e."""
     world = make_monitor_world(root, mirror_files=True)
     return _copied_by(world, MirrorByFiles(PF, 1, _WATCHED))
+
+
+def agent_on_the_link(root: Path) -> World:
+    """An agent that is given all of the link, beside the VM of another."""
+    world = make_monitor_world(root)
+    copy = WatchLink(PF, "82576", 1, name=LINK)
+    steps = tuple(copy if isinstance(step, ReplicateTraffic) else step for step in world.plan.steps)
+    request = replace(world.plan.request, watch=(LINK,))
+    return replace(world, plan=replace(world.plan, steps=steps, request=request))
 
 
 def agent_by_tc(root: Path) -> World:

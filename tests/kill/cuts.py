@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -63,6 +64,8 @@ class Bench:
     def world(self) -> World:
         """One in which nothing is deployed and nobody was in the guest."""
         if self._world is None:
+            if self._made:  # tens of thousands of them would fill the disk
+                shutil.rmtree(self._folder / str(self._made))
             self._made += 1
             self._world = CONFIGURATIONS[self.configuration](self._folder / str(self._made))
         self._world.fresh_guest()

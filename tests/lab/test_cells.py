@@ -16,4 +16,5 @@ CELLS = (Cell("vf-dpdk", "dpdk", "virtio"), Cell("pf", "tcpdump", "none"))
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_a_cell_is_proved_and_leaves_nothing_behind(server: Server, cell: Cell) -> None:
-    assert run_cell(server, cell)["problems"] == []
+    problems = run_cell(server, cell)["problems"]
+    assert not problems, "\n".join(problems)

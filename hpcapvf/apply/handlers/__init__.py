@@ -55,6 +55,7 @@ HANDLERS: dict[str, Handler[Any]] = {
     steps.UseInterface.kind: UseInterfaceHandler(),
     steps.HoldFunction.kind: HoldFunctionHandler(),
     steps.ProgramReceiveAll.kind: ProgramReceiveAllHandler(),
+    steps.WatchLink.kind: ProgramReceiveAllHandler(),
     steps.ReplicateTraffic.kind: ReplicateTrafficHandler(),
     steps.SetTestpmdModes.kind: SetTestpmdModesHandler(),
     steps.MirrorByFiles.kind: MirrorByFilesHandler(),

@@ -57,7 +57,7 @@ class MirrorByFilesHandler(Handler[MirrorByFiles]):
 
 
 class MirrorByTcHandler(Handler[MirrorByTc]):
-    """A clsact queue on each representor, and in both its directions one filter that mirrors to the agent's.
+    """A clsact queue on each representor, and for each direction one filter that mirrors to the agent's.
 
     ``before`` says which representors had that queue already; those keep it.
     """
@@ -109,9 +109,10 @@ class MirrorByTcHandler(Handler[MirrorByTc]):
                 continue  # it went with its VF, and its filters with it
             if "clsact" not in _queue_kinds(interface, context):
                 continue
-            for direction in tc.DIRECTIONS:
-                if _mirrors(step, (interface, direction), context):
-                    _delete(step, (interface, direction), context)
+            for direction in step.directions:
+                place = interface, tc.SIDES[direction]
+                if _mirrors(step, place, context):
+                    _delete(step, place, context)
             if trace.before.get(interface):
                 continue
             if any(tc.has_filters(_show(interface, direction, context)) for direction in tc.DIRECTIONS):
@@ -123,8 +124,8 @@ class MirrorByTcHandler(Handler[MirrorByTc]):
 
 def _files_of(step: MirrorByFiles) -> Iterator[str]:
     for watched in step.watched:
-        for way in MIRROR_WAYS:
-            yield mirror_file(step.pf, watched.pool, way)
+        for direction in step.directions:
+            yield mirror_file(step.pf, watched.pool, MIRROR_WAYS[direction])
 
 
 def _write(path: str, text: str, wanted: str, context: Context) -> None:
@@ -137,8 +138,8 @@ def _write(path: str, text: str, wanted: str, context: Context) -> None:
 
 def _places(step: MirrorByTc) -> Iterator[tuple[str, str]]:
     for interface in step.representors:
-        for direction in tc.DIRECTIONS:
-            yield interface, direction
+        for direction in step.directions:
+            yield interface, tc.SIDES[direction]
 
 
 def _add(step: MirrorByTc, place: tuple[str, str], context: Context) -> None:

@@ -196,8 +196,8 @@ def test_a_representor_that_is_gone_is_nothing_to_undo(tmp_path: Path) -> None:
 
 
 def test_one_line_for_people() -> None:
-    assert FILES.describe() == f"mirror web1 (VF 0) on {PF} to VF 1 by the driver's files"
-    assert TC.describe() == f"mirror web1 (VF 0) on {PF} to VF 1 by tc on rep0"
+    assert FILES.describe() == f"mirror frames to and from web1 (VF 0) on {PF} to VF 1 by the driver's files"
+    assert TC.describe() == f"mirror frames to and from web1 (VF 0) on {PF} to VF 1 by tc on rep0"
     assert SetPrivateFlag("e", FLAG).describe() == f"switch on {FLAG} of e"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hpcapvf.apply.journal import done_at
 from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.apply.state import state_path
 from hpcapvf.model.errors import BadSpec, NotCapable, NotFound, RegisterRefused
-from hpcapvf.model.paths import guard_path
+from hpcapvf.model.paths import AUDIT, guard_path
 from hpcapvf.model.progress import Silent
 from hpcapvf.plan import plan_deployment
 from hpcapvf.spec import parse_spec, spec_sha256
@@ -26,7 +27,7 @@ from orchestrator.suggest import MONITOR_SPEC_EXAMPLE, suggest_monitor_spec
 from orchestrator.tables import show_plan
 from tests.factories import IMAGE, WEB1, make_host
 from tests.fakes import tree
-from tests.kill.copies import agent_by_files, agent_by_tc
+from tests.kill.copies import LINK, agent_by_files, agent_by_tc, agent_on_the_link
 from tests.unit.apply.world import MONITOR_MAC, NAME, PF, WATCHED_MAC, World, make_monitor_world
 from tests.unit.orchestrator.printed import text_of_parts
 
@@ -34,6 +35,10 @@ from tests.unit.orchestrator.printed import text_of_parts
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_monitor_world(tmp_path)
+
+
+def audited(world: World) -> list[Json]:
+    return [json.loads(line) for line in (world.fake.machine.files.read_text(AUDIT) or "").splitlines()]
 
 
 def text_of(answer: Answer) -> str:
@@ -99,6 +104,25 @@ def test_mirrors_without_registers_are_listed_too(make: Callable[[Path], World],
     missing = 2 if make is agent_by_tc else 1
     assert mirror["registers"] == f"not copied ({missing} of 2 places differ)"
     assert read_status(NAME, "", world.plan, world.fake.machine, guest_timeout_s=1).copies_missing == missing
+
+
+def test_an_agent_on_the_link_is_listed_with_what_it_watches(tmp_path: Path) -> None:
+    world = agent_on_the_link(tmp_path)
+    before = world.snapshot()
+    apply_plan(world.plan, world.fake.machine, Silent())
+    answer = mirrors_answer(world.fake.machine)
+    (mirror,) = answer.result["mirrors"]
+    assert mirror["watches"] == [{"domain": LINK, "vf": None, "pool": None, "moved_away": ""}]
+    assert mirror["backend"] == "receive programme"
+    assert LINK in text_of(answer)
+    (begun,) = audited(world)
+    assert (begun["event"], begun["watched"]) == ("begin", [LINK])
+    world.fake.registers.wipe()
+    (mirror,) = mirrors_answer(world.fake.machine).result["mirrors"]
+    assert mirror["backend"] is None and mirror["registers"].startswith("not copied (")
+    destroy(NAME, world.fake.machine, Silent())
+    assert world.snapshot() == before
+    assert [line["event"] for line in audited(world)] == ["begin", "end"]
 
 
 def test_a_state_that_cannot_be_read_hides_no_mirror(world: World) -> None:

@@ -42,8 +42,8 @@ def host_with(driver: str = "igb", device: int = 0x10C9, *, vendor: int = 0x8086
     return replace_device(host, PF, driver=driver, device=device, vendor=vendor)
 
 
-def agent(host: Host) -> Plan | Refusal:
-    wish = make_request(receive="own", storage=GUEST_DISK, watch=("web1",))
+def agent(host: Host, **request: Any) -> Plan | Refusal:
+    wish = make_request(receive="own", storage=GUEST_DISK, watch=("web1",), **request)
     return plan_deployment(wish, host, SHA)  # type: ignore[return-value]
 
 
@@ -167,6 +167,24 @@ def refused(plan: Plan | Refusal) -> dict[str, str]:
     assert isinstance(plan, Refusal)
     assert plan.code == ExitCode.NOT_CAPABLE
     return {r.subject.partition(": ")[2]: r.why for r in plan.reasons}
+
+
+@pytest.mark.parametrize(("asked", "copied"), [("to", ("to",)), ("from", ("from",)), ("both", ("to", "from"))])
+def test_only_the_directions_that_are_asked_for_are_copied(asked: str, copied: tuple[str, ...]) -> None:
+    plan = agent(host_with("i40e", XL710, mirror_files=True, out_of_tree=True), directions=asked)
+    assert isinstance(plan, Plan)
+    (step,) = (s for s in plan.steps if isinstance(s, MirrorByFiles))
+    assert step.directions == copied
+
+
+@pytest.mark.parametrize("asked", ["from", "both"])
+def test_a_direction_that_the_card_cannot_copy_is_refused_with_what_it_can(asked: str) -> None:
+    result = agent(host_with(), directions=asked)
+    assert isinstance(result, Refusal)
+    assert result.code is ExitCode.NOT_CAPABLE
+    assert any(f"copies only frames to a VM, and network.directions asks for {asked}" in r.why for r in result.reasons)
+    assert {r.hint for r in result.reasons} == {"directions: auto takes what the card can copy"}
+    assert isinstance(agent(host_with(), directions="to"), Plan)
 
 
 def test_in_tree_i40e_has_no_way_for_an_agent_and_says_why_of_each() -> None:

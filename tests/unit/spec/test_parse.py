@@ -114,7 +114,7 @@ def test_bounds_are_kept(key: Key) -> None:
         (spec(vcpus=2), "vcpus", "did you mean guest.vcpus?"),
         (spec(storage__raid__chunk=4), "storage.raid.chunk", "did you mean storage.raid.chunk_kib?"),
         (spec(guest__raid={}), "guest.raid", "did you mean storage.raid?"),
-        (spec(network__zzz=1), "network.zzz", "keys known here: pf, mode, generator, vfs, receive"),
+        (spec(network__zzz=1), "network.zzz", "keys known here: pf, mode, generator, vfs, receive, directions"),
         (spec(ttl_s=3), "ttl_s", "did you mean ttl?"),
     ],
 )
@@ -250,6 +250,13 @@ def test_watch_means_the_guests_own_disk_and_no_receive_all() -> None:
     assert parse_spec(WATCH + "storage: {directory: /var/captures}\n").storage.capture_directory == "/var/captures"
 
 
+@pytest.mark.parametrize("wide", ["link", "rest"])
+def test_an_agent_may_watch_all_of_the_link_or_the_rest(wide: str) -> None:
+    request = parse_spec(WATCH.replace("web1, db1", f'"enp5s0|{wide}"'))
+    assert (request.watch, request.watches_wide) == ((f"enp5s0|{wide}",), wide)
+    assert not parse_spec(WATCH).watches_wide
+
+
 def test_an_agent_may_have_a_controller_as_well() -> None:
     request = parse_spec(WATCH + "storage: {controller: 0000:06:00.0}\n")
     assert (request.storage.mode, request.network.receive) == ("passthrough", "own")
@@ -267,6 +274,14 @@ def test_a_probe_may_store_on_the_guests_own_disk() -> None:
         (WATCH.replace("enp5s0}", "enp5s0, receive: all}"), "network.receive: all cannot be combined with watch"),
         (WATCH + "placement: {side: far, node: 1}\n", "placement.side: the node is given already"),
         (WATCH.replace("db1", '"enp5s0|v3"'), "watch[1]: 'enp5s0|v3': behind the | must stand vf and its number"),
+        (WATCH.replace("db1", '"enp5s0|all"'), "watch[1]: 'enp5s0|all': behind the | must stand vf and its number"),
+        (WATCH.replace("db1", '"enp5s0|link"'), "watch[1]: enp5s0|link stands alone"),
+        (
+            WATCH.replace("web1, db1", '"enp5s0|rest"').replace("enp5s0}", "enp5s0, directions: to}"),
+            "network.directions: enp5s0|rest has no directions",
+        ),
+        (spec(network__directions="both"), "network.directions: only an agent has directions"),
+        (WATCH.replace("enp5s0}", "enp5s0, directions: up}"), "network.directions: 'up' is none of its values"),
         (WATCH.replace("db1", "agent1"), "watch[1]: a VM cannot watch itself"),
         (WATCH.replace("db1", "web1"), "watch[1]: web1 is named twice"),
         (WATCH.replace("db1", "a/b"), "watch[1]: 'a/b' is not a domain's name"),

@@ -11,7 +11,8 @@ import pytest
 from hpcapvf.model.errors import NotCapable, RegisterRefused
 from hpcapvf.model.host import DomainInfo, Host
 from hpcapvf.model.plan import Finding, Plan
-from hpcapvf.model.steps import ProgramReceiveAll, ReplicateTraffic, Step, WatchedVf
+from hpcapvf.model.steps import ProgramReceiveAll, ReplicateTraffic, Step, WatchedVf, WatchLink
+from hpcapvf.nic.receive import programme_of
 from hpcapvf.verify.checks import check_mirror
 from hpcapvf.verify.expect import expected_frames, targets_of
 from hpcapvf.verify.frames import BROADCAST, ethernet
@@ -28,15 +29,17 @@ STEP = ReplicateTraffic(PF, "82576", card.MONITOR, card.MONITOR_MAC, (WatchedVf(
 WEB1 = DomainInfo("web1", "u", running=True, hostdevs=(VF,))
 
 
-def agent_plan(step: ReplicateTraffic = STEP) -> Plan:
+def agent_plan(step: ReplicateTraffic | WatchLink = STEP) -> Plan:
     plan = sample_plan()
     steps: tuple[Step, ...] = tuple(step if isinstance(s, ProgramReceiveAll) else s for s in plan.steps)
     return replace(plan, steps=steps, vf_index=card.MONITOR, function_mac=card.MONITOR_MAC)
 
 
-def bench(*, replicated: bool = True, guest: CaptureGuest | None = None) -> Bench:
+def bench(link: WatchLink | None = None, *, replicated: bool = True, guest: CaptureGuest | None = None) -> Bench:
     registers: Registers = card.card()
-    if replicated:
+    if link:
+        registers.write(programme_of(link, registers.read))
+    elif replicated:
         registers.write(card.replication().wants(registers.read))
     made = Bench(guest or CaptureGuest())
     made.registers.values = {registers.table.register(n).offset(i): v for (n, i), v in registers.held.items()}
@@ -111,6 +114,21 @@ def test_expected_are_the_watched_vms_frames_and_its_own() -> None:
     ]  # fmt: skip
     assert list(expected_frames(agent_plan(), wanted + others, bench().machine())) == wanted
     assert list(expected_frames(sample_plan(), others, bench().machine())) == others
+
+
+@pytest.mark.parametrize(
+    ("watch", "owned", "told"),
+    [("ens5|rest", False, [card.UNKNOWN, BROADCAST, card.GROUP]), ("ens5|link", True, None)],
+)
+def test_expected_of_the_link_is_all_and_of_the_rest_what_nobody_else_gets(
+    watch: str, owned: bool, told: list[Any] | None
+) -> None:
+    step = WatchLink(PF, "82576", card.MONITOR, owned=owned, name=watch)
+    made = bench(step)
+    frames = [frame(mac) for mac in (card.UNKNOWN, BROADCAST, card.GROUP, card.WATCHED_MAC, card.PF_MAC)]
+    plan = agent_plan(step)
+    expected = frames if told is None else [frame(mac) for mac in told]
+    assert list(expected_frames(plan, frames, made.machine())) == expected
 
 
 def test_a_card_without_a_model_is_not_guessed_at() -> None:
