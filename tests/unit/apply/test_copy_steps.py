@@ -103,6 +103,26 @@ def test_the_files_name_the_agents_vf_in_both_directions(tmp_path: Path) -> None
     assert [read(mirror_file(PF, 1, way)) for way in ("ingress", "egress")] == ["off\n", "off\n"]
 
 
+@pytest.mark.parametrize(
+    ("direction", "files", "side"), [("to", ["1\n", "off\n"], "egress"), ("from", ["off\n", "1\n"], "ingress")]
+)
+def test_one_direction_alone(direction: str, files: list[str], side: str, tmp_path: Path) -> None:
+    """To a VM is what the switch gives its VF: the files' ingress, and its representor's egress."""
+    world = agent_by_files(tmp_path / "files")
+    step = replace(FILES, directions=(direction,))
+    trace = do(world, step)
+    read = world.fake.machine.files.read_text
+    assert [read(mirror_file(PF, 0, way)) for way in ("ingress", "egress")] == files
+    undo(world, step, trace)
+    assert [read(mirror_file(PF, 0, way)) for way in ("ingress", "egress")] == ["off\n", "off\n"]
+    world = agent_by_tc(tmp_path / "tc")
+    by_tc = replace(TC, directions=(direction,))
+    trace = do(world, by_tc)
+    assert [place[1] for place in world.fake.commands.tc.filters] == [side]
+    undo(world, by_tc, trace)
+    assert not world.fake.commands.tc.filters
+
+
 def test_a_source_with_another_destination_is_refused(tmp_path: Path) -> None:
     world = agent_by_files(tmp_path)
     world.fake.machine.files.write_text(mirror_file(PF, 0, "egress"), "add 0")
