@@ -11,6 +11,10 @@ NIC_MAC = "02:48:50:56:46:00"
 SECOND_NIC_MAC = "02:48:50:56:46:10"
 MANAGEMENT_MAC = "02:48:50:56:46:f0"
 NVME_VFS = 2
+# A disk of the server stood still for good: QEMU had seen fewer requests than the queue held, so a kick was lost, and
+# with EVENT_IDX the kernel gives none for the next request either. Kicks are taken where they are given, and each
+# request gives one.
+NO_LOST_KICK = "ioeventfd=off,event_idx=off"
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,9 @@ def storage(files: LabFiles) -> list[str]:
     """The system's disk (copy on write, kept between starts) and the read-only disk with the guest's image."""
     return [
         *("-drive", f"if=none,id=system,format=qcow2,cache=unsafe,discard=unmap,file={quoted(files.disk)}"),
-        *("-device", "virtio-blk-pci,drive=system,bootindex=0,serial=hpcapvf-system"),
+        *("-device", f"virtio-blk-pci,drive=system,bootindex=0,serial=hpcapvf-system,num-queues=1,{NO_LOST_KICK}"),
         *("-drive", f"if=none,id=media,format=raw,readonly=on,file={quoted(files.media)}"),
-        *("-device", "virtio-blk-pci,drive=media,serial=hpcapvf-media"),
+        *("-device", f"virtio-blk-pci,drive=media,serial=hpcapvf-media,num-queues=1,{NO_LOST_KICK}"),
     ]
 
 
@@ -124,7 +128,7 @@ def management(files: LabFiles, ssh_port: int) -> list[str]:
     """Management port (cut off from every network but this machine's ssh), console, QMP and the port to the wire."""
     return [
         *("-netdev", f"user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22"),
-        *("-device", f"virtio-net-pci,netdev=management,mac={MANAGEMENT_MAC},romfile="),
+        *("-device", f"virtio-net-pci,netdev=management,mac={MANAGEMENT_MAC},romfile=,{NO_LOST_KICK}"),
         *("-chardev", f"file,id=console,path={quoted(files.console_log)},append=on"),
         *("-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,path={files.qmp_socket},server=on,wait=off"),

@@ -21,7 +21,7 @@ def stands_still(stage: Stage) -> list[str]:
     """The agent's guest is paused for a minute, with frames all the time: the VMs get all of theirs."""
     server, vms = stage.server, stage.vms
     wrong = stage.mirrors()  # QDE, read back
-    of = traffic.kinds(vms, stage.watched, stage.agent_mac, stage.pf_mac())
+    of = stage.kinds()
     sent = traffic.mixed(of, stage.numbers, each=int(STILL_S * STILL_RATE / len(of)))
     marks = [vm.record() for vm in vms]
     server.shell(f"virsh -q suspend {AGENT}")
@@ -113,8 +113,9 @@ def _end_is_told(stage: Stage, why: str) -> list[str]:
 
 
 # What a stage with so many watched VMs goes through, in this order; the last one may be the agent's end.
-OF_STAGE: dict[int, tuple[tuple[str, Callable[[Stage], list[str]]], ...]] = {
+OF_STAGE: dict[int | str, tuple[tuple[str, Callable[[Stage], list[str]]], ...]] = {
     1: (("promiscuous toggled", promiscuous_toggled), ("PF down and up", pf_down_and_up)),
     2: (("agent stood still", stands_still), ("everything killed", everything_is_killed)),
     3: (("agent stood still", stands_still), ("server reset", server_is_reset)),
+    "link": (("promiscuous toggled", promiscuous_toggled),),
 }

@@ -38,12 +38,14 @@ _END_COUNTING = "systemctl stop by-mac; cat /run/by-mac"
 
 
 class Stage:
-    """The VMs, the agent and what was found so far. problems: check to what was wrong; empty lists are good."""
+    """The VMs, the agent and what was found so far. watched: the first so many VMs; wide: ``rest`` or ``link`` if that
+    is watched, which is as none or all of them, and more. problems: check to what was wrong; empty lists are good."""
 
-    def __init__(self, server: Server, vms: Sequence[SmallVm], watched: int) -> None:
+    def __init__(self, server: Server, vms: Sequence[SmallVm], watched: int | str) -> None:
         self.server = server
         self.vms = tuple(vms)
-        self.watched = watched
+        self.wide = watched if isinstance(watched, str) else ""
+        self.watched = {"rest": 0, "link": len(vms)}[watched] if isinstance(watched, str) else watched
         self.numbers = Numbers()
         self.agent_mac: str | None = None
         self.agent_pool: int | None = None
@@ -70,7 +72,7 @@ class Stage:
         """The agent that watches the first so many VMs, with the project's own proof."""
         server = self.server
         spec = yaml.safe_load(suggest_monitor_spec(looked_at(server.lab).host, name=AGENT, image=IMAGE))
-        spec["watch"] = [vm.name for vm in self.vms[: self.watched]]
+        spec["watch"] = self.names()
         server.write(f"/root/{AGENT}.yaml", json.dumps(spec))
         answer = server.command(
             "deploy-vnma", f"/root/{AGENT}.yaml", "--ttl", TTL, "--source", "wire", timeout_s=_DEPLOY_S
@@ -84,20 +86,27 @@ class Stage:
         self.counts["proof"] = {key: proof[key] for key in proof if key.startswith("frames_")}
         return self.mirrors()
 
+    def names(self) -> list[str]:
+        """What the spec's ``watch`` says."""
+        if self.wide:
+            return [f"{self.server.interface}|{self.wide}"]
+        return [vm.name for vm in self.vms[: self.watched]]
+
     def mirrors(self) -> list[str]:
         """Whether the command and the card's registers say who is watched."""
         found = self.server.command("hpcapvf", "mirrors").result["mirrors"]
         watches = sorted(w["domain"] for mirror in found for w in mirror["watches"])
-        due = [vm.name for vm in self.vms[: self.watched]] if self.agent_pool is not None else []
+        due = self.names() if self.agent_pool is not None else []
         wrong = [] if watches == due else [f"hpcapvf mirrors lists {watches}, not {due}"]
-        wrong += [f"backend {m['backend']}" for m in found if m["backend"] != "replication"]
+        way = "receive programme" if self.wide else "replication"
+        wrong += [f"backend {m['backend']}" for m in found if m["backend"] != way]
         owners = {vm.mac: vm.number for vm in self.vms}
         macs = {vm.mac for vm in self.vms[: self.watched]}
         return wrong + wrong_with(read_card(self.server), owners, macs, self.agent_pool)
 
     def exact(self) -> list[str]:
         """Every kind of frame from the wire, and what the VMs say to each other: who got what."""
-        of = traffic.kinds(self.vms, self.watched, self.agent_mac, self.pf_mac())
+        of = self.kinds()
         sent = traffic.mixed(of, self.numbers)
         began = time.monotonic()
         marks = [vm.record() for vm in self.vms]
@@ -109,6 +118,8 @@ class Stage:
         if self.agent_mac:
             got[AGENT] = self.fetched(began)
         wrong = [line for name in got for line in differences(name, sent.due.get(name, []), got[name], of)]
+        if self.wide:  # the VLAN filter is off and the hash tables are full, so VMs get more than without
+            wrong = [line for line in wrong if line.startswith(AGENT) or "too many" not in line]
         self.counts.setdefault("exact", []).append(
             {"sent": len(sent.frames)} | {name: len(sent.due.get(name, [])) for name in got}
         )
@@ -116,7 +127,7 @@ class Stage:
 
     def told(self) -> list[str]:
         """What hpcapstat in the agent's guest tells of them, beside the capture."""
-        sent = traffic.mixed(traffic.kinds(self.vms, self.watched, self.agent_mac, self.pf_mac()), self.numbers)
+        sent = traffic.mixed(self.kinds(), self.numbers)
         self.in_agent(_BEGIN_COUNTING)
         self.send(sent.frames, EXACT_RATE)
         time.sleep(_QUIET_S)
@@ -148,6 +159,10 @@ class Stage:
         stored = len(set(frames) & set(self.fetched(began)))
         self.counts["share"] = {"sent": len(frames), "rate": SHARE_RATE, "monitor": stored, "watched": received}
         return [] if stored and all(received) else [f"nothing came: {self.counts['share']}"]
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is sent from the wire, and who should get it."""
+        return traffic.kinds(self.vms, self.watched, self.agent_mac, self.pf_mac(), wide=self.wide)
 
     def send(self, frames: Sequence[bytes], rate: float) -> None:
         """From the wire, until all are sent."""

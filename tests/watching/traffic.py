@@ -51,18 +51,23 @@ class Numbers:
         return head.ljust(size, b"\xa5")
 
 
-def kinds(vms: Sequence[SmallVm], watched: int, agent_mac: str | None, pf_mac: str) -> tuple[Kind, ...]:
-    """Every kind, with the agent that watches the first so many VMs; agent_mac: None if there is none."""
+def kinds(
+    vms: Sequence[SmallVm], watched: int, agent_mac: str | None, pf_mac: str, *, wide: str = ""
+) -> tuple[Kind, ...]:
+    """Every kind, with the agent that watches the first so many VMs; agent_mac: None if there is none. wide: the agent
+    watches the ``rest`` or all of the ``link``."""
     agent = frozenset({AGENT} if agent_mac else ())
     everyone = frozenset(vm.name for vm in vms) | agent
+    nobodys = agent if wide else frozenset()
+    all_of_it = agent if wide == "link" else frozenset()
     found = [
-        Kind("unknown unicast", NOBODY, frozenset()),
-        Kind("to the PF", pf_mac, frozenset()),
+        Kind("unknown unicast", NOBODY, nobodys),
+        Kind("to the PF", pf_mac, all_of_it),
         Kind("multicast", ALL_HOSTS, everyone),
-        Kind("multicast nobody wants", UNUSED_GROUP, frozenset()),
+        Kind("multicast nobody wants", UNUSED_GROUP, nobodys),
         Kind("broadcast", BROADCAST, everyone),
         Kind("broadcast in the VLAN", BROADCAST, everyone, VLAN),
-        Kind("broadcast in another VLAN", BROADCAST, frozenset(), UNUSED_VLAN),
+        Kind("broadcast in another VLAN", BROADCAST, nobodys, UNUSED_VLAN),
     ]
     if agent_mac:
         found.append(Kind("to the agent", agent_mac, agent))
@@ -70,7 +75,7 @@ def kinds(vms: Sequence[SmallVm], watched: int, agent_mac: str | None, pf_mac: s
         to = frozenset({vm.name}) | (agent if vm.number <= watched else frozenset())
         found.append(Kind(f"to {vm.name}", vm.mac, to))
         found.append(Kind(f"to {vm.name} in the VLAN", vm.mac, to, VLAN))
-        found.append(Kind(f"to {vm.name} in another VLAN", vm.mac, frozenset(), UNUSED_VLAN))
+        found.append(Kind(f"to {vm.name} in another VLAN", vm.mac, all_of_it, UNUSED_VLAN))
     return tuple(found)
 
 
