@@ -22,7 +22,9 @@ SOURCE = ("linux-source", "bc", "bison", "cpio", "flex", "libelf-dev", "libssl-d
 BUILD_ROOTS: Mapping[str, Recipe] = {
     "bookworm": Recipe("kernel-bookworm", KERNEL, (), ("builder.sh",), 0, "bookworm"),
     "trixie": Recipe("kernel-trixie", KERNEL + PACKAGING, (), ("builder.sh",), 0, "trixie"),
-    "backports": Recipe("kernel-backports", KERNEL, ("backports.sh",), ("builder.sh",), 0, "trixie"),
+    "backports": Recipe(
+        "kernel-backports", KERNEL, ("backports.sh",), ("builder.sh",), 0, "trixie", newer=("linux-*",)
+    ),
     # where a user installs the toolkit
     "control-bookworm": Recipe("control-bookworm", PIPX, (), (), 0, "bookworm"),
     "control-trixie": Recipe("control-trixie", PIPX, (), (), 0, "trixie"),
@@ -42,7 +44,7 @@ def obtain_root(name: str, *, refresh: bool = False) -> Path:
     Raises LabFailed with the log's last lines.
     """
     recipe = BUILD_ROOTS[name]
-    scripts = {script: script_text(script) for script in (*recipe.before_packages, *recipe.after_packages)}
+    scripts = {script: script_text(script) for script in recipe.scripts}
     final = cache_root() / "build-roots" / f"{name}-{image_hash(recipe, {}, scripts)}"
     with locked(f"build-root-{name}"):
         if final.is_dir() and not refresh:

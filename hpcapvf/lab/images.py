@@ -97,7 +97,7 @@ def build_images(progress: Progress, *, refresh: bool = False) -> Images:
 
 def recipe_hash(recipe: Recipe, versions: Mapping[str, str]) -> str:
     """The name of the image that this recipe gives with these package versions."""
-    scripts = {name: script_text(name) for name in (*recipe.before_packages, *recipe.after_packages)}
+    scripts = {name: script_text(name) for name in recipe.scripts}
     boot = boot_disk.grub_cfg("UUID", arguments_of(recipe)) + boot_disk.default_grub(arguments_of(recipe))
     return image_hash(recipe, versions, scripts, boot.decode() if recipe.disk_mib else "")
 

@@ -38,7 +38,8 @@ def make_root(recipe: Recipe, root: Path, log: Path) -> None:
     """Fill the folder root with a recipe's packages and run its scripts. Needs the network; log gets all words."""
     scripts = root.parent / "scripts"
     scripts.mkdir()
-    for name in (*recipe.before_packages, *recipe.after_packages):
+    (scripts / "preferences").write_text(recipe.preferences, encoding="utf-8")
+    for name in recipe.scripts:
         (scripts / name).write_text(script_text(name), encoding="utf-8")
         (scripts / name).chmod(0o755)
     argv = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]

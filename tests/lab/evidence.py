@@ -1,10 +1,10 @@
 """What the emulated server and its guests say when the first test fails, and whether the emulator itself was at fault.
 
-QEMU 10.0.13's emulated SVM now and then mixes the server's CPU state with the guest's (docs/lab.md). Three signs of it
-are told apart from a fault of the project, since no program in the guest and no tool on the server can cause them: a
-server that starts anew without having been told to, a virtual CPU that takes one page fault for ever, and a QEMU inside
-the server that the kernel ended for a fault of its own. With such a sign ``build/lab-failures/emulator-fault`` is
-written, and ``make test-lab`` runs in a new lab what failed, once.
+QEMU 10.0.13's emulated SVM now and then mixes the server's CPU state with the guest's (docs/lab.md). Signs of that are
+told apart from a fault of the project, since no program in the guest and no tool on the server can cause them: a server
+that starts anew without having been told to, a virtual CPU that takes one page fault for ever, a QEMU inside the server
+that the kernel ended for a fault of its own, and a disk of the server that answers nothing. With such a sign
+``build/lab-failures/emulator-fault`` is written, and ``make test-lab`` runs in a new lab what failed, once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ _FILES = {
 }
 _KILLED = "journalctl -k -b --no-pager --grep 'qemu-system-x86.*(segfault|trap|general protection)' -o cat || true"
 _COUNTS = "virsh domstats --vcpu"
+# The server's own disks, as the kernel's Documentation/admin-guide/iostats.rst tells: the ninth number is in flight.
+_DISKS = "grep -H . /sys/block/vd*/stat"
+_IN_FLIGHT = 8
 
 
 class Evidence:
@@ -66,12 +69,15 @@ class Evidence:
             signs.append(f"the server started anew by itself: its boot was {self.boot_id}, now {now}")
         if killed := self._said(_KILLED).strip():
             signs.append(f"a QEMU in the server was ended by the kernel: {killed.splitlines()[-1]}")
+        disks = self._said(_DISKS).splitlines()
         before, at = self._counts(), time.monotonic()
         time.sleep(_LOOK_S)
         after, seconds = self._counts(), time.monotonic() - at
         for domain in sorted(before.keys() & after.keys()):
             if told := spinning(before[domain], after[domain], seconds):
                 signs.append(f"guest {domain}: {told}")
+        still = set(disks) & set(self._said(_DISKS).splitlines())
+        signs += [f"a disk answers nothing: {disk}" for disk in sorted(still) if _waits(disk)]
         return signs
 
     def _counts(self) -> dict[str, CpuCounts]:
@@ -88,3 +94,9 @@ class Evidence:
             return self.lab.run(["sh", "-c", f"{script} 2>&1"], timeout_s=60).text
         except HpcapvfError as error:
             return str(error)
+
+
+def _waits(disk: str) -> bool:
+    """Whether a line of ``_DISKS`` tells of requests in flight."""
+    numbers = disk.partition(":")[2].split()
+    return len(numbers) > _IN_FLIGHT and numbers[_IN_FLIGHT] != "0"

@@ -8,8 +8,9 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from hpcapvf.lab.build_roots import BUILD_ROOTS
 from hpcapvf.lab.recipe import RECIPES, Recipe, image_hash, script_text
-from hpcapvf.lab.resolve import parse_simulation, parse_sources
+from hpcapvf.lab.resolve import backports_of, parse_simulation, parse_sources
 from hpcapvf.model.errors import LabFailed
 
 RECIPE = Recipe("r", ("b", "a"), (), ("x.sh",), 100)
@@ -28,6 +29,7 @@ def test_the_order_of_packages_does_not_matter() -> None:
         (replace(RECIPE, packages=("a",)), VERSIONS, SCRIPTS, ""),
         (replace(RECIPE, disk_mib=101), VERSIONS, SCRIPTS, ""),
         (replace(RECIPE, name="s"), VERSIONS, SCRIPTS, ""),
+        (replace(RECIPE, newer=("qemu-*",)), VERSIONS, SCRIPTS, ""),
         (RECIPE, {"a": "1", "b": "3"}, SCRIPTS, ""),
         (RECIPE, {"a": "1", "b": "2", "c": "1"}, SCRIPTS, ""),
         (RECIPE, VERSIONS, {"x.sh": "false\n"}, ""),
@@ -44,6 +46,15 @@ def test_every_recipe_has_its_scripts() -> None:
     for recipe in RECIPES.values():
         for name in (*recipe.before_packages, *recipe.after_packages):
             assert script_text(name).startswith("#!/bin/sh\n")
+
+
+def test_what_comes_from_backports_is_pinned_and_nothing_else() -> None:
+    sources = "deb http://mirror/debian trixie main\ndeb http://mirror/debian trixie-updates main\n"
+    assert backports_of(sources) == "deb http://mirror/debian trixie-backports main\n"
+    assert RECIPES["server"].preferences.startswith("Package: qemu-* seabios\nPin: release a=*-backports\n")
+    assert RECIPES["guest"].preferences == ""
+    for recipe in (*RECIPES.values(), *BUILD_ROOTS.values()):
+        assert bool(recipe.newer) == ("backports.sh" in recipe.scripts), recipe.name
 
 
 def test_the_source_of_the_guests_clock_is_served_by_the_server() -> None:
