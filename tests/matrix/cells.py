@@ -12,7 +12,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "pf": {"mode": "passthrough"},
 }
 ENGINES = ("hpcapvf", "dpdk", "tcpdump")
-# Storage -> (mode, kind of array). "existing" mounts what an earlier cell made with the same mode.
+# Storage -> (mode, kind of array). "existing" mounts a file system that somebody made before.
 STORAGES: dict[str, tuple[str, str]] = {
     "passthrough": ("passthrough", "md"),
     "virtio": ("virtio", "md"),

@@ -16,6 +16,13 @@ NAME = "cell1"
 SPEC = f"/root/{NAME}.yaml"
 _NVME_CLASS = 0x010802
 _DEPLOY_TIMEOUT_S = 1200.0
+# Somebody's file system on one of the controller's disks, and nothing on the others.
+_MAKE_EXISTING = """\
+set -- /dev/disk/by-id/scsi-*HPCAPVF-RAID-?
+for disk; do wipefs --all --quiet "$disk"; done
+mkfs.xfs -q -f "$1"
+udevadm settle
+"""
 
 
 def nvme(server: Server) -> str | None:
@@ -40,6 +47,8 @@ def run_cell(server: Server, cell: Cell, traffic: tuple[str, ...] = ()) -> dict[
     problems: empty if the deployment was proved with every frame, and nothing of it stayed behind.
     """
     server.shell(f"ip link set {server.interface} up; sleep 3; ip link set {server.interface} down; sleep 1")
+    if cell.storage == "existing":
+        server.shell(_MAKE_EXISTING)
     before = _facts(server, cell)
     server.write(SPEC, _spec(server, cell))
     found: dict[str, Any] = {"cell": cell.name, "problems": [], "shares": {}}
