@@ -41,6 +41,18 @@ def test_the_agent_is_due_what_the_watched_vms_are_and_no_more(vms: tuple[SmallV
     assert {kind.name for kind in of} - {kind.name for kind in without} == {"to the agent"}
 
 
+def test_an_agent_on_the_rest_or_the_link_is_due_what_nobody_owns_or_all(vms: tuple[SmallVm, ...]) -> None:
+    rest, link = (kinds(vms, n, AGENT_MAC, PF_MAC, wide=wide) for n, wide in ((0, "rest"), (3, "link")))
+    assert all(AGENT in kind.to for kind in link)
+    due = {kind.name for kind in rest if AGENT in kind.to}
+    assert due == {
+        "unknown unicast", "multicast", "multicast nobody wants", "broadcast", "broadcast in the VLAN",
+        "broadcast in another VLAN", "to the agent",
+    }  # fmt: skip
+    for of in (rest, link):
+        assert [kind.to - {AGENT} for kind in of] == [kind.to - {AGENT} for kind in kinds(vms, 1, AGENT_MAC, PF_MAC)]
+
+
 def test_frames_are_unique_marked_and_of_one_size(vms: tuple[SmallVm, ...]) -> None:
     of = kinds(vms, 1, AGENT_MAC, PF_MAC)
     sent = mixed(of, Numbers())
