@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpcapvf.model.address import Mac
-from hpcapvf.nic.bitmaps import MAC, RECEIVES, RULE, RULE_VLANS, VLAN, bitmap, numbers
+from hpcapvf.nic.bitmaps import MAC, RECEIVES, RULE, RULE_VLANS, SENDS, VLAN, bitmap, numbers
 from hpcapvf.nic.receive import ReadRegister, filter_mac
 from hpcapvf.nic.registers import RegisterTable
 
@@ -43,10 +43,11 @@ class VlanFilter:
 
 @dataclass(frozen=True)
 class PoolState:
-    """What a pool takes, in words; receives: whether it is enabled at all (VFRE)."""
+    """What a pool takes, in words; receives, sends: whether it is enabled at all (VFRE, VFTE)."""
 
     pool: int
     receives: bool
+    sends: bool
     takes: tuple[str, ...]
     value: int
 
@@ -66,8 +67,9 @@ class MirrorRule:
 class SwitchState:
     """The whole switch. default_pool: gets unicast that no filter names; None if that is dropped.
 
-    hash_bits: bits set in the multicast table; promiscuous: of the port as a whole, unicast and multicast (RCTL of
-    1 Gb/s cards, FCTRL of 10 Gb/s).
+    loopback: whether frames from one pool to another stay on the card (DTXSWC, TXSWC, PFDTXGSWC). hash_bits: bits set
+    in the multicast table; promiscuous: of the port as a whole, unicast and multicast (RCTL of 1 Gb/s cards, FCTRL of
+    10 Gb/s).
     """
 
     macs: tuple[MacFilter, ...]
@@ -76,6 +78,7 @@ class SwitchState:
     rules: tuple[MirrorRule, ...]
     default_pool: int | None
     replication: bool
+    loopback: bool
     vlan_filtering: bool
     promiscuous_unicast: bool
     promiscuous_multicast: bool
@@ -91,7 +94,8 @@ def decode_switch(table: RegisterTable, read: ReadRegister) -> SwitchState:
     def every(register: str) -> range:
         return range(table.register(register).count)
 
-    enabled = bitmap(table, read, RECEIVES)
+    enabled, sending = bitmap(table, read, RECEIVES), bitmap(table, read, SENDS)
+    transmit = next(name for name in ("PFDTXGSWC", "DTXSWC", "TXSWC") if table.has(name))
     port, filtering = ("FCTRL", "VLNCTRL") if table.has("FCTRL") else ("RCTL", "RCTL")
     return SwitchState(
         macs=tuple(
@@ -106,13 +110,18 @@ def decode_switch(table: RegisterTable, read: ReadRegister) -> SwitchState:
         ),
         pools=tuple(
             PoolState(
-                i, bool(enabled >> i & 1), _words(table, "VMOLR", read("VMOLR", i), _POOL_WORDS), read("VMOLR", i)
+                i,
+                bool(enabled >> i & 1),
+                bool(sending >> i & 1),
+                _words(table, "VMOLR", read("VMOLR", i), _POOL_WORDS),
+                read("VMOLR", i),
             )
             for i in every("VMOLR")
         ),
         rules=_rules(table, read),
         default_pool=None if field("VT_CTL", 0, "DISABLE_DEFAULT_POOL") else field("VT_CTL", 0, "DEFAULT_POOL"),
         replication=bool(field("VT_CTL", 0, "REPLICATION")),
+        loopback=bool(field(transmit, 0, "LOOPBACK_ENABLE")),
         vlan_filtering=bool(field(filtering, 0, "VFE")),
         promiscuous_unicast=bool(field(port, 0, "UPE")),
         promiscuous_multicast=bool(field(port, 0, "MPE")),

@@ -118,13 +118,20 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
     facts: list[tuple[str, object]] = [
         ("unicast that no filter names", default),
         ("frames for several pools", "copied" if state.replication else "given to one"),
+        ("frames between pools", "stay on the card" if state.loopback else "leave by the wire"),
         ("VLAN filter", "on" if state.vlan_filtering else "off: every VLAN passes"),
         ("promiscuous (the whole port)", ", ".join(promiscuous) or "no"),
         ("multicast hash table", f"{state.hash_bits} of 4096 bits set"),
         ("mirror rules", len(state.rules) or "none is on"),
     ]
     pools = [
-        (pool.pool, owners.get(pool.pool, ""), "yes" if pool.receives else "no", ", ".join(pool.takes) or "nothing")
+        (
+            pool.pool,
+            owners.get(pool.pool, ""),
+            "yes" if pool.receives else "no",
+            "yes" if pool.sends else "no",
+            ", ".join(pool.takes) or "nothing",
+        )
         for pool in state.pools
         if pool.pool in owners or pool.receives or pool.takes
     ]
@@ -134,7 +141,7 @@ def show_switch(title: str, state: SwitchState, owners: dict[int, str]) -> tuple
         pairs(title, facts),
         table("MAC filters", ("filter", "MAC", "feeds pools"), [(m.index, m.mac, who(m.pools)) for m in state.macs]),
         table("VLAN filters", ("filter", "VLAN", "members"), [(v.index, v.vlan, who(v.pools)) for v in state.vlans]),
-        table("pools", ("pool", "owner", "receives", "takes beside its MACs and VLANs"), pools),
+        table("pools", ("pool", "owner", "receives", "sends", "takes beside its MACs and VLANs"), pools),
     ]
     return (
         (*parts, table("mirror rules", ("rule", "of", "pools", "VLANs", "to pool"), rules)) if rules else tuple(parts)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hpcapvf.nic.decode import MacFilter, MirrorRule, VlanFilter, decode_switch
 from hpcapvf.nic.registers_1g import TABLE_82576
 from hpcapvf.nic.switch import hash_slot
+from hpcapvf.nic.tables import register_table
+from tests.unit.nic.registers_in_memory import Registers
 from tests.unit.nic.test_mirror import (
     GROUP,
     MONITOR,
@@ -66,3 +70,17 @@ def test_mirror_rules_that_are_on() -> None:
         MirrorRule(0, ("pools",), (0,), (), MONITOR),
         MirrorRule(3, ("from the network", "to the network"), (), (0, 2), 5),
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "switch", "pool"), [("82576", "DTXSWC", 5), ("i350", "TXSWC", 5), ("82599", "PFDTXGSWC", 40)]
+)
+def test_who_sends_and_whether_it_stays_on_the_card(family: str, switch: str, pool: int) -> None:
+    registers = Registers(register_table(family))
+    state = decode_switch(registers.table, registers.read)
+    assert not state.loopback and not any(p.sends for p in state.pools)
+    half, bit = divmod(pool, 32)
+    registers.held["VFTE", half] = 1 << bit
+    registers.hold(switch, LOOPBACK_ENABLE=1)
+    state = decode_switch(registers.table, registers.read)
+    assert state.loopback and [p.pool for p in state.pools if p.sends] == [pool]
