@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpcapvf.verify.retrieve import NANOSECONDS
+from hpcapvf.verify.conversion import NANOSECONDS
 from orchestrator.answer import Part
 from orchestrator.commands.status import capture_rows, show_statuses
 from orchestrator.deployment_report import Facts

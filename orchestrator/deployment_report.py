@@ -18,8 +18,8 @@ from hpcapvf.model.host import Host
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.probe import probe_host
+from hpcapvf.verify.conversion import NANOSECONDS, Wish
 from hpcapvf.verify.losses import Interval, intervals, watch_losses
-from hpcapvf.verify.retrieve import NANOSECONDS, Wish
 from hpcapvf.verify.status import DeploymentStatus
 from hpcapvf.verify.traffic import Traffic, sample_traffic
 from orchestrator.proofs import Verified

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from fractions import Fraction
 
-from hpcapvf.verify.retrieve import NANOSECONDS, Moment
+from hpcapvf.verify.conversion import NANOSECONDS, Moment
 
 _RELATIVE = re.compile(r"-(\d{1,12}(?:\.\d{1,9})?)(s|sec|m|min|h|d)")
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}

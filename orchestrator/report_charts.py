@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hpcapvf.verify.conversion import NANOSECONDS
 from hpcapvf.verify.losses import Interval
-from hpcapvf.verify.retrieve import NANOSECONDS
 from hpcapvf.verify.traffic import Gaps, Rates, Traffic
 from orchestrator.charts import Bars, Chart, Series, render_chart, series_of
 from orchestrator.moments import say_moment

@@ -11,7 +11,8 @@ from hpcapvf.host.protocols import Machine
 from hpcapvf.model.plan import Plan
 from hpcapvf.model.progress import Progress
 from hpcapvf.raw.pcap import FrameTimes
-from hpcapvf.verify.retrieve import NANOSECONDS, Enough, Retrieved, Wish, retrieve
+from hpcapvf.verify.conversion import NANOSECONDS, Enough, Retrieved, Wish
+from hpcapvf.verify.retrieve import retrieve
 
 BINS_MOST = 120
 _FRAMES_A_BIN = 4  # on average at least: with fewer a rate is noise

@@ -11,7 +11,8 @@ from hpcapvf.model.codec import to_json
 from hpcapvf.model.errors import ProofFailed
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
-from hpcapvf.verify.retrieve import Retrieved, Wish, retrieve
+from hpcapvf.verify.conversion import Retrieved, Wish
+from hpcapvf.verify.retrieve import retrieve
 from orchestrator.answer import Answer
 from orchestrator.files import open_new_file
 from orchestrator.moments import LOOKS_LIKE_A_TIME, parse_moment, say_moment

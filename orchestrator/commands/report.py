@@ -8,7 +8,7 @@ from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.plan import Advice
 from hpcapvf.model.progress import Progress
-from hpcapvf.verify.retrieve import Wish
+from hpcapvf.verify.conversion import Wish
 from orchestrator.answer import Answer
 from orchestrator.deployment_page import deployment_page
 from orchestrator.deployment_report import Facts, Wanted, gather

@@ -18,7 +18,8 @@ from hpcapvf.model.address import Mac
 from hpcapvf.model.errors import StepFailed, WaitTimedOut
 from hpcapvf.model.progress import Silent
 from hpcapvf.raw.records import write_records
-from hpcapvf.verify.retrieve import NANOSECONDS, Moment, Retrieved, Wish, retrieve
+from hpcapvf.verify.conversion import NANOSECONDS, Moment, Retrieved, Wish
+from hpcapvf.verify.retrieve import retrieve
 from tests.unit.verify.sample import OneGuest, sample_plan
 
 RAW2PCAP = Path(__file__).resolve().parents[2] / "driver" / "build" / "bin" / "raw2pcap"

@@ -10,10 +10,10 @@ from hpcapvf.plan.changes import changes_of
 from hpcapvf.raw.records import Record
 from hpcapvf.verify.clock import GuestClock
 from hpcapvf.verify.compare import compare
+from hpcapvf.verify.conversion import CaptureFile, Retrieved
 from hpcapvf.verify.losses import Look, intervals
 from hpcapvf.verify.mix import MixTargets, traffic_mix
 from hpcapvf.verify.proof import Proof
-from hpcapvf.verify.retrieve import CaptureFile, Retrieved
 from hpcapvf.verify.status import unknown_status
 from hpcapvf.verify.traffic import Traffic, traffic_of
 from orchestrator.deployment_report import Facts, StepTold

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpcapvf.model.errors import Conflict, HpcapvfError
-from hpcapvf.verify.retrieve import Moment
+from hpcapvf.verify.conversion import Moment
 from orchestrator.files import open_new_file
 from orchestrator.main import hpcapvf_parser
 from orchestrator.moments import parse_moment, say_moment

@@ -12,16 +12,8 @@ import pytest
 from hpcapvf.host.protocols import CommandResult, Machine
 from hpcapvf.model.errors import NotFound, StepFailed
 from hpcapvf.model.progress import Silent
-from hpcapvf.verify.retrieve import (
-    NANOSECONDS,
-    Moment,
-    Retrieved,
-    Wish,
-    overlapping,
-    parse_listing,
-    retrieve,
-    seconds_of,
-)
+from hpcapvf.verify.conversion import NANOSECONDS, Moment, Retrieved, Wish, seconds_of
+from hpcapvf.verify.retrieve import overlapping, parse_listing, retrieve
 from tests.unit.verify.capture_guest import CaptureGuest
 from tests.unit.verify.sample import ManualClock, OneGuest, sample_plan
 
@@ -107,7 +99,7 @@ class RangeGuest(CaptureGuest):
             return CommandResult(tuple(argv), 0, f"{ns(2000)}\n", "")
         if words[:2] == ["systemctl", "is-active"]:
             return CommandResult(tuple(argv), 0 if self.active else 3, "", "")
-        if words[:2] == ["sh", "-c"] and "raw2pcap" in words[2]:
+        if words[:2] == ["sh", "-c"] and any("raw2pcap" in word for word in words):
             self.asked.append((words[4:], stdin or b""))
             return CommandResult(tuple(argv), *self.answer)
         return super().run(argv, timeout_s=timeout_s, stdin=stdin)
@@ -129,7 +121,8 @@ def test_the_open_file_is_closed_and_the_output_handed_on() -> None:
     ((words, names),) = guest.asked
     assert words[0] == "/srv/capture"
     assert words[1:] == [
-        "--format", "pcapng", "--output", "-", "--from", f"{BASE + 1900}.000000000", "--filter", "tcp",
+        "/usr/local/bin/raw2pcap", "--format", "pcapng", "--output", "-", "--from", f"{BASE + 1900}.000000000",
+        "--filter", "tcp",
     ]  # fmt: skip
     assert names.decode().split() == [f.path for f in FILES[2:]]
     assert (found.frames, found.frames_looked_at, found.bytes_written, found.status) == (3, 9, 6, 0)

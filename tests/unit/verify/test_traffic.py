@@ -12,8 +12,9 @@ from hpcapvf.model.errors import BadSpec
 from hpcapvf.model.progress import Silent
 from hpcapvf.raw.pcap import Frame, FrameTimes, write_pcap
 from hpcapvf.verify import losses
+from hpcapvf.verify.conversion import NANOSECONDS, Retrieved, Wish
 from hpcapvf.verify.losses import Interval, Look, intervals, watch_losses
-from hpcapvf.verify.retrieve import NANOSECONDS, Retrieved, Wish, newest, parse_listing
+from hpcapvf.verify.retrieve import newest, parse_listing
 from hpcapvf.verify.traffic import Traffic, gaps_of, rates_of, sample_traffic, traffic_of
 from tests.unit.verify.sample import ManualClock, OneGuest, sample_plan
 from tests.unit.verify.test_retrieve import FILES, RangeGuest
@@ -37,7 +38,7 @@ def test_a_whole_sample_has_every_frame() -> None:
     assert (found.frames, found.wire_bytes) == (40, sum(60 + i for i in range(40)))
     assert (found.first_ns, found.last_ns, found.back) == (NANOSECONDS, NANOSECONDS + 39_000, 0)
     assert (found.part.cut_short, found.part.files_there) == (False, len(FILES))
-    assert guest.asked[0][0][1:3] == ["--format", "pcap"]
+    assert guest.asked[0][0][2:4] == ["--format", "pcap"]
 
 
 def test_reading_ends_when_enough_has_come() -> None:
