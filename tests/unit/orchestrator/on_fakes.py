@@ -60,12 +60,15 @@ class Console:
 
     def run(self, *words: str) -> dict[str, Any]:
         """The envelope of a command line with ``--json``."""
-        name, *rest = words
-        parsers = {"deploy-vnp": deploy_vnp_parser, "deploy-vnma": deploy_vnma_parser}
-        parser = parsers[name]() if name in parsers else hpcapvf_parser(rest)
-        run(parser, [*rest, "--json", "--progress", "none"])
+        self.show(*words, "--json", "--progress", "none")
         found: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         return found
+
+    def show(self, *words: str) -> int:
+        """Run a command line as it is; its exit code."""
+        name, *rest = words
+        parsers = {"deploy-vnp": deploy_vnp_parser, "deploy-vnma": deploy_vnma_parser}
+        return run(parsers[name]() if name in parsers else hpcapvf_parser(rest), rest)
 
 
 def console_on(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Console:
