@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
@@ -36,7 +36,8 @@ from orchestrator.main import hpcapvf_parser
 from orchestrator.result_schema import envelope_schema, told_commands
 from orchestrator.results import NOT_TOLD
 from tests.fakes import tree
-from tests.unit.apply.world import NAME, PF, WATCHED, make_monitor_world, make_world
+from tests.kill.copies import agent_by_files, agent_by_tc
+from tests.unit.apply.world import NAME, PF, WATCHED, World, make_monitor_world, make_world
 from tests.unit.orchestrator.conftest import breaches
 from tests.unit.orchestrator.on_fakes import SPEC, Console, console_on, spec_file
 from tests.unit.orchestrator.test_deployment_report import deployed
@@ -129,6 +130,17 @@ def test_an_agents_commands(
     apply_plan(console.world.plan, console.world.fake.machine, Silent())
     (mirror,) = console.run("hpcapvf", "mirrors")["result"]["mirrors"]
     assert mirror["watches"][0]["domain"] == WATCHED
+
+
+@pytest.mark.parametrize("make", [agent_by_files, agent_by_tc])
+def test_mirrors_without_registers(
+    make: Callable[[Path], World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make(tmp_path / "world")
+    console = console_on(world, monkeypatch, capsys)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    assert console.run("hpcapvf", "mirrors")["result"]["mirrors"]
+    assert console.run("hpcapvf", "status", NAME)["result"]["plan"]["steps"]
 
 
 def test_a_fetch_and_a_guard(probe: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
