@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.host.bindings import binding, require_bindings
 from hpcapvf.host.hypervisor import LibvirtHypervisor, _libvirt
 from hpcapvf.host.udev import LocalUdev
@@ -18,6 +20,7 @@ from hpcapvf.model.progress import Silent
 from orchestrator.commands.deploy import deploy_vnma_parser, deploy_vnp_parser
 from orchestrator.suggest import MONITOR_SPEC_EXAMPLE
 from tests.fakes.machine import FakeMachine, fake_machine
+from tests.unit.apply.world import NAME, make_world
 from tests.unit.orchestrator.test_second_run import SPEC
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,6 +59,18 @@ def test_a_deployment_is_refused_before_anything_is_done(
     with pytest.raises(NotCapable, match="Python library libvirt "):
         args.handler(args, Silent())
     assert (machine.snapshot(), machine.faults.log) == (before, [])
+
+
+@pytest.mark.usefixtures("without")
+def test_a_deployment_is_not_taken_away_by_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    world = make_world(tmp_path)
+    apply_plan(world.plan, world.fake.machine, Silent())
+    before = world.snapshot()
+    lacking = replace(world.fake.machine, hypervisor=LibvirtHypervisor(world.fake.clock))
+    with pytest.raises(NotCapable, match="Python library libvirt "):
+        destroy(NAME, lacking, Silent())
+    assert world.snapshot() == before
 
 
 def test_one_library_alone_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
