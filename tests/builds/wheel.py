@@ -33,7 +33,7 @@ storage: {mode: passthrough, controller: "0000:06:00.0"}
 CONTROL: Facts = {
     "command": COMMANDS,
     "completes": [f"{shell} {Path(command).name}" for command in COMMANDS for shell in ("bash", "zsh")],
-    "works": ["schema", "fleet"],
+    "works": ["schema", "results", "fleet"],
     "lacking": [f"deploy {ExitCode.NOT_CAPABLE:d}", f"doctor {ExitCode.NOT_CAPABLE:d}"],
     "names": ["deploy", "remedy", "doctor"],
     "fleet": [f"{ExitCode.HOST_FAILED:d}"],

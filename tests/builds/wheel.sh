@@ -30,6 +30,7 @@ for command in hpcapvf deploy-vnp deploy-vnma; do
 	echo "command $(command -v "$command")" >&3
 done
 hpcapvf schema >/dev/null && echo "works schema" >&3
+hpcapvf schema deploy-vnp >/dev/null && echo "works results" >&3 # made of most of the engine's modules
 for library in libvirt pyudev; do
 	/build/pipx/venvs/hpcapvf/bin/python -c "import $library" 2>/dev/null && echo "binding $library" >&3
 done
