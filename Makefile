@@ -67,7 +67,7 @@ test-builds: $(STAMP) ## the module for the kernels of Debian (6.1, 6.12, backpo
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.kernels docs/results/kernels.json
 	$(LIMIT) 3600 $(BIN)/python -m tests.builds.packages docs/results/packages.json
 
-test-wheel: $(STAMP) ## the wheel installed with pipx on Debian 12 and 13, without a compiler; JSON in docs/results
+test-wheel: $(STAMP) ## the wheel installed with pipx on Debian 12 and 13: without a compiler, and with the extra `host`; JSON in docs/results
 	$(LIMIT) 1800 $(BIN)/python -m tests.builds.wheel docs/results/wheel.json
 
 deb: $(STAMP) ## the toolkit's Debian package in build/deb

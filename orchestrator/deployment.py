@@ -8,6 +8,7 @@ from typing import Any
 from hpcapvf.apply.kept import PLANNED, keep
 from hpcapvf.apply.lock import wait_for_host
 from hpcapvf.apply.run import Outcome, apply_plan
+from hpcapvf.host.bindings import require_bindings
 from hpcapvf.host.machine import local_machine
 from hpcapvf.host.protocols import Machine
 from hpcapvf.model.codec import to_json
@@ -41,6 +42,7 @@ def deploy(args: argparse.Namespace, request: Request, progress: Progress) -> An
     clock = PhaseClock()
     machine = local_machine()
     if not args.dry_run:
+        require_bindings()
         wait_for_host(machine, f"deployment of {request.name}", progress, args.wait)
     with clock.measure("probe and plan"):
         checks = read_checks(args.source, args.pcap, machine.clock, args.rate)

@@ -60,7 +60,7 @@ def output_options() -> argparse.ArgumentParser:
         choices=PROGRESS_FORMS,
         default="auto",
         help="how progress is shown on standard error: bars (a terminal), lines, json (one object a line), none; "
-        "auto takes bars on a terminal and lines elsewhere",
+        "auto takes bars on a terminal that can be repainted (TERM) and lines elsewhere",
     )
     group.add_argument("--debug", action="store_true", help="print the traceback of a defect")
     return parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Protocol, TextIO
 
 from hpcapvf.model.progress import Progress
 
+_PLAIN_TERMINALS = ("dumb", "unknown")  # term(7)
 _ADVANCE_EVERY_S = 1.0  # at most one "advance" line in this time where lines are kept
 
 
@@ -23,7 +25,7 @@ class ClosingProgress(Progress, Protocol):
 def make_progress(form: str, stream: TextIO) -> ClosingProgress:
     """The progress display of one of ``options.PROGRESS_FORMS``."""
     if form == "auto":
-        form = "bars" if stream.isatty() else "lines"
+        form = "bars" if can_repaint(stream) else "lines"
     if form == "bars":
         from orchestrator.terminal import BarsProgress  # noqa: PLC0415 - slow to load, and only a terminal needs it
 
@@ -31,6 +33,11 @@ def make_progress(form: str, stream: TextIO) -> ClosingProgress:
     makers: dict[str, Callable[[TextIO], ClosingProgress]] = {"lines": LinesProgress, "json": JsonProgress}
     maker = makers.get(form)
     return maker(stream) if maker is not None else NoProgress()
+
+
+def can_repaint(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which the cursor can be moved; one in an editor or a log often cannot."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in _PLAIN_TERMINALS
 
 
 class NoProgress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hpcapvf.doctor.diagnosis import Check, boot_with
+from hpcapvf.model.bindings import EXTRA, how_to_install
 from hpcapvf.model.host import Host
 from hpcapvf.model.vitals import Diagnosis, Vitals
 
@@ -159,6 +160,9 @@ def check_libvirt(host: Host, _vitals: Vitals) -> Diagnosis:
     said = next((line.partition(": ")[2] for line in host.unreadable if line.startswith("libvirt: ")), None)
     if said is None:
         return check.unknown("it was not asked", _PROBE_HERE)
+    if EXTRA in said:
+        packaged = how_to_install(own_environment=False)
+        return check.fault("cannot be asked", said, f"{packaged}  # hpcapvf of pipx: the extra {EXTRA}")
     return check.fault("does not answer", said, "apt-get install libvirt-daemon-system; systemctl start libvirtd")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from xml.etree import ElementTree
 
+from hpcapvf.host.bindings import binding
 from hpcapvf.host.protocols import Clock
 from hpcapvf.host.spinning import counts_of
 from hpcapvf.model.address import CpuSet, Mac, PciAddress
@@ -320,12 +321,6 @@ def _explained(doing: str, message: str) -> HpcapvfError:
 @functools.cache
 def _libvirt() -> Any:
     """The library, told not to print its errors by itself."""
-    try:
-        import libvirt  # noqa: PLC0415 - only hosts that run VMs have it
-    except ImportError as error:
-        raise NotCapable(
-            "the libvirt library for Python is not installed",
-            hint="apt install python3-libvirt libvirt-daemon-system, or pip install 'hpcapvf[host]'",
-        ) from error
+    libvirt = binding("libvirt")
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     return libvirt

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hpcapvf.host.bindings import binding
 from hpcapvf.host.files import LocalFiles
 from hpcapvf.host.protocols import Clock
 from hpcapvf.model.address import PciAddress
-from hpcapvf.model.errors import NotCapable, WaitTimedOut
+from hpcapvf.model.errors import WaitTimedOut
 
 _POLL_S = 0.2
 
@@ -25,7 +26,7 @@ class LocalUdev:
         udev is done with a device when its database entry says initialised; only then is the automatic driver
         binding over and the name of the interface final. WaitTimedOut names what is missing.
         """
-        pyudev = _pyudev()
+        pyudev = binding("pyudev")
         context = pyudev.Context()
         deadline = self._clock.monotonic() + timeout_s
         while True:
@@ -42,7 +43,7 @@ class LocalUdev:
 
     def disk_properties(self, disk: str) -> dict[str, str] | None:
         """Properties of a block device such as ``sda`` (``ID_FS_TYPE``, ``ID_SERIAL_SHORT`` …); None if absent."""
-        pyudev = _pyudev()
+        pyudev = binding("pyudev")
         try:
             device = pyudev.Devices.from_name(pyudev.Context(), "block", disk)
         except pyudev.DeviceNotFoundError:
@@ -62,14 +63,3 @@ class LocalUdev:
         except pyudev.DeviceNotFoundError:
             return f"{link} ({address}) is not in sysfs"
         return "" if device.is_initialized else f"udev has not worked off {address}"
-
-
-def _pyudev() -> Any:
-    try:
-        import pyudev  # noqa: PLC0415 - only hosts that run VMs have it
-    except ImportError as error:
-        raise NotCapable(
-            "the udev library for Python is not installed",
-            hint="apt install python3-pyudev, or pip install 'hpcapvf[host]'",
-        ) from error
-    return pyudev

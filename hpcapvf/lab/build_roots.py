@@ -8,6 +8,7 @@ from pathlib import Path
 from hpcapvf.lab.cache import cache_root, locked
 from hpcapvf.lab.recipe import BUILDER, Recipe, image_hash, script_text
 from hpcapvf.lab.rootfs import check_tools, make_root, remove_tree
+from hpcapvf.model.bindings import COMPILED_WITH
 from hpcapvf.model.errors import HpcapvfError
 
 # kbuild's W=1 looks at the comments too, with Perl or (newer kernels) Python.
@@ -15,6 +16,7 @@ KERNEL = (*BUILDER, "perl", "python3")
 PACKAGING = ("build-essential", "debhelper", "dh-dkms", "dkms", "fakeroot", "lintian")
 # no compiler: a machine that only gives orders needs none
 PIPX = ("pipx", "python3-venv", "man-db", "zsh")
+HYPERVISOR = ("pipx", *COMPILED_WITH)
 # what the Debian package of the toolkit depends on, and the shells that it completes
 TOOLKIT = ("python3-yaml", "python3-jinja2", "python3-rich", "python3-shtab", "man-db", "zsh")
 SOURCE = ("linux-source", "bc", "bison", "cpio", "flex", "libelf-dev", "libssl-dev", "xz-utils")
@@ -28,6 +30,9 @@ BUILD_ROOTS: Mapping[str, Recipe] = {
     # where a user installs the toolkit
     "control-bookworm": Recipe("control-bookworm", PIPX, (), (), 0, "bookworm"),
     "control-trixie": Recipe("control-trixie", PIPX, (), (), 0, "trixie"),
+    # the same for a host of VMs, whose bindings pip compiles
+    "hypervisor-bookworm": Recipe("hypervisor-bookworm", HYPERVISOR, (), (), 0, "bookworm"),
+    "hypervisor-trixie": Recipe("hypervisor-trixie", HYPERVISOR, (), (), 0, "trixie"),
     "toolkit-bookworm": Recipe("toolkit-bookworm", TOOLKIT, (), (), 0, "bookworm"),
     "toolkit-trixie": Recipe("toolkit-trixie", TOOLKIT, (), (), 0, "trixie"),
     # a kernel from the distribution's own source, with what looks for mistakes

@@ -16,6 +16,7 @@ from hpcapvf.verify.status import DROPS, CaptureRates, DeploymentStatus
 from orchestrator.answer import Answer, Table
 from orchestrator.commands.status import say_duration, say_fill
 from orchestrator.options import Commands, add_command, seconds_at_least
+from orchestrator.progress import can_repaint
 from orchestrator.tables import table
 from orchestrator.watching import Watcher
 
@@ -75,7 +76,7 @@ def run_top(args: argparse.Namespace, progress: Progress) -> Answer:
         pass
     result = {"deployments": to_json(last)}
     # What stood on the screen goes with it; lines are printed already.
-    return Answer(result, shown=(show_top(last),) if last and sys.stdout.isatty() else ())
+    return Answer(result, shown=(show_top(last),) if last and can_repaint(sys.stdout) else ())
 
 
 def show_top(statuses: Sequence[DeploymentStatus]) -> Table:
@@ -134,7 +135,7 @@ def _lost(capture: CaptureRates) -> int:
 
 @contextmanager
 def _shown_on(stream: TextIO) -> Iterator[Show]:
-    if stream.isatty():
+    if can_repaint(stream):
         from orchestrator.terminal import repainted  # noqa: PLC0415 - slow to load, and lines need none of it
 
         with repainted(stream) as paint:

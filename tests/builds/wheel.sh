@@ -30,8 +30,24 @@ for command in hpcapvf deploy-vnp deploy-vnma; do
 	echo "command $(command -v "$command")" >&3
 done
 hpcapvf schema >/dev/null && echo "works schema" >&3
-/build/pipx/venvs/hpcapvf/bin/python -c 'import libvirt' 2>/dev/null && echo "binding libvirt" >&3
-/build/pipx/venvs/hpcapvf/bin/python -c 'import pyudev' 2>/dev/null && echo "binding pyudev" >&3
+hpcapvf schema deploy-vnp >/dev/null && echo "works results" >&3 # made of most of the engine's modules
+for library in libvirt pyudev; do
+	/build/pipx/venvs/hpcapvf/bin/python -c "import $library" 2>/dev/null && echo "binding $library" >&3
+done
+
+# What needs the bindings says which extra brings them.
+code=0
+deploy-vnp --source none --progress none --json /build/spec.yaml >/build/deploy.json 2>/build/deploy.err || code=$?
+echo "lacking deploy $code" >&3
+grep -q '"message": "the Python library libvirt .*hpcapvf\[host\]' /build/deploy.json && echo "names deploy" >&3
+grep -q "apt-get install .*pipx install --force 'hpcapvf\[host\] @" /build/deploy.json && echo "names remedy" >&3
+code=0
+hpcapvf doctor --progress none --json >/build/doctor.json 2>/build/doctor.err || code=$?
+echo "lacking doctor $code" >&3
+grep -q 'the Python library libvirt .*hpcapvf\[host\]' /build/doctor.json && echo "names doctor" >&3
+for file in /build/deploy.* /build/doctor.*; do
+	grep -q Traceback "$file" && echo "traceback $file" >&3
+done
 
 # Check mode from the installed playbooks: nobody answers there, which is to be told for the host, as code 13.
 printf 'hypervisors:\n  hosts:\n    nobody:\n      ansible_host: 127.0.0.1\n      ansible_port: 1\n' >/build/inventory.yml

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hpcapvf.apply.journal import __doc__ as journal_text
+from hpcapvf.model.address import CpuSet, Mac, PciAddress
 from hpcapvf.model.errors import ExitCode
+from hpcapvf.model.host import Host
+from hpcapvf.model.plan import Plan
+from hpcapvf.model.shape import Joined, keys_of
 from hpcapvf.model.steps import Step
 from hpcapvf.nic.backends import BACKENDS
 from hpcapvf.spec import KEYS, Key, default_of
 from hpcapvf.verify.metrics import METRICS
 from orchestrator.options import exit_code_meaning
+from orchestrator.results import RESULTS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
 
@@ -89,7 +96,49 @@ def metrics() -> str:
     return _table(("metric", "type", "labels", "meaning", "read from"), rows)
 
 
-GENERATED = {"exit codes": exit_codes, "spec keys": spec_keys, "steps": steps, "ways": ways, "metrics": metrics}
+def results() -> str:
+    """Commands, keys with those of their parts, meaning."""
+    rows = []
+    for result in RESULTS:
+        name = ", ".join(f"`{command}`" for command in result.of) + (f": {result.when}" if result.when else "")
+        inner = _inner(result.kind)
+        if inner is None:
+            rows.append((name, "its own", ""))
+            continue
+        meaning = " ".join(" ".join(inspect.cleandoc(part.__doc__ or "").split()) for part in _parts(inner))
+        keys = (f"`{key}`{_fields_of(kind)}" for key, kind in keys_of(inner)[0].items())
+        rows.append((name, ", ".join(keys), meaning.replace("``", "`")))
+    return _table(("result of", "keys", "meaning"), rows)
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return (*kind.types, *kind.optional) if isinstance(kind, Joined) else (kind,)
+
+
+def _inner(kind: Any) -> Any:
+    """The class or the joined ones in a type; None if there is none, or several."""
+    joined = [mark for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, Joined)]
+    if joined or typing.is_typeddict(kind) or dataclasses.is_dataclass(kind):
+        return joined[0] if joined else kind
+    inner = [found for arg in typing.get_args(kind) if (found := _inner(arg)) is not None]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _fields_of(kind: Any) -> str:
+    inner = _inner(kind)
+    if inner is None or inner in (Host, Plan, PciAddress, CpuSet, Mac):
+        return ""
+    return f" (`{', '.join(keys_of(inner)[0])}`)"
+
+
+GENERATED = {
+    "exit codes": exit_codes,
+    "spec keys": spec_keys,
+    "results": results,
+    "steps": steps,
+    "ways": ways,
+    "metrics": metrics,
+}
 
 
 @pytest.mark.parametrize("name", GENERATED)

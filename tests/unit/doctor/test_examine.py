@@ -144,6 +144,10 @@ CASES: list[Case] = [
         "libvirt", lambda h: H(h, domains=None, unreadable=("libvirt: no socket",)), WELL,
         Verdict.FAULT, "no socket", "systemctl start libvirtd",
     ),
+    (
+        "libvirt", lambda h: H(h, domains=None, unreadable=("libvirt: no library; hpcapvf[host] brings it",)), WELL,
+        Verdict.FAULT, "no library", "apt-get install python3-libvirt",
+    ),
     ("libvirt", lambda h: H(h, domains=None), WELL, Verdict.UNKNOWN, "not asked", "host itself"),
     ("SR-IOV", lambda h: replace_device(h, PF, sriov=None), WELL, Verdict.FAULT, "firmware", "lspci"),
     (
