@@ -22,10 +22,10 @@ from hpcapvf.model.vitals import Diagnosis
 from hpcapvf.nic.decode import SwitchState
 from hpcapvf.plan.sizing import Array, Demand, Expected
 from hpcapvf.verify.clock import GuestClock
+from hpcapvf.verify.conversion import Retrieved
 from hpcapvf.verify.losses import Interval
 from hpcapvf.verify.metrics import Sample
 from hpcapvf.verify.proof import Proof
-from hpcapvf.verify.retrieve import Retrieved
 from hpcapvf.verify.status import DeploymentStatus
 from hpcapvf.verify.traffic import Traffic
 from orchestrator.deployment_report import StepTold
