@@ -17,7 +17,6 @@ from hpcapvf.model.errors import ExitCode
 from hpcapvf.model.host import Deployed, Host
 from hpcapvf.model.plan import Finding, Plan
 from hpcapvf.model.shape import Joined
-from hpcapvf.model.steps import WatchedVf
 from hpcapvf.model.vitals import Diagnosis
 from hpcapvf.nic.decode import SwitchState
 from hpcapvf.plan.sizing import Array, Demand, Expected
@@ -287,9 +286,13 @@ class CardShown(TypedDict):
     switch: SwitchState
 
 
-class MovedAway(TypedDict):
-    """Empty, or why the VM no longer has the VF."""
+class Watches(TypedDict):
+    """`moved_away`: empty, or why the VM no longer has the VF. Of the link or the rest of it `vf` and `pool` are
+    null."""
 
+    domain: str
+    vf: str | None
+    pool: int | None
     moved_away: str
 
 
@@ -300,7 +303,7 @@ class Mirror(TypedDict):
     condition: str
     pf: str
     pool: int
-    watches: list[Annotated[dict[str, Any], Joined((WatchedVf, MovedAway))]]
+    watches: list[Watches]
     backend: str | None
     registers: str
     since: float | None

@@ -36,7 +36,7 @@ from orchestrator.main import hpcapvf_parser
 from orchestrator.result_schema import envelope_schema, told_commands
 from orchestrator.results import NOT_TOLD
 from tests.fakes import tree
-from tests.kill.copies import agent_by_files, agent_by_tc
+from tests.kill.copies import agent_by_files, agent_by_tc, agent_on_the_link
 from tests.unit.apply.world import NAME, PF, WATCHED, World, make_monitor_world, make_world
 from tests.unit.orchestrator.conftest import breaches
 from tests.unit.orchestrator.on_fakes import SPEC, Console, console_on, spec_file
@@ -132,8 +132,8 @@ def test_an_agents_commands(
     assert mirror["watches"][0]["domain"] == WATCHED
 
 
-@pytest.mark.parametrize("make", [agent_by_files, agent_by_tc])
-def test_mirrors_without_registers(
+@pytest.mark.parametrize("make", [agent_by_files, agent_by_tc, agent_on_the_link])
+def test_mirrors_of_other_kinds(
     make: Callable[[Path], World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = make(tmp_path / "world")
