@@ -22,6 +22,11 @@ class LendDisksHandler(Handler[LendDisks]):
         """Never: looking is the step."""
         return None
 
+    def kept(self, step: LendDisks, context: Context) -> str | None:
+        """A guest that runs has them: to look again now could only begin what cannot be put back under it."""
+        name = context.plan.request.name
+        return f"{name} runs and has them" if context.guest_runs(name) else None
+
     def observe(self, step: LendDisks, context: Context) -> Json:
         """The disks' kernel names, for people."""
         files = context.machine.files
