@@ -8,7 +8,7 @@ import pytest
 
 from tests.kill.__main__ import read_kept
 from tests.kill.configurations import CONFIGURATIONS
-from tests.kill.cuts import DEPLOY, KILL, Bench, Cut, Unreached
+from tests.kill.cuts import DEPLOY, KILL, RECOVER, Bench, Cut, Unreached
 from tests.kill.plan import cuts_of, sample_of
 
 EVERY = 89
@@ -38,6 +38,14 @@ def test_a_recovery_that_forgets_something_is_seen(tmp_path: Path, monkeypatch: 
     late = len(bench.deploy_log)
     monkeypatch.setattr("hpcapvf.apply.handlers.sriov.SetNumVfsHandler.undo", lambda *_: ())
     assert "sriov_numvfs" in bench.difference(Cut("probe", DEPLOY, KILL, False, late))
+
+
+def test_a_recovery_cut_where_it_lends_the_disks_of_a_guest_that_runs(tmp_path: Path) -> None:
+    """The last line of that step torn, while the deployment had come as far as the guest."""
+    bench = Bench("virtio disks", tmp_path)
+    running = 1 + next(n for n, (_, what) in enumerate(bench.deploy_log) if what == "uname -r")
+    for at in range(12, 24):
+        assert bench.difference(Cut("virtio disks", RECOVER, KILL, True, at, torn=True, of=running)) == "", at
 
 
 def test_every_effect_is_cut(tmp_path: Path) -> None:
