@@ -47,7 +47,7 @@ def resolve(progress: Progress, *, refresh: bool = False) -> Resolution:
     when there is none.
     """
     path = cache_root() / "resolved.json"
-    key = {name: sorted(recipe.packages) for name, recipe in RECIPES.items()}
+    key = {name: sorted([*recipe.packages, *recipe.newer]) for name, recipe in RECIPES.items()}
     with locked("resolve"):
         stored = read_json(path)
         usable = stored is not None and stored["packages"] == key
@@ -80,6 +80,11 @@ def parse_sources(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def backports_of(sources: str) -> str:
+    """The line of the suite's backports, from that of the suite itself."""
+    return re.sub(rf"^(deb .*) {SUITE} main\n(?:.*\n)*", rf"\1 {SUITE}-backports main\n", sources)
+
+
 def archive_sources() -> str:
     """The archive that mmdebstrap chooses on this machine: it is stopped as soon as it has written that down."""
     argv = ["mmdebstrap", "--variant=extract", f"--setup-hook={SHOW_SOURCES}", SUITE, "/dev/null"]
@@ -94,12 +99,12 @@ def ask_apt() -> dict[str, dict[str, str]]:
         folder = Path(text)
         for name in ("etc/apt/preferences.d", "lists/partial", "archives/partial", "log"):
             (folder / name).mkdir(parents=True)
-        (folder / "sources.list").write_text(sources)
+        (folder / "sources.list").write_text(sources + backports_of(sources))
         (folder / "status").touch()
         options = {
             "Dir::Etc::SourceList": folder / "sources.list",
             "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::Etc::Preferences": "/dev/null",
+            "Dir::Etc::Preferences": folder / "preferences",
             "Dir::Etc::PreferencesParts": "/dev/null",
             "Dir::State": folder,
             "Dir::State::Lists": folder / "lists",
@@ -117,6 +122,7 @@ def ask_apt() -> dict[str, dict[str, str]]:
         run_ok([*apt, "update"], doing="reading the archive's package lists", timeout_s=180)
         versions = {}
         for name, recipe in RECIPES.items():
+            (folder / "preferences").write_text(recipe.preferences)
             plan = run_ok(
                 [*apt, "--simulate", "install", *recipe.packages],
                 doing=f"resolving the packages of {name}",

@@ -10,7 +10,7 @@ import pytest
 
 from hpcapvf.lab.build_roots import BUILD_ROOTS
 from hpcapvf.lab.recipe import RECIPES, Recipe, image_hash, script_text
-from hpcapvf.lab.resolve import parse_simulation, parse_sources
+from hpcapvf.lab.resolve import backports_of, parse_simulation, parse_sources
 from hpcapvf.model.errors import LabFailed
 
 RECIPE = Recipe("r", ("b", "a"), (), ("x.sh",), 100)
@@ -49,8 +49,9 @@ def test_every_recipe_has_its_scripts() -> None:
 
 
 def test_what_comes_from_backports_is_pinned_and_nothing_else() -> None:
-    kernel = BUILD_ROOTS["backports"].preferences
-    assert kernel.startswith("Package: linux-*\nPin: release a=*-backports\n")
+    sources = "deb http://mirror/debian trixie main\ndeb http://mirror/debian trixie-updates main\n"
+    assert backports_of(sources) == "deb http://mirror/debian trixie-backports main\n"
+    assert RECIPES["server"].preferences.startswith("Package: qemu-* seabios\nPin: release a=*-backports\n")
     assert RECIPES["guest"].preferences == ""
     for recipe in (*RECIPES.values(), *BUILD_ROOTS.values()):
         assert bool(recipe.newer) == ("backports.sh" in recipe.scripts), recipe.name
