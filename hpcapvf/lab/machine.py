@@ -164,7 +164,10 @@ def raid_controller(files: LabFiles) -> list[str]:
     arguments = [*behind_node("raid", 0x30, 0, 2), "-device", "megasas-gen2,id=raid,bus=portraid,romfile="]
     for number, path in enumerate(files.raid_disks):
         arguments += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap,file={quoted(path)}"]
-        arguments += ["-device", f"scsi-hd,drive=disk{number},bus=raid.0,scsi-id={number},serial=HPCAPVF-RAID-{number}"]
+        # With dpofua Linux sets FUA in a write, which the emulated controller takes for a LUN that is not there (QEMU
+        # 11.1, traced: "LUN not present"). Newer versions have it on unless told.
+        place = f"bus=raid.0,scsi-id={number},dpofua=off"
+        arguments += ["-device", f"scsi-hd,drive=disk{number},{place},serial=HPCAPVF-RAID-{number}"]
     return arguments
 
 
