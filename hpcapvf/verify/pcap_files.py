@@ -1,6 +1,6 @@
 """The pcap files of a guest that captures with tcpdump or DPDK: which of them hold frames of a range of time.
 
-``capture-SECOND.pcap``, ``.pcap1``, ``.pcap2`` …: the second is when the run began that wrote them (cloud-init's units
+``capture-SECOND.pcap``, ``.pcap1``, ``.pcap2`` …: the second is when the run began that wrote them (the units
 in vm-templates). A file was last written when its last frame came, so its time of change bounds it, and the next file
 of its run.
 """
@@ -31,7 +31,7 @@ class PcapFile(CaptureFile):
 @cache
 def program() -> Program:
     """Python's own in the guest, with our text."""
-    text = resources.files("hpcapvf.verify").joinpath("pcap_convert.py").read_text(encoding="utf-8")
+    text = resources.files("hpcapvf").joinpath("capture", "pcap_convert.py").read_text(encoding="utf-8")
     hint = "a filter is in the language of pcap-filter(7) and needs tcpdump in the guest"
     return Program("the guest's Python", ("python3", "-c", text), hint)
 

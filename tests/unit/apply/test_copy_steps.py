@@ -13,7 +13,15 @@ from hpcapvf.apply.run import apply_plan, destroy
 from hpcapvf.model.errors import HpcapvfError, StepFailed
 from hpcapvf.model.paths import mirror_file
 from hpcapvf.model.progress import Silent
-from hpcapvf.model.steps import MirrorByFiles, MirrorByTc, SetPrivateFlag, SetTestpmdModes, TrustVf, WatchedVf
+from hpcapvf.model.steps import (
+    MirrorByFiles,
+    MirrorByTc,
+    SetPrivateFlag,
+    SetTestpmdModes,
+    TrustVf,
+    WatchedVf,
+    WatchLink,
+)
 from hpcapvf.probe import probe_host
 from hpcapvf.verify.copies import check_copies
 from tests.fakes import tree
@@ -25,7 +33,7 @@ from tests.unit.apply.world import NAME, PF, VF, WATCHED, World
 
 WORLDS: dict[str, Callable[[Path], World]] = {"trust": trusted_vf, "files": agent_by_files, "tc": agent_by_tc}
 FILES = MirrorByFiles(PF, 1, (WatchedVf(WATCHED, VF, 0),))
-STEPS_TESTED_APART = (*STEPS, TrustVf, SetPrivateFlag, SetTestpmdModes, MirrorByFiles, MirrorByTc)
+STEPS_TESTED_APART = (*STEPS, TrustVf, SetPrivateFlag, SetTestpmdModes, MirrorByFiles, MirrorByTc, WatchLink)
 TC = MirrorByTc(PF, 1, REPRESENTORS[1], REPRESENTORS[:1], (WatchedVf(WATCHED, VF, 0),))
 
 
