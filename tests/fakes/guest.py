@@ -36,7 +36,8 @@ class FakeGuest(StreamsByRunning):
         self._handlers: dict[str, Handler] = {
             "uname": lambda _a, _i: (0, f"{GUEST_RELEASE}\n", ""), "true": lambda _a, _i: OK,
             "cloud-init": lambda _a, _i: (0, "status: done\n", ""), "systemd-sysusers": lambda _a, _i: OK,
-            "udevadm": lambda _a, _i: OK, "sync": lambda _a, _i: OK, "mkdir": lambda _a, _i: OK,
+            "udevadm": lambda _a, _i: OK, "touch": lambda _a, _i: OK,
+            "sync": lambda _a, _i: OK, "mkdir": lambda _a, _i: OK,
             "chmod": lambda _a, _i: OK, "cat": self._cat, "test": self._test, "rm": self._rm, "tee": self._tee,
             "modprobe": self._modprobe, "systemctl": self._systemctl, "mdadm": self._mdadm, "mkfs.xfs": self._mkfs,
             "mount": self._mount, "umount": self._umount, "mountpoint": self._mountpoint, "blkid": self._blkid,

@@ -3,13 +3,15 @@
 QEMU 10.0.13's emulated SVM now and then mixes the server's CPU state with the guest's (docs/lab.md). Signs of that are
 told apart from a fault of the project, since no program in the guest and no tool on the server can cause them: a server
 that starts anew without having been told to, a virtual CPU that takes one page fault for ever, a QEMU inside the server
-that the kernel ended for a fault of its own, and a disk of the server that answers nothing. With such a sign
-``build/lab-failures/emulator-fault`` is written, and ``make test-lab`` runs in a new lab what failed, once.
+that the kernel ended for a fault of its own, a disk of the server that answers nothing, and a server that is silent.
+With such a sign ``build/lab-failures/emulator-fault`` is written, and ``make test-lab`` runs in a new lab what failed,
+once.
 """
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from hpcapvf.host.spinning import CpuCounts, counts_of, spinning
 from hpcapvf.lab.server import Lab
@@ -36,35 +38,43 @@ _IN_FLIGHT = 8
 
 
 class Evidence:
-    """Of one lab. boot_id: of the server once it is ready; from then on no test restarts it."""
+    """Of one lab. boot_id: of the server once it is ready; from then on no test restarts it. told: for people."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.boot_id = ""
         self.told = ""
+        self.faulty = False
 
     def keep(self) -> None:
-        """Consoles and logs as they are now, in ``build/lab-failures/``, and the emulator's fault if there is one."""
-        if self.told:
-            return
+        """At the first failure consoles and logs as they are, in ``build/lab-failures/``; at each one, until it is
+        found, the emulator's fault if there is one."""
         folder = FAILURES / self.lab.name
         folder.mkdir(parents=True, exist_ok=True)
+        if not self.told:
+            self._keep_files(folder)
+        if not self.faulty and (signs := self._signs()):
+            self.faulty = True
+            FAULT.write_text("\n".join(signs) + "\n")
+            self.told += "".join(f"\nthe emulator failed: {sign}" for sign in signs)
+
+    def _keep_files(self, folder: Path) -> None:
         console = self.lab.folder / "console.log"
         if console.exists():
             (folder / "console.log").write_bytes(console.read_bytes())
         for name, script in _FILES.items():
             (folder / name).write_text(self._said(script))
         lines = [f"what the lab said at the first failure is in {folder}"]
-        if signs := self._signs():
-            FAULT.write_text("\n".join(signs) + "\n")
-            lines += [f"the emulator failed: {sign}" for sign in signs]
         for name in ("guests-qemu", "guests", "dmesg"):
             lines += [f"last of {name}:", *(folder / name).read_text().splitlines()[-_LAST_LINES:]]
         self.told = "\n".join(lines)
 
     def _signs(self) -> list[str]:
         signs = []
-        now = self._said("cat /proc/sys/kernel/random/boot_id").strip()
+        try:
+            now = self.lab.boot_id()
+        except HpcapvfError as error:
+            return [f"the server does not answer any more: {error}"]
         if self.boot_id and now != self.boot_id:
             signs.append(f"the server started anew by itself: its boot was {self.boot_id}, now {now}")
         if killed := self._said(_KILLED).strip():

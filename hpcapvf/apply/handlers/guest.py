@@ -41,7 +41,13 @@ _READY_TIMEOUT_S = 60.0
 _MOST_DESCRIPTORS = 4096
 _RELEASE = ("uname", "-r")
 _MODULE_LOADED = ("cat", f"/sys/module/{DRIVER}/refcnt")
-_READERS = (needed("systemd-sysusers", f"/{_GROUP}"), needed("udevadm", "control", "--reload"))
+# udevd may have read the rule, at another device's event, before its group was there; then it knows no group, and reads
+# the folder again only if that has changed (seen once: a node of the group root).
+_READERS = (
+    needed("systemd-sysusers", f"/{_GROUP}"),
+    needed("touch", "/etc/udev/rules.d"),
+    needed("udevadm", "control", "--reload"),
+)
 _RECOVERABLE = 2  # cloud-init's status: done, with complaints
 
 
