@@ -73,8 +73,8 @@ class Evidence:
         signs = []
         try:
             now = self.lab.boot_id()
-        except HpcapvfError as error:
-            return [f"the server does not answer any more: {error}"]
+        except HpcapvfError as error:  # where no QEMU runs, it is not to blame
+            return [f"the server runs and does not answer: {error}"] if self._runs() else []
         if self.boot_id and now != self.boot_id:
             signs.append(f"the server started anew by itself: its boot was {self.boot_id}, now {now}")
         if killed := self._said(_KILLED).strip():
@@ -89,6 +89,12 @@ class Evidence:
         still = set(disks) & set(self._said(_DISKS).splitlines())
         signs += [f"a disk answers nothing: {disk}" for disk in sorted(still) if _waits(disk)]
         return signs
+
+    def _runs(self) -> bool:
+        try:
+            return bool(self.lab.status()["running"])
+        except HpcapvfError:
+            return False
 
     def _counts(self) -> dict[str, CpuCounts]:
         """What KVM counted, of every guest that runs."""
