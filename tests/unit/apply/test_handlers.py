@@ -301,11 +301,8 @@ def test_all_tools_are_installed_and_the_group_exists_before_the_device_node(wor
     tools = {f"/usr/local/bin/{path.name}" for path in (TOP / "driver/tools").iterdir() if path.is_dir()}
     assert {path for path in guest.files if path.startswith("/usr/local/bin/")} == tools
     assert "/etc/udev/rules.d/60-hpcapvf.rules" in guest.files
-    ready = (
-        ("systemd-sysusers", "/etc/sysusers.d/hpcapvf.conf"),
-        ("touch", "/etc/udev/rules.d"),
-        ("udevadm", "control", "--reload"),
-    )
+    words = "systemd-sysusers /etc/sysusers.d/hpcapvf.conf", "touch /etc/udev/rules.d", "udevadm control --reload"
+    ready = tuple(tuple(command.split()) for command in words)
     bound = guest.calls.index(("tee", "/sys/bus/pci/drivers_probe"))
     assert all(guest.calls.index(call) < bound for call in ready)
 
